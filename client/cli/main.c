@@ -1,0 +1,156 @@
+/* tilery: the command line of a Tilery server. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define DEFAULT_SERVER "tcp://127.0.0.1:5570"
+#define USAGE_EXIT 64
+
+const char *argp_program_version = "tilery " TILERY_VERSION;
+
+enum { OPT_FIELD = 256, OPT_MODE = 300, OPT_KERNEL, OPT_TIMEOUT, OPT_REQUEST_ID };
+
+/* The options that are whole-number fields of the request: --tile-w sets tile_w. */
+static const char *const fields[] = {"width",         "height",      "tile_w",     "tile_h",    "max_iter",
+                                     "time_limit_ms", "num_threads", "first_task", "task_count"};
+
+static const struct argp_option options[] = {
+    {"server", 's', "URL", 0, "The server's address (TILERY_SERVER; default " DEFAULT_SERVER ")", 0},
+    {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
+    {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
+    {0, 0, 0, 0, "compute:", 1},
+    {"width", OPT_FIELD, "PIXELS", 0, "1 to 65536 (default 800)", 0},
+    {"height", OPT_FIELD + 1, "PIXELS", 0, "1 to 65536 (default 600)", 0},
+    {"tile-w", OPT_FIELD + 2, "PIXELS", 0, "1 to 65536 (default 64)", 0},
+    {"tile-h", OPT_FIELD + 3, "PIXELS", 0, "1 to 65536 (default 64)", 0},
+    {"max-iter", OPT_FIELD + 4, "N", 0, "1 to 65535 (default 256)", 0},
+    {"time-limit-ms", OPT_FIELD + 5, "MS", 0, "0 to 600000, looked at before each tile (default 2000)", 0},
+    {"num-threads", OPT_FIELD + 6, "N", 0, "1 to 256 (default 4)", 0},
+    {"first-task", OPT_FIELD + 7, "ID", 0, "The first of a range of tasks (default 0)", 0},
+    {"task-count", OPT_FIELD + 8, "N", 0, "How many tasks (default: to the last)", 0},
+    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential", 0},
+    {"kernel", OPT_KERNEL, "NAME", 0, "auto (default) or one that `tilery info` lists", 0},
+    {0},
+};
+
+static void set_field(const struct argp_state *state, struct cli_options *cli, const char *field,
+                      const char *value)
+{
+    struct tilery_error error;
+
+    if (tilery_compute_request_set(&cli->request, field, value, &error) != TILERY_OK)
+        argp_error(state, "%s", error.message);
+}
+
+static void set_mode(const struct argp_state *state, struct cli_options *cli, const char *mode)
+{
+    if (strcmp(mode, "concurrent") == 0)
+        cli->request.mode = TILERY_MODE_CONCURRENT;
+    else if (strcmp(mode, "sequential") == 0)
+        cli->request.mode = TILERY_MODE_SEQUENTIAL;
+    else
+        argp_error(state, "mode is \"%s\"; it must be concurrent or sequential", mode);
+}
+
+static void set_timeout(const struct argp_state *state, struct cli_options *cli, const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || value < 1 || value > 86400000)
+        argp_error(state, "timeout-ms is \"%s\"; it must be a whole number from 1 to 86400000", text);
+    cli->call.timeout_ms = value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct cli_options *cli = state->input;
+
+    if (key >= OPT_FIELD && key < OPT_FIELD + (int)(sizeof fields / sizeof *fields)) {
+        set_field(state, cli, fields[key - OPT_FIELD], arg);
+        return 0;
+    }
+    switch (key) {
+    case 's':
+        cli->server = arg;
+        return 0;
+    case OPT_TIMEOUT:
+        set_timeout(state, cli, arg);
+        return 0;
+    case OPT_REQUEST_ID:
+        cli->call.request_id = arg;
+        return 0;
+    case OPT_MODE:
+        set_mode(state, cli, arg);
+        return 0;
+    case OPT_KERNEL:
+        cli->request.kernel = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (cli->command != NULL)
+            argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", arg, cli->command);
+        cli->command = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (cli->command == NULL)
+            argp_error(state, "name a command: compute, health or info");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+typedef int command_fn(tilery_client *client, const struct cli_options *options);
+
+static command_fn *find_command(const char *name)
+{
+    static const struct {
+        const char *name;
+        command_fn *run;
+    } commands[] = {{"compute", cli_compute}, {"health", cli_health}, {"info", cli_info}};
+
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run;
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options,
+        parse,
+        "COMMAND",
+        "The command line of a Tilery server.\v"
+        "Commands: compute runs a computation and prints the documented JSON; health says SERVING; info says "
+        "what the "
+        "server can do. The exit status is the number of the gRPC code, 64 for a usage error.",
+        NULL,
+        NULL,
+        NULL};
+    struct cli_options cli = {.server = getenv("TILERY_SERVER")};
+    tilery_client *client;
+    struct tilery_error error;
+    command_fn *run;
+    int status;
+
+    argp_err_exit_status = USAGE_EXIT;
+    if (cli.server == NULL || cli.server[0] == '\0')
+        cli.server = DEFAULT_SERVER;
+    tilery_compute_request_init(&cli.request);
+    argp_parse(&argp, argc, argv, 0, NULL, &cli);
+    run = find_command(cli.command);
+    if (run == NULL) {
+        fprintf(stderr, "tilery: there is no command \"%s\"; see tilery --help\n", cli.command);
+        return USAGE_EXIT;
+    }
+    if (tilery_client_open(&(struct tilery_client_options){.server = cli.server}, &client, &error) !=
+        TILERY_OK)
+        return cli_fail(&cli, &error);
+    status = run(client, &cli);
+    tilery_client_close(client);
+    return status;
+}

@@ -1,0 +1,29 @@
+#ifndef TILERY_FORMAT_JSON_H
+#define TILERY_FORMAT_JSON_H
+
+#include <stddef.h>
+
+#include "tilery/client.h"
+
+/* The buffer given to json_reply_next holds at least this many bytes. */
+#define JSON_MIN_BUFFER 1024u
+
+/*
+ * The documented JSON of a computation: {"success": true, "data": [records], "params": {...}, "message":
+ * "..."}, compact, in pieces of any size, so that a million records need no more memory than ten. Plain data;
+ * nothing to free. The request and the result stay the caller's and outlive it.
+ */
+struct json_reply {
+    const struct tilery_compute_request *request;
+    const tilery_result *result;
+    size_t next; /* record */
+    enum { JSON_HEAD, JSON_RECORDS, JSON_TAIL, JSON_END } stage;
+};
+
+void json_reply_init(struct json_reply *reply, const struct tilery_compute_request *request,
+                     const tilery_result *result);
+
+/* Writes the next piece, not terminated, and returns its length; 0 when all is written. */
+size_t json_reply_next(struct json_reply *reply, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,414 @@
+/* Connections, and calls over them: one REQ context and one aio a call, reused call after call. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+
+#include "internal.h"
+#include "wire/clock.h"
+#include "wire/limits.h"
+
+#define DEFAULT_SERVER "tcp://127.0.0.1:5570"
+#define DEFAULT_CONNECT_TIMEOUT_MS 5000
+#define RECONNECT_MIN_MS 20
+#define RECONNECT_MAX_MS 1000
+#define NS_PER_MS UINT64_C(1000000)
+/* The server's own word on the deadline is given so long to arrive. */
+#define DEADLINE_SLACK_MS 25
+
+enum call_state { CALL_SENDING, CALL_RECEIVING };
+
+struct call {
+    struct call *next, *prev; /* among the active; next alone among the idle */
+    tilery_client *client;
+    nng_ctx ctx;
+    nng_aio *aio;
+    enum call_state state;
+    uint64_t deadline_ns; /* of CLOCK_MONOTONIC; UINT64_MAX: none */
+    call_done_fn *done;
+    void *arg;
+};
+
+struct tilery_client {
+    char *server;
+    uint64_t connect_timeout_ms;
+    nng_socket socket;
+    nng_dialer dialer;
+    pthread_t dialling;    /* the first attempt, which alone tells why it failed */
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    bool settled; /* the first attempt is over */
+    bool closing;
+    unsigned pipes; /* connections that stand: 0 or 1 */
+    struct call *active, *idle;
+};
+
+enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
+{
+    if (out != NULL) {
+        out->status = (enum tilery_status)error->status;
+        out->retry_after_ms = error->retry_after_ms;
+        (void)snprintf(out->message, sizeof out->message, "%s", error->message);
+    }
+    return (enum tilery_status)error->status;
+}
+
+/* ---- Calls ---- */
+
+static void unlink_active(tilery_client *client, struct call *call)
+{
+    *(call->prev != NULL ? &call->prev->next : &client->active) = call->next;
+    if (call->next != NULL)
+        call->next->prev = call->prev;
+}
+
+static void end_call(struct call *call, nng_msg *reply, const struct wire_error *error)
+{
+    tilery_client *client = call->client;
+
+    call->done(call->arg, reply, error);
+    pthread_mutex_lock(&client->mutex);
+    unlink_active(client, call);
+    call->next = client->idle;
+    client->idle = call;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+static void set_failure(const struct call *call, int result, struct wire_error *error)
+{
+    const char *server = call->client->server;
+
+    if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns)
+        wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "no reply from %s within the request's time", server);
+    else if (result == NNG_ETIMEDOUT)
+        wire_error_set(error, WIRE_UNAVAILABLE, "no connection to %s", server);
+    else if (result == NNG_ECANCELED || result == NNG_ECLOSED)
+        wire_error_set(error, WIRE_CANCELLED, "the client was closed");
+    else if (result == NNG_ENOMEM)
+        wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    else
+        wire_error_set(error, WIRE_UNAVAILABLE, "the connection to %s was lost before the reply: %s", server,
+                       nng_strerror(result));
+}
+
+/* What is left of the time, for nng; at most a day, so that it fits. */
+static nng_duration time_left(uint64_t deadline_ns, uint64_t slack_ms)
+{
+    uint64_t now = wire_now_ns(), left;
+
+    if (deadline_ns == UINT64_MAX)
+        return NNG_DURATION_INFINITE;
+    left = (deadline_ns > now ? (deadline_ns - now) / NS_PER_MS : 0) + slack_ms;
+    return (nng_duration)(left < 86400000 ? left : 86400000);
+}
+
+/* nng 1.5.2 crashes when a receive is cancelled whose send has not ended: so one follows the other. */
+static bool start_receiving(struct call *call)
+{
+    tilery_client *client = call->client;
+    bool closing;
+
+    pthread_mutex_lock(&client->mutex);
+    closing = client->closing;
+    if (!closing) {
+        call->state = CALL_RECEIVING;
+        nng_aio_set_timeout(call->aio, time_left(call->deadline_ns, DEADLINE_SLACK_MS));
+        nng_ctx_recv(call->ctx, call->aio);
+    }
+    pthread_mutex_unlock(&client->mutex);
+    return !closing;
+}
+
+static void on_aio(void *arg)
+{
+    struct call *call = arg;
+    int result = nng_aio_result(call->aio);
+    nng_msg *msg = nng_aio_get_msg(call->aio);
+    struct wire_error error;
+
+    if (result == 0 && call->state == CALL_SENDING) {
+        if (start_receiving(call))
+            return;
+        result = NNG_ECANCELED;
+        msg = NULL;
+    }
+    nng_aio_set_msg(call->aio, NULL);
+    if (result == 0) {
+        end_call(call, msg, NULL);
+        return;
+    }
+    if (call->state == CALL_SENDING && msg != NULL)
+        nng_msg_free(msg);
+    set_failure(call, result, &error);
+    end_call(call, NULL, &error);
+}
+
+static void free_call(struct call *call)
+{
+    nng_aio_free(call->aio);
+    nng_ctx_close(call->ctx);
+    free(call);
+}
+
+static struct call *new_call(tilery_client *client)
+{
+    struct call *call = calloc(1, sizeof *call);
+
+    if (call == NULL || nng_aio_alloc(&call->aio, on_aio, call) != 0) {
+        free(call);
+        return NULL;
+    }
+    call->client = client;
+    if (nng_ctx_open(&call->ctx, client->socket) == 0)
+        return call;
+    nng_aio_free(call->aio);
+    free(call);
+    return NULL;
+}
+
+static void random_id(char id[33])
+{
+    unsigned char bytes[16];
+
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        abort(); /* cannot happen for so few bytes once the kernel has started */
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
+}
+
+static enum wire_status make_frame(const char *method, const ProtobufCMessage *request,
+                                   const struct tilery_call_options *options, nng_msg **out,
+                                   struct wire_error *error)
+{
+    char id[33];
+    struct wire_request head = {.method = method,
+                                .has_timeout = options->timeout_ms != 0,
+                                .timeout_ms = options->timeout_ms,
+                                .request_id = options->request_id != NULL ? options->request_id : id};
+    size_t payload = protobuf_c_message_get_packed_size(request), size;
+
+    if (options->request_id == NULL)
+        random_id(id);
+    size = wire_request_size(&head, payload);
+    if (size > WIRE_MAX_REQUEST_BYTES)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "the request takes %zu bytes; at most %llu are allowed", size,
+                              (unsigned long long)WIRE_MAX_REQUEST_BYTES);
+    if (nng_msg_alloc(out, size) != 0)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    (void)protobuf_c_message_pack(request, wire_request_pack(&head, payload, nng_msg_body(*out)));
+    return WIRE_OK;
+}
+
+/* The mutex is held. Waits until the first attempt to connect is over, but not past the time. */
+static void wait_settled(tilery_client *client, uint64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
+                             .tv_nsec = (long)(until_ns % 1000000000u)};
+
+    while (!client->settled && !client->closing &&
+           pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0)
+        continue;
+}
+
+/* The mutex is held. */
+static enum wire_status check_connected(const tilery_client *client, struct wire_error *error)
+{
+    if (client->closing)
+        return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
+    if (client->settled && client->pipes == 0)
+        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s", client->server);
+    return WIRE_OK;
+}
+
+/* An active call in the client's list, from the idle ones or new. */
+static struct call *take_call(tilery_client *client)
+{
+    struct call *call = client->idle;
+
+    if (call != NULL)
+        client->idle = call->next;
+    else
+        call = new_call(client);
+    if (call == NULL)
+        return NULL;
+    call->prev = NULL;
+    call->next = client->active;
+    if (client->active != NULL)
+        client->active->prev = call;
+    client->active = call;
+    return call;
+}
+
+enum wire_status call_start(tilery_client *client, const char *method, const ProtobufCMessage *request,
+                            const struct tilery_call_options *options, bool wait, call_done_fn *done,
+                            void *arg, struct wire_error *error)
+{
+    static const struct tilery_call_options no_options;
+    uint64_t now = wire_now_ns(), connect_ns = now + client->connect_timeout_ms * NS_PER_MS, deadline_ns;
+    struct call *call = NULL;
+    nng_msg *msg;
+
+    if (options == NULL)
+        options = &no_options;
+    if (make_frame(method, request, options, &msg, error) != WIRE_OK)
+        return error->status;
+    deadline_ns = options->timeout_ms != 0 ? now + options->timeout_ms * NS_PER_MS : UINT64_MAX;
+    if (connect_ns > deadline_ns)
+        connect_ns = deadline_ns;
+    pthread_mutex_lock(&client->mutex);
+    if (wait)
+        wait_settled(client, connect_ns);
+    if (check_connected(client, error) == WIRE_OK) {
+        call = take_call(client);
+        if (call == NULL)
+            wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    }
+    if (call != NULL) {
+        call->state = CALL_SENDING;
+        call->deadline_ns = deadline_ns;
+        call->done = done;
+        call->arg = arg;
+        nng_aio_set_timeout(call->aio, time_left(connect_ns, 1));
+        nng_aio_set_msg(call->aio, msg);
+        nng_ctx_send(call->ctx, call->aio);
+    }
+    pthread_mutex_unlock(&client->mutex);
+    if (call != NULL)
+        return WIRE_OK;
+    nng_msg_free(msg);
+    return error->status;
+}
+
+/* ---- Clients ---- */
+
+static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    tilery_client *client = arg;
+
+    (void)pipe;
+    pthread_mutex_lock(&client->mutex);
+    if (event == NNG_PIPE_EV_ADD_POST) {
+        client->pipes++;
+        client->settled = true;
+        pthread_cond_broadcast(&client->changed);
+    } else if (client->pipes != 0) {
+        client->pipes--;
+    }
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* The first attempt blocks, in a thread of its own: nng reports why an attempt failed only to whoever waits
+ * for it. */
+static void *dial(void *arg)
+{
+    tilery_client *client = arg;
+    int result = nng_dialer_start(client->dialer, 0);
+
+    if (result != 0 && result != NNG_ECLOSED)
+        (void)nng_dialer_start(client->dialer, NNG_FLAG_NONBLOCK);
+    pthread_mutex_lock(&client->mutex);
+    client->settled = true;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->mutex);
+    return NULL;
+}
+
+static int open_socket(tilery_client *client)
+{
+    nng_socket socket = client->socket;
+    int result;
+
+    if ((result = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REPLY_BYTES)) != 0 ||
+        (result = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
+        (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
+        (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0 ||
+        (result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, client)) != 0 ||
+        (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client)) != 0 ||
+        (result = nng_dialer_create(&client->dialer, socket, client->server)) != 0)
+        return result;
+    /* Half-open connections are noticed; a transport without the option needs none. */
+    (void)nng_dialer_set_bool(client->dialer, NNG_OPT_TCP_KEEPALIVE, true);
+    return pthread_create(&client->dialling, NULL, dial, client) == 0 ? 0 : NNG_ENOMEM;
+}
+
+static void init_sync(tilery_client *client)
+{
+    pthread_condattr_t clock;
+
+    pthread_mutex_init(&client->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&client->changed, &clock);
+    pthread_condattr_destroy(&clock);
+}
+
+static void free_client(tilery_client *client)
+{
+    pthread_cond_destroy(&client->changed);
+    pthread_mutex_destroy(&client->mutex);
+    free(client->server);
+    free(client);
+}
+
+enum tilery_status tilery_client_open(const struct tilery_client_options *options, tilery_client **out,
+                                      struct tilery_error *error)
+{
+    const char *server = options != NULL && options->server != NULL ? options->server : DEFAULT_SERVER;
+    tilery_client *client = calloc(1, sizeof *client);
+    struct wire_error why;
+    char shown[160];
+    int result;
+
+    *out = NULL;
+    if (client == NULL || (client->server = strdup(server)) == NULL) {
+        free(client);
+        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
+        return call_error(error, &why);
+    }
+    client->connect_timeout_ms = options != NULL && options->connect_timeout_ms != 0
+                                     ? options->connect_timeout_ms
+                                     : DEFAULT_CONNECT_TIMEOUT_MS;
+    init_sync(client);
+    if ((result = nng_req0_open(&client->socket)) == 0 && (result = open_socket(client)) != 0)
+        nng_close(client->socket);
+    if (result != 0) {
+        wire_error_set(&why, WIRE_INVALID_ARGUMENT,
+                       "server is \"%s\"; it must be a URL such as " DEFAULT_SERVER " (%s)",
+                       wire_quote(shown, sizeof shown, server), nng_strerror(result));
+        free_client(client);
+        return call_error(error, &why);
+    }
+    *out = client;
+    return TILERY_OK;
+}
+
+void tilery_client_close(tilery_client *client)
+{
+    struct call *call;
+
+    if (client == NULL)
+        return;
+    pthread_mutex_lock(&client->mutex);
+    client->closing = true;
+    pthread_cond_broadcast(&client->changed);
+    for (call = client->active; call != NULL; call = call->next)
+        nng_aio_cancel(call->aio);
+    while (client->active != NULL)
+        pthread_cond_wait(&client->changed, &client->mutex);
+    pthread_mutex_unlock(&client->mutex);
+    (void)nng_dialer_close(client->dialer);
+    pthread_join(client->dialling, NULL);
+    while ((call = client->idle) != NULL) {
+        client->idle = call->next;
+        free_call(call);
+    }
+    nng_close(client->socket);
+    free_client(client);
+}

@@ -1,0 +1,219 @@
+/*
+ * libtilery: the client of a Tilery server.
+ *
+ * A client holds the connections to one or more servers and may be shared by any number of threads. Every
+ * call is answered, failed or timed out; nothing waits for ever unless it is told to. Memory that the library
+ * returns belongs to the caller and ends with the function that its constructor names; the *_free functions
+ * take NULL.
+ */
+#ifndef TILERY_CLIENT_H
+#define TILERY_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TILERY_API __attribute__((visibility("default")))
+#define TILERY_MUST_USE __attribute__((warn_unused_result))
+
+/* gRPC's canonical codes: https://grpc.io/docs/guides/status-codes/ */
+enum tilery_status {
+    TILERY_OK = 0,
+    TILERY_CANCELLED = 1,
+    TILERY_UNKNOWN = 2,
+    TILERY_INVALID_ARGUMENT = 3,
+    TILERY_DEADLINE_EXCEEDED = 4,
+    TILERY_NOT_FOUND = 5,
+    TILERY_ALREADY_EXISTS = 6,
+    TILERY_PERMISSION_DENIED = 7,
+    TILERY_RESOURCE_EXHAUSTED = 8,
+    TILERY_FAILED_PRECONDITION = 9,
+    TILERY_ABORTED = 10,
+    TILERY_OUT_OF_RANGE = 11,
+    TILERY_UNIMPLEMENTED = 12,
+    TILERY_INTERNAL = 13,
+    TILERY_UNAVAILABLE = 14,
+    TILERY_DATA_LOSS = 15,
+    TILERY_UNAUTHENTICATED = 16
+};
+
+/* "INVALID_ARGUMENT" and so on; the HTTP status; the exit status of a program that ends because of it. */
+TILERY_API const char *tilery_status_name(enum tilery_status status);
+TILERY_API unsigned tilery_status_http(enum tilery_status status);
+TILERY_API int tilery_status_exit(enum tilery_status status);
+
+/* The library's version, "0.1.0". */
+TILERY_API const char *tilery_version(void);
+
+/* What went wrong. The message is for a person: one line that names the field, the value and the range. */
+struct tilery_error {
+    enum tilery_status status;
+    uint64_t retry_after_ms; /* 0: nothing is known of when to try again */
+    char message[320];
+};
+
+/* ---- Clients ---- */
+
+typedef struct tilery_client tilery_client;
+
+/* All zero means all defaults. */
+struct tilery_client_options {
+    const char *server;          /* nng URL; NULL: "tcp://127.0.0.1:5570" */
+    uint64_t connect_timeout_ms; /* how long a call waits for a first connection; 0: 5,000 */
+};
+
+/*
+ * Starts to connect and returns; the connection is renewed whenever it is lost. INVALID_ARGUMENT when the URL
+ * is none. Ends with tilery_client_close.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
+                                                                 tilery_client **out,
+                                                                 struct tilery_error *error);
+
+/* Ends the connection. Calls under way end as CANCELLED before it returns; not to be called from a callback.
+ */
+TILERY_API void tilery_client_close(tilery_client *client);
+
+/* ---- Requests ---- */
+
+enum tilery_mode { TILERY_MODE_CONCURRENT = 1, TILERY_MODE_SEQUENTIAL = 2 };
+
+enum tilery_schedule { TILERY_SCHEDULE_STATIC = 1 };
+
+/*
+ * The part of the complex plane that the image shows: pixel (x, y) of a width x height image stands for
+ * c = (x / width) * re_span + re_min + i * ((y / height) * im_span + im_min). Finite; the spans above 0.
+ */
+struct tilery_region {
+    double re_min, im_min, re_span, im_span;
+};
+
+/* A computation. Start from tilery_compute_request_init; the server checks every value. */
+struct tilery_compute_request {
+    uint64_t width, height;  /* pixels, 1 to 65,536 */
+    uint64_t tile_w, tile_h; /* pixels, 1 to 65,536; at most 1,048,576 tiles in all */
+    uint64_t max_iter;       /* 1 to 65,535 */
+    uint64_t time_limit_ms;  /* 0 to 600,000; looked at before each tile, 0 starts none */
+    uint64_t num_threads;    /* 1 to 256; ignored in sequential mode */
+    enum tilery_mode mode;
+    enum tilery_schedule schedule;
+    const char *kernel; /* "auto" or a name that tilery_info lists; NULL: "auto" */
+    struct tilery_region region;
+    uint64_t first_task; /* a range of the image's tasks */
+    uint64_t task_count; /* 0: to the last task */
+};
+
+/* The documented defaults: 800 x 600 in 64 x 64 tiles, 256 iterations, 2,000 ms, 4 threads, concurrent. */
+TILERY_API void tilery_compute_request_init(struct tilery_compute_request *request);
+
+/*
+ * Sets a whole-number field from text, by its name in the schema: "width" ... "num_threads". INVALID_ARGUMENT
+ * names field, value and range; NOT_FOUND: there is no such field.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
+    struct tilery_compute_request *request, const char *field, const char *value, struct tilery_error *error);
+
+/* All zero means all defaults. */
+struct tilery_call_options {
+    uint64_t timeout_ms;    /* the whole call, waiting included; 0: the server's maximum */
+    const char *request_id; /* 1 to 64 printable characters; NULL: 128 random bits in hex */
+};
+
+/* ---- Results ---- */
+
+/* One finished tile. */
+struct tilery_record {
+    uint32_t task_id, thread_id;
+    uint32_t tile_x, tile_y, tile_w,
+        tile_h; /* pixels; the size is nominal, also for a tile clipped by the edge */
+    uint64_t start_time_ms, duration_ms; /* since the run began; whole milliseconds, cut */
+    uint64_t pixels_computed;            /* tile_w * tile_h */
+    uint64_t start_time_ns, duration_ns;
+};
+
+struct tilery_thread {
+    uint32_t thread_id;
+    uint64_t busy_ns, tiles;
+};
+
+struct tilery_summary {
+    uint64_t wall_ns;
+    double imbalance;            /* busiest thread / mean over threads; 0 when no tile was done */
+    uint64_t pixels, iterations; /* really computed; the sum of all escape counts */
+    uint64_t tiles_planned, tiles_done;
+    bool time_limited; /* tiles were left undone because of time_limit_ms */
+    enum tilery_schedule schedule;
+    const char *kernel;        /* the one that ran; belongs to the result */
+    size_t threads;            /* for tilery_result_thread */
+    uint64_t queue_ns, run_ns; /* on the server: waiting for threads, working */
+};
+
+typedef struct tilery_result tilery_result;
+
+/* Records are stably sorted by start_time_ms, finishing order among equals. i is below the count. */
+TILERY_API size_t tilery_result_count(const tilery_result *result);
+TILERY_API struct tilery_record tilery_result_record(const tilery_result *result, size_t i);
+TILERY_API struct tilery_summary tilery_result_summary(const tilery_result *result);
+TILERY_API struct tilery_thread tilery_result_thread(const tilery_result *result, size_t i);
+TILERY_API void tilery_result_free(tilery_result *result);
+
+/* ---- Calls ---- */
+
+/* Runs a computation and waits for it. options may be NULL. *out ends with tilery_result_free. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute(tilery_client *client,
+                                                             const struct tilery_compute_request *request,
+                                                             const struct tilery_call_options *options,
+                                                             tilery_result **out, struct tilery_error *error);
+
+/*
+ * Told once how a call ended: the result, the callee's to free, or NULL and the error. It runs on a thread of
+ * the library, which it must not hold up: it may start calls but not wait for one.
+ */
+typedef void tilery_compute_fn(void *arg, tilery_result *result, const struct tilery_error *error);
+
+/* Runs a computation and returns at once. done is called later, or never where this fails. options may be
+ * NULL. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_async(
+    tilery_client *client, const struct tilery_compute_request *request,
+    const struct tilery_call_options *options, tilery_compute_fn *done, void *arg,
+    struct tilery_error *error);
+
+/* OK when the server serves; UNAVAILABLE while it drains, or when there is none. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_health(tilery_client *client,
+                                                            const struct tilery_call_options *options,
+                                                            struct tilery_error *error);
+
+/* What a server says of itself. Strings belong to it. */
+struct tilery_info {
+    const char *version;
+    const char *const *kernels; /* what its machine can run, fastest first */
+    size_t kernel_count;
+    const char *const *schedules;
+    size_t schedule_count;
+    uint64_t max_width, max_height, max_tiles, max_threads, max_time_limit_ms;
+    uint64_t max_tile_bytes, max_request_bytes, max_reply_bytes;
+    uint32_t cpus;
+    uint64_t uptime_ns;
+};
+
+/* *out ends with tilery_info_free. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_info(tilery_client *client,
+                                                          const struct tilery_call_options *options,
+                                                          struct tilery_info **out,
+                                                          struct tilery_error *error);
+TILERY_API void tilery_info_free(struct tilery_info *info);
+
+/* Cancels a Compute by its request_id, whoever sent it. *found tells whether the server knew of it. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
+                                                            const struct tilery_call_options *options,
+                                                            bool *found, struct tilery_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,123 @@
+/* Health and Info, and the library's own constants. */
+#include <stdlib.h>
+
+#include "internal.h"
+#include "wire/limits.h"
+
+#include "server.pb-c.h"
+
+#define CHECK "tilery.v1.Health/Check"
+#define INFO "tilery.v1.Server/Info"
+
+_Static_assert((int)TILERY_UNAUTHENTICATED == (int)WIRE_UNAUTHENTICATED && (int)TILERY_OK == (int)WIRE_OK,
+               "the public codes are the wire's");
+
+const char *tilery_status_name(enum tilery_status status)
+{
+    return wire_status_name((enum wire_status)status);
+}
+
+unsigned tilery_status_http(enum tilery_status status)
+{
+    return wire_status_http((enum wire_status)status);
+}
+
+int tilery_status_exit(enum tilery_status status)
+{
+    return wire_status_exit((enum wire_status)status);
+}
+
+const char *tilery_version(void)
+{
+    return TILERY_VERSION;
+}
+
+enum tilery_status tilery_health(tilery_client *client, const struct tilery_call_options *options,
+                                 struct tilery_error *error)
+{
+    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
+    ProtobufCMessage *reply;
+    struct wire_arena arena;
+    struct wire_reply head;
+    struct wire_error why;
+    nng_msg *msg;
+
+    if (call_blocking(client, CHECK, &request.base, options, &msg, &why) != WIRE_OK)
+        return call_error(error, &why);
+    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
+    if (call_decode(msg, &tilery__v1__health_check_reply__descriptor, &arena, &head, &reply, &why) ==
+        WIRE_OK) {
+        why.status = WIRE_OK;
+        if (((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status !=
+            TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING)
+            wire_error_set(&why, WIRE_UNAVAILABLE, "the server is shutting down");
+    }
+    wire_arena_fini(&arena);
+    return why.status == WIRE_OK ? TILERY_OK : call_error(error, &why);
+}
+
+struct info {
+    struct tilery_info info; /* first: what the caller sees */
+    struct wire_arena arena;
+};
+
+static void fill_info(struct tilery_info *info, const Tilery__V1__InfoReply *reply)
+{
+    static const Tilery__V1__Limits none = TILERY__V1__LIMITS__INIT;
+    const Tilery__V1__Limits *limits = reply->limits != NULL ? reply->limits : &none;
+
+    *info = (struct tilery_info){.version = reply->version != NULL ? reply->version : "",
+                                 .kernels = (const char *const *)reply->kernels,
+                                 .kernel_count = reply->n_kernels,
+                                 .schedules = (const char *const *)reply->schedules,
+                                 .schedule_count = reply->n_schedules,
+                                 .max_width = limits->max_width,
+                                 .max_height = limits->max_height,
+                                 .max_tiles = limits->max_tiles,
+                                 .max_threads = limits->max_threads,
+                                 .max_time_limit_ms = limits->max_time_limit_ms,
+                                 .max_tile_bytes = limits->max_tile_bytes,
+                                 .max_request_bytes = limits->max_request_bytes,
+                                 .max_reply_bytes = limits->max_reply_bytes,
+                                 .cpus = reply->cpus,
+                                 .uptime_ns = reply->uptime_ns};
+}
+
+enum tilery_status tilery_info(tilery_client *client, const struct tilery_call_options *options,
+                               struct tilery_info **out, struct tilery_error *error)
+{
+    Tilery__V1__InfoRequest request = TILERY__V1__INFO_REQUEST__INIT;
+    ProtobufCMessage *reply;
+    struct wire_reply head;
+    struct wire_error why;
+    struct info *info = NULL;
+    nng_msg *msg;
+
+    *out = NULL;
+    if (call_blocking(client, INFO, &request.base, options, &msg, &why) != WIRE_OK)
+        return call_error(error, &why);
+    info = malloc(sizeof *info);
+    if (info == NULL) {
+        nng_msg_free(msg);
+        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the reply");
+        return call_error(error, &why);
+    }
+    wire_arena_init(&info->arena, WIRE_REQUEST_ARENA);
+    if (call_decode(msg, &tilery__v1__info_reply__descriptor, &info->arena, &head, &reply, &why) != WIRE_OK) {
+        tilery_info_free(&info->info);
+        return call_error(error, &why);
+    }
+    fill_info(&info->info, (const Tilery__V1__InfoReply *)(const void *)reply);
+    *out = &info->info;
+    return TILERY_OK;
+}
+
+void tilery_info_free(struct tilery_info *info)
+{
+    struct info *whole = (struct info *)(void *)info;
+
+    if (info == NULL)
+        return;
+    wire_arena_fini(&whole->arena);
+    free(whole);
+}

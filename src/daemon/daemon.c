@@ -1,0 +1,98 @@
+#include "daemon/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/server.h"
+#include "service/service.h"
+
+#define MAX_LISTEN 16
+#define URL_BYTES 256
+
+/* Requests that are looked at whatever waits and runs: Health, Cancel, refusals. */
+#define RESERVE 32
+/* One connection leaves so many contexts to the others. */
+#define OTHERS 16
+/* A last reply that its client does not read is given up after this. */
+#define LINGER_MS 2000
+
+struct daemon {
+    struct service *service;
+    struct rpc_server *rpc;
+    char urls[MAX_LISTEN][URL_BYTES];
+};
+
+static enum wire_status listen_all(struct daemon *daemon, const struct daemon_options *options,
+                                   struct wire_error *error)
+{
+    if (options->listen_count == 0 || options->listen_count > MAX_LISTEN)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "%zu addresses to listen on; from 1 to %d are allowed", options->listen_count,
+                              MAX_LISTEN);
+    for (size_t i = 0; i < options->listen_count; i++)
+        if (rpc_server_listen(daemon->rpc, options->listen[i], daemon->urls[i], error) != WIRE_OK)
+            return error->status;
+    return WIRE_OK;
+}
+
+static struct rpc_server_options rpc_options(const struct daemon_options *options, uint32_t max_threads)
+{
+    struct rpc_server_options rpc = {.contexts = max_threads + options->max_queue + RESERVE,
+                                     .max_connections = options->max_connections,
+                                     .max_timeout_ms = options->max_timeout_ms,
+                                     .send_timeout_ms = options->send_timeout_ms};
+
+    rpc.max_calls = rpc.contexts - OTHERS;
+    return rpc;
+}
+
+enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,
+                              struct wire_error *error)
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    struct service_options service = {.max_threads = options->max_threads, .max_queue = options->max_queue};
+    struct rpc_server_options rpc;
+    const struct rpc_service *table;
+    size_t count;
+
+    *out = NULL;
+    if (daemon == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the server");
+    table = service_table(&count);
+    if (service_create(&service, &daemon->service, error) != WIRE_OK)
+        goto failed;
+    rpc = rpc_options(options, service_max_threads(daemon->service));
+    if (rpc_server_create(&rpc, table, count, daemon->service, &daemon->rpc, error) != WIRE_OK ||
+        listen_all(daemon, options, error) != WIRE_OK)
+        goto failed;
+    *out = daemon;
+    return WIRE_OK;
+failed:
+    rpc_server_free(daemon->rpc);
+    service_free(daemon->service);
+    free(daemon);
+    return error->status;
+}
+
+const char *daemon_url(const struct daemon *daemon, size_t i)
+{
+    return daemon->urls[i];
+}
+
+void daemon_drain(struct daemon *daemon, uint64_t grace_ms)
+{
+    service_drain(daemon->service);
+    if (!service_wait_idle(daemon->service, grace_ms))
+        service_cancel_all(daemon->service);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    if (daemon == NULL)
+        return;
+    daemon_drain(daemon, 0);
+    rpc_server_stop(daemon->rpc, LINGER_MS);
+    rpc_server_free(daemon->rpc);
+    service_free(daemon->service);
+    free(daemon);
+}

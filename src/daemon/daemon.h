@@ -1,0 +1,43 @@
+#ifndef TILERY_DAEMON_DAEMON_H
+#define TILERY_DAEMON_DAEMON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/status.h"
+
+/*
+ * A whole Tilery server in the process: the service behind the RPC runtime. It neither reads argv or the
+ * environment nor handles signals: that is a main's part. All functions are for one thread, the one that
+ * started it.
+ */
+struct daemon;
+
+struct daemon_options {
+    const char *const *listen; /* nng URLs */
+    size_t listen_count;       /* 1 to 16 */
+    uint32_t max_threads;      /* of all runs side by side; 0: by the usable CPUs */
+    uint32_t max_queue;        /* requests that wait for threads */
+    uint32_t max_connections;
+    uint64_t max_timeout_ms;  /* of a request, also where it gives none */
+    uint32_t send_timeout_ms; /* a client that takes no reply for so long is disconnected */
+};
+
+#define DAEMON_DEFAULTS       \
+    ((struct daemon_options){ \
+        .max_queue = 128, .max_connections = 1024, .max_timeout_ms = 660000, .send_timeout_ms = 5000})
+
+/* Serves when it returns. Ends with daemon_stop. */
+WIRE_MUST_USE enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,
+                                            struct wire_error *error);
+
+/* The URL that listen[i] came to, with its real port. */
+const char *daemon_url(const struct daemon *daemon, size_t i);
+
+/* Refuses new work, finishes the work in hand, and cancels what is not done after grace_ms. */
+void daemon_drain(struct daemon *daemon, uint64_t grace_ms);
+
+/* Drains without grace where that was not done, delivers the last replies, closes and frees. NULL is fine. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,181 @@
+/* tileryd: parse, block signals, start, say so, wait for a signal, drain, stop. */
+#include <argp.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+#define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
+#define USAGE_EXIT 64
+#define MAX_LISTEN 16
+
+const char *argp_program_version = "tileryd " TILERY_VERSION;
+
+enum {
+    OPT_MAX_THREADS = 256,
+    OPT_MAX_QUEUE,
+    OPT_MAX_CONNECTIONS,
+    OPT_MAX_TIMEOUT,
+    OPT_SEND_TIMEOUT,
+    OPT_GRACE
+};
+
+struct settings {
+    struct daemon_options daemon;
+    const char *listen[MAX_LISTEN];
+    uint32_t grace_ms;
+};
+
+static const struct argp_option options[] = {
+    {"listen", 'l', "URL", 0, "Address to serve on, repeatable (TILERYD_LISTEN; default " DEFAULT_LISTEN ")",
+     0},
+    {"max-threads", OPT_MAX_THREADS, "N", 0,
+     "Threads of all runs side by side (default: 8 a CPU, at least 32)", 0},
+    {"max-queue", OPT_MAX_QUEUE, "N", 0, "Requests that may wait for threads (default 128)", 0},
+    {"max-connections", OPT_MAX_CONNECTIONS, "N", 0, "Connections at once (default 1024)", 0},
+    {"max-timeout-ms", OPT_MAX_TIMEOUT, "MS", 0, "Longest time a request may take (default 660000)", 0},
+    {"send-timeout-ms", OPT_SEND_TIMEOUT, "MS", 0,
+     "Disconnect a client that reads no reply so long (default 5000)", 0},
+    {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
+    {0},
+};
+
+static uint32_t number(const struct argp_state *state, const char *name, const char *text, uint32_t min,
+                       uint32_t max)
+{
+    char *end;
+    unsigned long value;
+
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
+        argp_error(state, "--%s is \"%s\"; it must be a whole number from %u to %u", name, text, min, max);
+    return (uint32_t)value;
+}
+
+static void add_listen(const struct argp_state *state, struct settings *settings, const char *url)
+{
+    if (settings->daemon.listen_count == MAX_LISTEN)
+        argp_error(state, "more than %d addresses to listen on", MAX_LISTEN);
+    settings->listen[settings->daemon.listen_count++] = url;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct settings *settings = state->input;
+    struct daemon_options *daemon = &settings->daemon;
+
+    switch (key) {
+    case 'l':
+        add_listen(state, settings, arg);
+        return 0;
+    case OPT_MAX_THREADS:
+        daemon->max_threads = number(state, "max-threads", arg, 1, 1024);
+        return 0;
+    case OPT_MAX_QUEUE:
+        daemon->max_queue = number(state, "max-queue", arg, 0, 1024);
+        return 0;
+    case OPT_MAX_CONNECTIONS:
+        daemon->max_connections = number(state, "max-connections", arg, 1, 65536);
+        return 0;
+    case OPT_MAX_TIMEOUT:
+        daemon->max_timeout_ms = number(state, "max-timeout-ms", arg, 1, 86400000);
+        return 0;
+    case OPT_SEND_TIMEOUT:
+        daemon->send_timeout_ms = number(state, "send-timeout-ms", arg, 1, 600000);
+        return 0;
+    case OPT_GRACE:
+        settings->grace_ms = number(state, "grace-ms", arg, 0, 3600000);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Where no --listen was given: the environment's, commas between URLs, or the default. The list is cut in
+ * place. */
+static void default_listen(struct settings *settings, char *list)
+{
+    char *rest = NULL;
+
+    if (settings->daemon.listen_count != 0)
+        return;
+    for (char *url = strtok_r(list, ",", &rest); url != NULL; url = strtok_r(NULL, ",", &rest))
+        if (settings->daemon.listen_count < MAX_LISTEN)
+            settings->listen[settings->daemon.listen_count++] = url;
+    if (settings->daemon.listen_count == 0)
+        settings->listen[settings->daemon.listen_count++] = DEFAULT_LISTEN;
+}
+
+static void leave(int signal)
+{
+    _exit(128 + signal);
+}
+
+/* A second signal ends the process at once. A handler, since the kernel spares process 1 the default action.
+ */
+static void leave_on(const sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = leave};
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static bool is_tcp(const char *url)
+{
+    return strncmp(url, "tcp", 3) == 0 || strncmp(url, "tls+tcp", 7) == 0;
+}
+
+static void announce(const struct daemon *daemon, size_t count)
+{
+    for (int tcp = 1; tcp >= 0; tcp--)
+        for (size_t i = 0; i < count; i++)
+            if (is_tcp(daemon_url(daemon, i)) == tcp)
+                printf("listening on %s\n", daemon_url(daemon, i));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options, parse, NULL, "The Tilery server: tiled computation on real threads.", NULL, NULL, NULL};
+    struct settings settings = {.daemon = DAEMON_DEFAULTS, .grace_ms = 30000};
+    const char *environment = getenv("TILERYD_LISTEN");
+    char *list = strdup(environment != NULL ? environment : "");
+    struct daemon *daemon;
+    struct wire_error error;
+    sigset_t signals;
+    int signal;
+
+    argp_err_exit_status = USAGE_EXIT;
+    argp_parse(&argp, argc, argv, 0, NULL, &settings);
+    if (list == NULL)
+        return wire_status_exit(WIRE_RESOURCE_EXHAUSTED);
+    default_listen(&settings, list);
+    settings.daemon.listen = settings.listen;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
+        fprintf(stderr, "tileryd: %s\n", error.message);
+        free(list);
+        return wire_status_exit(error.status);
+    }
+    announce(daemon, settings.daemon.listen_count);
+    (void)sigwait(&signals, &signal);
+    leave_on(&signals);
+    fprintf(stderr, "tileryd: %s: finishing the work in hand\n", strsignal(signal));
+    daemon_drain(daemon, settings.grace_ms);
+    daemon_stop(daemon);
+    free(list);
+    return 0;
+}

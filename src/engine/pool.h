@@ -1,0 +1,36 @@
+#ifndef TILERY_ENGINE_POOL_H
+#define TILERY_ENGINE_POOL_H
+
+#include <stdint.h>
+
+#define ENGINE_MUST_USE __attribute__((warn_unused_result))
+
+enum engine_status {
+    ENGINE_OK = 0,
+    ENGINE_NO_MEMORY,
+    ENGINE_NO_THREADS, /* the system gave no further thread */
+};
+
+/*
+ * A warm pool of OS threads. It grows when asked for more threads at once than stand idle and keeps what it
+ * has, the last one back being the first to go out again. The pool does not limit itself: admission does.
+ *
+ * Any thread may call any function but pool_free.
+ */
+struct pool;
+
+/* Ends with pool_free. */
+ENGINE_MUST_USE enum engine_status pool_create(struct pool **out);
+
+/* Joins every thread; the caller sees to it that none is at work. NULL is fine. */
+void pool_free(struct pool *pool);
+
+/* Runs work(arg, k) for k = 0 .. threads-1, each on a thread of its own, all at once. On failure none of them
+ * runs. */
+ENGINE_MUST_USE enum engine_status pool_start(struct pool *pool, uint32_t threads,
+                                              void (*work)(void *arg, uint32_t k), void *arg);
+
+/* How many threads there are, idle or at work. */
+uint32_t pool_size(struct pool *pool);
+
+#endif

@@ -1,0 +1,313 @@
+/* The life of one call: armed, received, handled, ended, sent, armed again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/internal.h"
+#include "wire/clock.h"
+#include "wire/limits.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* The context is free for the next request. The caller holds the mutex; nng is called without it. */
+static void rearm(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    call->state = CALL_RECEIVING;
+    if (call->peer != NULL)
+        rpc_peer_release(call->peer);
+    call->peer = NULL;
+    if (--server->in_hand == 0)
+        pthread_cond_broadcast(&server->settled);
+    pthread_mutex_unlock(&server->mutex);
+    rpc_call_arm(call);
+    pthread_mutex_lock(&server->mutex);
+}
+
+void rpc_call_arm(struct rpc_call *call)
+{
+    wire_arena_reset(&call->arena);
+    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
+    nng_ctx_recv(call->ctx, call->aio);
+}
+
+/* Looks up who sent it. NULL: the connection has gone meanwhile, or sends too much and is closed. */
+static struct peer *admit_peer(struct rpc_server *server, nng_pipe pipe)
+{
+    struct peer *peer = rpc_peer_find(server, pipe);
+
+    if (peer == NULL)
+        return NULL;
+    if (peer->in_flight >= server->options.max_calls) {
+        nng_pipe_close(pipe);
+        return NULL;
+    }
+    peer->in_flight++;
+    return peer;
+}
+
+static void set_deadline(struct rpc_call *call)
+{
+    uint64_t timeout_ms = call->server->options.max_timeout_ms;
+
+    if (call->request.has_timeout && call->request.timeout_ms < timeout_ms)
+        timeout_ms = call->request.timeout_ms;
+    call->deadline_ns = wire_now_ns() + timeout_ms * NS_PER_MS;
+}
+
+static void on_received(struct rpc_call *call, nng_msg *msg)
+{
+    struct rpc_server *server = call->server;
+    nng_pipe pipe = nng_msg_get_pipe(msg);
+    struct wire_error error;
+    enum wire_status status;
+
+    pthread_mutex_lock(&server->mutex);
+    server->in_hand++;
+    call->state = CALL_HANDLING;
+    call->hook = NULL;
+    call->queue_ns = call->run_ns = 0;
+    call->peer = admit_peer(server, pipe);
+    if (call->peer == NULL) {
+        rearm(call);
+        pthread_mutex_unlock(&server->mutex);
+        nng_msg_free(msg);
+        return;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    status = wire_request_unpack(&call->arena, nng_msg_body(msg), nng_msg_len(msg), &call->request, &error);
+    nng_msg_free(msg);
+    set_deadline(call);
+    if (status != WIRE_OK)
+        rpc_call_fail(call, &error);
+    else
+        rpc_dispatch(call);
+}
+
+static void on_sent(struct rpc_call *call, int result)
+{
+    struct rpc_server *server = call->server;
+    nng_msg *unsent = nng_aio_get_msg(call->aio);
+    nng_pipe pipe;
+
+    if (result != 0 && unsent != NULL) {
+        nng_aio_set_msg(call->aio, NULL);
+        nng_msg_free(unsent);
+    }
+    pthread_mutex_lock(&server->mutex);
+    pipe.id = call->peer->id;
+    if (result == 0)
+        call->peer->replies++;
+    if (call->pins != 0)
+        call->state = CALL_RESTING;
+    else
+        rearm(call);
+    pthread_mutex_unlock(&server->mutex);
+    /* A peer that takes no replies would keep every context waiting on it: it goes. */
+    if (result == NNG_ETIMEDOUT)
+        nng_pipe_close(pipe);
+}
+
+static void on_aio(void *arg)
+{
+    struct rpc_call *call = arg;
+    int result = nng_aio_result(call->aio);
+    enum call_state state;
+    nng_msg *msg;
+
+    pthread_mutex_lock(&call->server->mutex);
+    state = call->state;
+    pthread_mutex_unlock(&call->server->mutex);
+    if (state == CALL_SENDING) {
+        on_sent(call, result);
+    } else if (result == 0) {
+        msg = nng_aio_get_msg(call->aio);
+        nng_aio_set_msg(call->aio, NULL);
+        on_received(call, msg);
+    } else if (result != NNG_ECLOSED && result != NNG_ECANCELED) {
+        rpc_call_arm(call);
+    }
+}
+
+enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call)
+{
+    *call = (struct rpc_call){.server = server, .state = CALL_RECEIVING};
+    wire_arena_init(&call->arena, WIRE_REQUEST_ARENA);
+    if (nng_aio_alloc(&call->aio, on_aio, call) != 0)
+        return WIRE_RESOURCE_EXHAUSTED;
+    return nng_ctx_open(&call->ctx, server->socket) == 0 ? WIRE_OK : WIRE_RESOURCE_EXHAUSTED;
+}
+
+void rpc_call_close(struct rpc_call *call)
+{
+    nng_msg *unsent;
+
+    if (call->aio == NULL)
+        return;
+    nng_aio_stop(call->aio);
+    unsent = nng_aio_get_msg(call->aio);
+    if (call->state == CALL_SENDING && unsent != NULL)
+        nng_msg_free(unsent);
+    if (call->peer != NULL)
+        rpc_peer_release(call->peer);
+    nng_aio_free(call->aio);
+    nng_ctx_close(call->ctx);
+    wire_arena_fini(&call->arena);
+}
+
+void *rpc_call_alloc(struct rpc_call *call, size_t size)
+{
+    void *memory = wire_arena_alloc(&call->arena, size);
+
+    return memory != NULL ? memset(memory, 0, size) : NULL;
+}
+
+const char *rpc_call_request_id(const struct rpc_call *call)
+{
+    return call->request.request_id;
+}
+
+void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_ns)
+{
+    call->queue_ns = queue_ns;
+    call->run_ns = run_ns;
+}
+
+/* The caller holds the mutex, which is let go while the hook runs. */
+static void call_hook(struct rpc_call *call, enum wire_status why)
+{
+    struct rpc_server *server = call->server;
+    rpc_cancel_fn *hook = call->hook;
+    void *arg = call->hook_arg;
+
+    call->hook = NULL;
+    call->pins++;
+    pthread_mutex_unlock(&server->mutex);
+    hook(arg, why);
+    pthread_mutex_lock(&server->mutex);
+    if (--call->pins == 0 && call->state == CALL_RESTING)
+        rearm(call);
+}
+
+void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer)
+{
+    uint64_t now = wire_now_ns();
+
+    pthread_mutex_lock(&server->mutex);
+    for (unsigned i = 0; i < server->options.contexts; i++) {
+        struct rpc_call *call = &server->calls[i];
+
+        if (call->state != CALL_DEFERRED || call->hook == NULL)
+            continue;
+        if (peer != NULL ? call->peer == peer : call->deadline_ns <= now)
+            call_hook(call, peer != NULL ? WIRE_CANCELLED : WIRE_DEADLINE_EXCEEDED);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg)
+{
+    struct rpc_server *server = call->server;
+
+    pthread_mutex_lock(&server->mutex);
+    if (call->state == CALL_HANDLING) {
+        call->state = CALL_DEFERRED;
+        call->hook = hook;
+        call->hook_arg = arg;
+        if (call->deadline_ns < server->timer_at) {
+            server->timer_at = call->deadline_ns;
+            pthread_cond_signal(&server->timer_wake);
+        }
+        if (call->peer->gone)
+            call_hook(call, WIRE_CANCELLED);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* Gives the frame to nng. From here on the call is not the handler's any more. */
+static void send_frame(struct rpc_call *call, nng_msg *msg)
+{
+    struct rpc_server *server = call->server;
+
+    pthread_mutex_lock(&server->mutex);
+    call->state = CALL_SENDING;
+    call->hook = NULL;
+    pthread_mutex_unlock(&server->mutex);
+    nng_aio_set_timeout(call->aio, (nng_duration)server->options.send_timeout_ms);
+    nng_aio_set_msg(call->aio, msg);
+    nng_ctx_send(call->ctx, call->aio);
+}
+
+/* A call that cannot even be told of its failure: the connection goes, so that the caller does not wait for
+ * ever. */
+static void drop(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    nng_pipe pipe;
+
+    pthread_mutex_lock(&server->mutex);
+    pipe.id = call->peer->id;
+    call->hook = NULL;
+    if (call->pins != 0)
+        call->state = CALL_RESTING;
+    else
+        rearm(call);
+    pthread_mutex_unlock(&server->mutex);
+    nng_pipe_close(pipe);
+}
+
+static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,
+                void (*write)(void *arg, uint8_t *out), void *arg)
+{
+    nng_msg *msg;
+
+    if (nng_msg_alloc(&msg, wire_reply_size(head, size)) != 0) {
+        drop(call);
+        return;
+    }
+    write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
+    send_frame(call, msg);
+}
+
+static void write_nothing(void *arg, uint8_t *out)
+{
+    (void)arg;
+    (void)out;
+}
+
+void rpc_call_fail(struct rpc_call *call, const struct wire_error *error)
+{
+    end(call,
+        &(struct wire_reply){.status = error->status,
+                             .message = error->message,
+                             .retry_after_ms = error->retry_after_ms,
+                             .queue_ns = call->queue_ns,
+                             .run_ns = call->run_ns},
+        0, write_nothing, NULL);
+}
+
+void rpc_call_reply_packed(struct rpc_call *call, size_t size, void (*write)(void *arg, uint8_t *out),
+                           void *arg)
+{
+    struct wire_error error;
+
+    if (size > WIRE_MAX_REPLY_BYTES / 2) {
+        wire_error_set(&error, WIRE_INTERNAL, "the reply would take %zu bytes; at most %llu are sent", size,
+                       (unsigned long long)WIRE_MAX_REPLY_BYTES / 2);
+        rpc_call_fail(call, &error);
+        return;
+    }
+    end(call, &(struct wire_reply){.message = "", .queue_ns = call->queue_ns, .run_ns = call->run_ns}, size,
+        write, arg);
+}
+
+static void write_message(void *arg, uint8_t *out)
+{
+    (void)protobuf_c_message_pack(arg, out);
+}
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *reply)
+{
+    rpc_call_reply_packed(call, protobuf_c_message_get_packed_size(reply), write_message,
+                          (void *)(uintptr_t)reply);
+}

@@ -1,0 +1,58 @@
+#ifndef TILERY_RPC_CALL_H
+#define TILERY_RPC_CALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "wire/status.h"
+
+/*
+ * One request in hand. A handler ends its call exactly once, with rpc_call_reply, rpc_call_reply_packed or
+ * rpc_call_fail: at once, or later from any thread once it has called rpc_call_defer. The call and everything
+ * allocated from it are gone when the ending function is called.
+ */
+struct rpc_call;
+
+/* Runs on nng's callback threads: decodes, decides, hands over; never computes or waits. */
+typedef void rpc_handler(struct rpc_call *call, const ProtobufCMessage *request, void *context);
+
+/* A service of the schema: handlers[i] answers the descriptor's method i. Static storage; NULL is
+ * UNIMPLEMENTED. */
+struct rpc_service {
+    const ProtobufCServiceDescriptor *descriptor;
+    rpc_handler *const *handlers;
+};
+
+/* Zeroed memory that lives as long as the call; NULL when the call's budget is used up. */
+void *rpc_call_alloc(struct rpc_call *call, size_t size);
+
+/* "" when the caller gave none. */
+const char *rpc_call_request_id(const struct rpc_call *call);
+
+/*
+ * Told at most once, and only before the call has ended, that nobody waits for the answer any more
+ * (CANCELLED: the connection is gone) or that its time is up (DEADLINE_EXCEEDED). It may end the call, on the
+ * spot too. Called on a thread of the runtime, without a lock. What the call was allocated lives on until the
+ * hook returns.
+ */
+typedef void rpc_cancel_fn(void *arg, enum wire_status why);
+
+/* The handler will end the call later. Called before anybody who might end it knows of it; the hook may come
+ * at once. */
+void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg);
+
+/* How long the call waited for threads and worked, for the reply; before the end, by whoever ends it. */
+void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_ns);
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *reply);
+
+/* The same for a reply that is packed piece by piece: write(arg, out) writes exactly size bytes. */
+void rpc_call_reply_packed(struct rpc_call *call, size_t size, void (*write)(void *arg, uint8_t *out),
+                           void *arg);
+
+/* error->status is not OK. */
+void rpc_call_fail(struct rpc_call *call, const struct wire_error *error);
+
+#endif

@@ -1,0 +1,58 @@
+/* From the method's name, "package.Service/Method", to the handler that the descriptor's table gives. */
+#include <string.h>
+
+#include "rpc/internal.h"
+
+static const ProtobufCMethodDescriptor *find_method(const struct rpc_server *server, const char *name,
+                                                    rpc_handler **handler)
+{
+    for (size_t i = 0; i < server->service_count; i++) {
+        const ProtobufCServiceDescriptor *service = server->services[i].descriptor;
+        size_t len = strlen(service->name);
+
+        if (strncmp(name, service->name, len) != 0 || name[len] != '/')
+            continue;
+        for (unsigned m = 0; m < service->n_methods; m++)
+            if (strcmp(service->methods[m].name, name + len + 1) == 0) {
+                *handler = server->services[i].handlers[m];
+                return &service->methods[m];
+            }
+    }
+    return NULL;
+}
+
+static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, const ProtobufCMessage **message,
+                               struct wire_error *error)
+{
+    const struct wire_request *request = &call->request;
+    const ProtobufCMethodDescriptor *method;
+    char shown[96];
+
+    *handler = NULL;
+    method = find_method(call->server, request->method, handler);
+    if (*handler == NULL)
+        return wire_error_set(error, WIRE_UNIMPLEMENTED, "there is no method \"%s\"",
+                              wire_quote(shown, sizeof shown, request->method));
+    if (request->has_timeout && request->timeout_ms == 0)
+        return wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "timeout_ms is 0: the time was up on arrival");
+    *message = protobuf_c_message_unpack(method->input, &call->arena.allocator, request->payload_len,
+                                         request->payload);
+    if (*message == NULL)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              call->arena.refused ? "the payload does not fit the memory of one request"
+                                                  : "the payload is not a %s",
+                              method->input->name);
+    return WIRE_OK;
+}
+
+void rpc_dispatch(struct rpc_call *call)
+{
+    const ProtobufCMessage *message;
+    struct wire_error error;
+    rpc_handler *handler;
+
+    if (decode(call, &handler, &message, &error) != WIRE_OK)
+        rpc_call_fail(call, &error);
+    else
+        handler(call, message, call->server->context);
+}

@@ -1,0 +1,86 @@
+#ifndef TILERY_RPC_INTERNAL_H
+#define TILERY_RPC_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <nng/nng.h>
+
+#include "rpc/server.h"
+#include "wire/arena.h"
+#include "wire/envelope.h"
+
+/* A connection. In the server's table from before its first message until it is gone; freed with its last
+ * call. */
+struct peer {
+    struct peer *next;
+    uint32_t id;        /* of the nng pipe */
+    unsigned in_flight; /* calls received and not yet answered */
+    uint64_t replies;   /* handed to nng for this connection */
+    bool gone;
+};
+
+enum call_state {
+    CALL_RECEIVING, /* armed: nng owns it until a request comes */
+    CALL_HANDLING,  /* in the handler */
+    CALL_DEFERRED,  /* the handler will end it later */
+    CALL_SENDING,   /* ended: nng owns the reply */
+    CALL_RESTING,   /* ended and sent, but a cancel hook still looks at it */
+};
+
+/* One REP context and the request it has in hand; reused request after request. */
+struct rpc_call {
+    struct rpc_server *server;
+    nng_ctx ctx;
+    nng_aio *aio;
+    struct wire_arena arena;
+    struct wire_request request;
+    uint64_t deadline_ns; /* of CLOCK_MONOTONIC */
+    uint64_t queue_ns, run_ns;
+    /* The rest is guarded by the server's mutex. */
+    enum call_state state;
+    struct peer *peer;
+    unsigned pins; /* cancel hooks running */
+    rpc_cancel_fn *hook;
+    void *hook_arg;
+};
+
+#define PEER_BUCKETS 256u
+
+struct rpc_server {
+    struct rpc_server_options options;
+    const struct rpc_service *services;
+    size_t service_count;
+    void *context;
+    nng_socket socket;
+    bool open, timer_started;
+    pthread_t timer;
+    pthread_mutex_t mutex; /* guards all below; never held while calling a handler, a hook or nng */
+    pthread_cond_t timer_wake, settled;
+    uint64_t timer_at; /* when the timer thread looks next */
+    bool timer_end;
+    struct peer *peers[PEER_BUCKETS];
+    unsigned connections;
+    unsigned in_hand; /* calls that are not RECEIVING */
+    struct rpc_call *calls;
+};
+
+/* call.c */
+enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);
+void rpc_call_arm(struct rpc_call *call);
+void rpc_call_close(struct rpc_call *call);
+
+/* Calls the hooks of all deferred calls that are of that connection, or, with NULL, whose deadline has
+ * passed. */
+void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);
+
+/* dispatch.c: finds the method and hands the request over to its handler, or fails the call. */
+void rpc_dispatch(struct rpc_call *call);
+
+/* peers.c */
+void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server);
+struct peer *rpc_peer_find(struct rpc_server *server, nng_pipe pipe); /* the mutex is held */
+void rpc_peer_release(struct peer *peer);                             /* the mutex is held */
+bool rpc_replies_written(struct rpc_server *server);
+
+#endif

@@ -1,0 +1,117 @@
+/* The connections of a server, by the id of their nng pipe. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/internal.h"
+
+static struct peer **slot_of(struct rpc_server *server, uint32_t id)
+{
+    struct peer **slot = &server->peers[id % PEER_BUCKETS];
+
+    while (*slot != NULL && (*slot)->id != id)
+        slot = &(*slot)->next;
+    return slot;
+}
+
+struct peer *rpc_peer_find(struct rpc_server *server, nng_pipe pipe)
+{
+    return *slot_of(server, pipe.id);
+}
+
+void rpc_peer_release(struct peer *peer)
+{
+    if (--peer->in_flight == 0 && peer->gone)
+        free(peer);
+}
+
+/* False when the connection is one too many. */
+static bool add_peer(struct rpc_server *server, uint32_t id)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+    bool room;
+
+    if (peer == NULL)
+        return false;
+    peer->id = id;
+    pthread_mutex_lock(&server->mutex);
+    room = server->connections < server->options.max_connections;
+    if (room) {
+        *slot_of(server, id) = peer;
+        server->connections++;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    if (!room)
+        free(peer);
+    return room;
+}
+
+static void remove_peer(struct rpc_server *server, uint32_t id)
+{
+    struct peer **slot, *peer;
+
+    pthread_mutex_lock(&server->mutex);
+    slot = slot_of(server, id);
+    peer = *slot;
+    if (peer != NULL) {
+        *slot = peer->next;
+        server->connections--;
+        peer->gone = true;
+        peer->in_flight++; /* keeps it while the hooks run */
+    }
+    pthread_mutex_unlock(&server->mutex);
+    if (peer == NULL)
+        return;
+    rpc_cancel_calls(server, peer);
+    pthread_mutex_lock(&server->mutex);
+    rpc_peer_release(peer);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server)
+{
+    if (event == NNG_PIPE_EV_REM_POST)
+        remove_peer(server, pipe.id);
+    else if (!add_peer(server, pipe.id))
+        nng_pipe_close(pipe);
+}
+
+static nng_stat *child_named(nng_stat *stat, const char *name)
+{
+    for (stat = nng_stat_child(stat); stat != NULL; stat = nng_stat_next(stat))
+        if (strcmp(nng_stat_name(stat), name) == 0)
+            return stat;
+    return NULL;
+}
+
+/* Whether the connection that a "pipe" statistic is about has written all it was given; true for strangers'.
+ */
+static bool pipe_has_written(struct rpc_server *server, nng_stat *pipe)
+{
+    nng_stat *id = child_named(pipe, "id"), *sent = child_named(pipe, "tx_msgs");
+    const struct peer *peer;
+
+    if (id == NULL || sent == NULL)
+        return true;
+    peer = *slot_of(server, (uint32_t)nng_stat_value(id));
+    return peer == NULL || nng_stat_value(sent) >= peer->replies;
+}
+
+/*
+ * nng calls a reply sent when the connection has taken it, written or not, and closing drops what is not. Its
+ * statistics count the messages really written.
+ */
+bool rpc_replies_written(struct rpc_server *server)
+{
+    nng_stat *root;
+    bool written = true;
+
+    if (nng_stats_get(&root) != 0)
+        return true;
+    pthread_mutex_lock(&server->mutex);
+    for (nng_stat *stat = nng_stat_child(root); stat != NULL; stat = nng_stat_next(stat))
+        if (strncmp(nng_stat_name(stat), "pipe", 4) == 0 && !pipe_has_written(server, stat))
+            written = false;
+    pthread_mutex_unlock(&server->mutex);
+    nng_stats_free(root);
+    return written;
+}

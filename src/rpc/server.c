@@ -1,0 +1,186 @@
+#include "rpc/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/supplemental/util/platform.h>
+
+#include "rpc/internal.h"
+#include "wire/clock.h"
+#include "wire/limits.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define LINGER_STEP_MS 2
+
+/* Looks at the deadlines when the earliest it knows of has come. Calls that ended meanwhile cost one needless
+ * look. */
+static void *timer_main(void *arg)
+{
+    struct rpc_server *server = arg;
+
+    pthread_mutex_lock(&server->mutex);
+    while (!server->timer_end) {
+        struct timespec until = {.tv_sec = (time_t)(server->timer_at / NS_PER_S),
+                                 .tv_nsec = (long)(server->timer_at % NS_PER_S)};
+
+        if (server->timer_at == UINT64_MAX)
+            pthread_cond_wait(&server->timer_wake, &server->mutex);
+        else
+            (void)pthread_cond_timedwait(&server->timer_wake, &server->mutex, &until);
+        if (server->timer_end || server->timer_at > wire_now_ns())
+            continue;
+        pthread_mutex_unlock(&server->mutex);
+        rpc_cancel_calls(server, NULL);
+        pthread_mutex_lock(&server->mutex);
+        server->timer_at = UINT64_MAX;
+        for (unsigned i = 0; i < server->options.contexts; i++) {
+            const struct rpc_call *call = &server->calls[i];
+
+            if (call->state == CALL_DEFERRED && call->hook != NULL && call->deadline_ns < server->timer_at)
+                server->timer_at = call->deadline_ns;
+        }
+    }
+    pthread_mutex_unlock(&server->mutex);
+    return NULL;
+}
+
+static enum wire_status out_of_memory(struct wire_error *error)
+{
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory or threads for the server");
+}
+
+static void init_sync(struct rpc_server *server)
+{
+    pthread_condattr_t clock;
+
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->settled, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->timer_wake, &clock);
+    pthread_condattr_destroy(&clock);
+}
+
+/* The limit on messages comes before anything else: without it one peer can end the process. */
+static bool open_socket(struct rpc_server *server)
+{
+    if (nng_rep0_open(&server->socket) != 0)
+        return false;
+    server->open = true;
+    return nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REQUEST_BYTES) == 0 &&
+           nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, rpc_peer_event, server) == 0 &&
+           nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, rpc_peer_event, server) == 0;
+}
+
+static bool open_calls(struct rpc_server *server)
+{
+    for (unsigned i = 0; i < server->options.contexts; i++)
+        if (rpc_call_open(server, &server->calls[i]) != WIRE_OK)
+            return false;
+    for (unsigned i = 0; i < server->options.contexts; i++)
+        rpc_call_arm(&server->calls[i]);
+    return true;
+}
+
+enum wire_status rpc_server_create(const struct rpc_server_options *options,
+                                   const struct rpc_service *services, size_t count, void *context,
+                                   struct rpc_server **out, struct wire_error *error)
+{
+    struct rpc_server *server = calloc(1, sizeof *server);
+
+    *out = NULL;
+    if (server == NULL)
+        return out_of_memory(error);
+    server->options = *options;
+    server->services = services;
+    server->service_count = count;
+    server->context = context;
+    server->timer_at = UINT64_MAX;
+    init_sync(server);
+    server->calls = calloc(options->contexts, sizeof *server->calls);
+    if (server->calls == NULL || !open_socket(server) || !open_calls(server))
+        goto failed;
+    server->timer_started = pthread_create(&server->timer, NULL, timer_main, server) == 0;
+    if (!server->timer_started)
+        goto failed;
+    *out = server;
+    return WIRE_OK;
+failed:
+    rpc_server_free(server);
+    return out_of_memory(error);
+}
+
+/* Only tcp has ports to choose from; any other URL is bound as it is given. */
+static void bound_url(nng_listener listener, const char *url, char *bound)
+{
+    const char *scheme_end = strstr(url, "://"), *port = strrchr(url, ':');
+    int chosen;
+
+    (void)snprintf(bound, 256, "%s", url);
+    if (scheme_end == NULL || port == scheme_end || strncmp(url, "inproc", 6) == 0 ||
+        nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &chosen) != 0)
+        return;
+    (void)snprintf(bound, 256, "%.*s:%d", (int)(port - url), url, chosen);
+}
+
+enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, char *bound,
+                                   struct wire_error *error)
+{
+    nng_listener listener;
+    int result = nng_listener_create(&listener, server->socket, url);
+    char shown[160];
+
+    if (result == 0)
+        result = nng_listener_start(listener, 0);
+    if (result != 0)
+        return wire_error_set(error, WIRE_UNAVAILABLE, "cannot listen on \"%s\": %s",
+                              wire_quote(shown, sizeof shown, url), nng_strerror(result));
+    bound_url(listener, url, bound);
+    return WIRE_OK;
+}
+
+static void stop_timer(struct rpc_server *server)
+{
+    if (!server->timer_started)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    server->timer_end = true;
+    pthread_cond_signal(&server->timer_wake);
+    pthread_mutex_unlock(&server->mutex);
+    pthread_join(server->timer, NULL);
+    server->timer_started = false;
+}
+
+void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
+{
+    if (!server->open)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    while (server->in_hand != 0)
+        pthread_cond_wait(&server->settled, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+    for (uint32_t waited = 0; waited < linger_ms && !rpc_replies_written(server); waited += LINGER_STEP_MS)
+        nng_msleep(LINGER_STEP_MS);
+    stop_timer(server);
+    if (server->calls != NULL)
+        for (unsigned i = 0; i < server->options.contexts; i++)
+            rpc_call_close(&server->calls[i]);
+    nng_close(server->socket);
+    server->open = false;
+}
+
+void rpc_server_free(struct rpc_server *server)
+{
+    if (server == NULL)
+        return;
+    rpc_server_stop(server, 0);
+    free(server->calls);
+    pthread_cond_destroy(&server->timer_wake);
+    pthread_cond_destroy(&server->settled);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}

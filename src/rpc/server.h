@@ -1,0 +1,51 @@
+#ifndef TILERY_RPC_SERVER_H
+#define TILERY_RPC_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rpc/call.h"
+#include "wire/status.h"
+
+/*
+ * The server runtime: nng REP contexts, the envelope, dispatch by service descriptor, deadlines, and
+ * cancellation when a connection goes away. It knows no method.
+ */
+struct rpc_server;
+
+/* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
+struct rpc_server_options {
+    unsigned contexts;        /* requests in hand at once: those that wait or run, and a reserve, 1 to 4096 */
+    unsigned max_connections; /* a further one is closed */
+    unsigned max_calls;       /* of one connection at once; one that sends more is closed */
+    uint64_t max_timeout_ms;  /* of a request; also where it gives none */
+    uint32_t send_timeout_ms; /* a connection that takes no reply for so long is closed */
+};
+
+#define RPC_SERVER_DEFAULTS                                \
+    ((struct rpc_server_options){.contexts = 256,          \
+                                 .max_connections = 1024,  \
+                                 .max_calls = 160,         \
+                                 .max_timeout_ms = 660000, \
+                                 .send_timeout_ms = 5000})
+
+/* services is an array of `count`; it and the context stay the caller's. Ends with rpc_server_free. */
+WIRE_MUST_USE enum wire_status rpc_server_create(const struct rpc_server_options *options,
+                                                 const struct rpc_service *services, size_t count,
+                                                 void *context, struct rpc_server **out,
+                                                 struct wire_error *error);
+
+/* Listens on an nng URL. Writes the URL with the port really bound to bound, which holds 256 bytes. */
+WIRE_MUST_USE enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, char *bound,
+                                                 struct wire_error *error);
+
+/*
+ * Waits until the calls in hand have ended (by now handlers refuse new work), then up to linger_ms until
+ * their replies are written out; then closes all. After it no handler and no hook runs.
+ */
+void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms);
+
+/* Stops first, without lingering, where that was not done. NULL is fine. */
+void rpc_server_free(struct rpc_server *server);
+
+#endif

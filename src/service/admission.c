@@ -1,0 +1,316 @@
+#include "service/admission.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/clock.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define RETRY_AFTER_MS 100
+
+struct job_list {
+    struct job *first, *last;
+    uint32_t count;
+};
+
+struct admission {
+    struct admission_options options;
+    struct pool *pool;
+    pthread_mutex_t mutex;
+    pthread_cond_t idle;
+    struct job_list queued, running;
+    uint32_t threads; /* of the running jobs */
+    bool draining;
+};
+
+static void append(struct job_list *list, struct job *job)
+{
+    job->next = NULL;
+    job->prev = list->last;
+    *(list->last != NULL ? &list->last->next : &list->first) = job;
+    list->last = job;
+    list->count++;
+}
+
+static void unlink_job(struct job_list *list, struct job *job)
+{
+    *(job->prev != NULL ? &job->prev->next : &list->first) = job->next;
+    *(job->next != NULL ? &job->next->prev : &list->last) = job->prev;
+    list->count--;
+}
+
+enum wire_status admission_create(const struct admission_options *options, struct pool *pool,
+                                  struct admission **out, struct wire_error *error)
+{
+    struct admission *admission = calloc(1, sizeof *admission);
+    pthread_condattr_t clock;
+
+    *out = admission;
+    if (admission == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for admission");
+    admission->options = *options;
+    admission->pool = pool;
+    pthread_mutex_init(&admission->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&admission->idle, &clock);
+    pthread_condattr_destroy(&clock);
+    return WIRE_OK;
+}
+
+void admission_free(struct admission *admission)
+{
+    if (admission == NULL)
+        return;
+    pthread_cond_destroy(&admission->idle);
+    pthread_mutex_destroy(&admission->mutex);
+    free(admission);
+}
+
+static bool fits(const struct admission *admission, const struct job *job)
+{
+    uint32_t threads = run_threads(job->run);
+
+    return admission->threads == 0 || (threads <= admission->options.max_threads &&
+                                       admission->threads <= admission->options.max_threads - threads);
+}
+
+static void set_running(struct admission *admission, struct job *job)
+{
+    job->state = JOB_RUNNING;
+    job->started_ns = clock_now_ns();
+    admission->threads += run_threads(job->run);
+    append(&admission->running, job);
+}
+
+/* Moves the head of the queue among the running if there is room; NULL when nobody may go. */
+static struct job *next_job(struct admission *admission)
+{
+    struct job *job = admission->queued.first;
+
+    if (job == NULL || !fits(admission, job))
+        return NULL;
+    unlink_job(&admission->queued, job);
+    set_running(admission, job);
+    return job;
+}
+
+/* The mutex is held. */
+static void set_done(struct admission *admission, struct job *job)
+{
+    if (job->state == JOB_QUEUED) {
+        unlink_job(&admission->queued, job);
+    } else {
+        unlink_job(&admission->running, job);
+        admission->threads -= run_threads(job->run);
+    }
+    job->state = JOB_DONE;
+    if (admission->queued.count + admission->running.count == 0)
+        pthread_cond_broadcast(&admission->idle);
+}
+
+static void finish(struct job *job, enum wire_status status)
+{
+    static const char *const reasons[] = {
+        [WIRE_OK] = "",
+        [WIRE_CANCELLED] = "the request was cancelled",
+        [WIRE_DEADLINE_EXCEEDED] = "the request's time was up before it was done",
+        [WIRE_RESOURCE_EXHAUSTED] = "no memory or threads to run it now; try again",
+        [WIRE_UNAVAILABLE] = "the server is shutting down",
+    };
+    struct wire_error error;
+
+    wire_error_set(&error, status, "%s", reasons[status]);
+    if (status == WIRE_RESOURCE_EXHAUSTED)
+        error.retry_after_ms = RETRY_AFTER_MS;
+    job->finish(job, &error);
+}
+
+/* The end of a running job: its threads are given back, it is finished, and whoever may go now goes. */
+static void start(struct job *job);
+
+static void end(struct job *job, enum wire_status status)
+{
+    struct admission *admission = job->admission;
+    struct job *next;
+
+    pthread_mutex_lock(&admission->mutex);
+    if (status == WIRE_OK && run_summary(job->run).cancelled)
+        status = job->cancelled;
+    set_done(admission, job);
+    pthread_mutex_unlock(&admission->mutex);
+    finish(job, status);
+    for (;;) {
+        pthread_mutex_lock(&admission->mutex);
+        next = next_job(admission);
+        pthread_mutex_unlock(&admission->mutex);
+        if (next == NULL)
+            return;
+        start(next);
+    }
+}
+
+static void start(struct job *job)
+{
+    if (run_start(job->run, job->admission->pool) != ENGINE_OK)
+        end(job, WIRE_RESOURCE_EXHAUSTED);
+}
+
+void admission_run_done(void *job)
+{
+    end(job, WIRE_OK);
+}
+
+static const struct job *find_id(const struct job_list *list, const char *request_id)
+{
+    const struct job *job = list->first;
+
+    while (job != NULL && strcmp(job->request_id, request_id) != 0)
+        job = job->next;
+    return job;
+}
+
+static bool id_in_use(const struct admission *admission, const char *request_id)
+{
+    return request_id[0] != '\0' && (find_id(&admission->queued, request_id) != NULL ||
+                                     find_id(&admission->running, request_id) != NULL);
+}
+
+/* The mutex is held. */
+static enum wire_status refuse(const struct admission *admission, const struct job *job,
+                               struct wire_error *error)
+{
+    if (job->cancelled != WIRE_OK)
+        return wire_error_set(error, job->cancelled, "the request was cancelled before it began");
+    if (admission->draining)
+        return wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
+    if (id_in_use(admission, job->request_id))
+        return wire_error_set(error, WIRE_ALREADY_EXISTS, "request_id \"%s\" is in use", job->request_id);
+    if (admission->queued.count < admission->options.max_queue ||
+        (admission->queued.count == 0 && fits(admission, job)))
+        return WIRE_OK;
+    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u requests wait already; try again",
+                   admission->queued.count);
+    error->retry_after_ms = RETRY_AFTER_MS;
+    return error->status;
+}
+
+enum wire_status admission_submit(struct admission *admission, struct job *job, struct wire_error *error)
+{
+    enum wire_status status;
+    bool starts = false;
+
+    job->admission = admission;
+    job->submitted_ns = clock_now_ns();
+    pthread_mutex_lock(&admission->mutex);
+    status = refuse(admission, job, error);
+    if (status == WIRE_OK) {
+        starts = admission->queued.count == 0 && fits(admission, job);
+        if (starts) {
+            set_running(admission, job);
+        } else {
+            job->state = JOB_QUEUED;
+            append(&admission->queued, job);
+        }
+    } else {
+        job->state = JOB_DONE;
+    }
+    pthread_mutex_unlock(&admission->mutex);
+    if (starts)
+        start(job);
+    return status;
+}
+
+/* The mutex is held. True when the job was waiting: the caller finishes it. */
+static bool cancel(struct admission *admission, struct job *job, enum wire_status why)
+{
+    if (job->state == JOB_DONE || job->cancelled != WIRE_OK)
+        return false;
+    job->cancelled = why;
+    if (job->state == JOB_RUNNING)
+        run_cancel(job->run);
+    if (job->state != JOB_QUEUED)
+        return false;
+    set_done(admission, job);
+    return true;
+}
+
+void admission_cancel(struct admission *admission, struct job *job, enum wire_status why)
+{
+    bool waited;
+
+    pthread_mutex_lock(&admission->mutex);
+    waited = cancel(admission, job, why);
+    pthread_mutex_unlock(&admission->mutex);
+    if (waited)
+        finish(job, why);
+}
+
+bool admission_cancel_id(struct admission *admission, const char *request_id)
+{
+    struct job *job;
+    bool waited = false;
+
+    pthread_mutex_lock(&admission->mutex);
+    job = (struct job *)(uintptr_t)find_id(&admission->queued, request_id);
+    if (job == NULL)
+        job = (struct job *)(uintptr_t)find_id(&admission->running, request_id);
+    if (job != NULL)
+        waited = cancel(admission, job, WIRE_CANCELLED);
+    pthread_mutex_unlock(&admission->mutex);
+    if (waited)
+        finish(job, WIRE_CANCELLED);
+    return job != NULL;
+}
+
+void admission_drain(struct admission *admission)
+{
+    pthread_mutex_lock(&admission->mutex);
+    admission->draining = true;
+    pthread_mutex_unlock(&admission->mutex);
+}
+
+bool admission_draining(struct admission *admission)
+{
+    bool draining;
+
+    pthread_mutex_lock(&admission->mutex);
+    draining = admission->draining;
+    pthread_mutex_unlock(&admission->mutex);
+    return draining;
+}
+
+bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms)
+{
+    uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
+                             .tv_nsec = (long)(until_ns % 1000000000u)};
+    bool idle;
+
+    pthread_mutex_lock(&admission->mutex);
+    while (!(idle = admission->queued.count + admission->running.count == 0))
+        if (pthread_cond_timedwait(&admission->idle, &admission->mutex, &until) != 0)
+            break;
+    pthread_mutex_unlock(&admission->mutex);
+    return idle;
+}
+
+void admission_cancel_all(struct admission *admission)
+{
+    struct job *job;
+
+    pthread_mutex_lock(&admission->mutex);
+    for (job = admission->running.first; job != NULL; job = job->next)
+        (void)cancel(admission, job, WIRE_UNAVAILABLE);
+    while ((job = admission->queued.first) != NULL) {
+        bool waited = cancel(admission, job, WIRE_UNAVAILABLE);
+
+        pthread_mutex_unlock(&admission->mutex);
+        if (waited)
+            finish(job, WIRE_UNAVAILABLE);
+        pthread_mutex_lock(&admission->mutex);
+    }
+    pthread_mutex_unlock(&admission->mutex);
+}

@@ -1,0 +1,89 @@
+/* Compute and Cancel. */
+#include "engine/clock.h"
+#include "service/internal.h"
+
+struct compute {
+    struct job job; /* first: a job is cast back */
+    struct rpc_call *call;
+};
+
+static void set_times(const struct compute *compute)
+{
+    const struct job *job = &compute->job;
+    uint64_t now = clock_now_ns();
+
+    if (job->started_ns == 0)
+        rpc_call_set_times(compute->call, now - job->submitted_ns, 0);
+    else
+        rpc_call_set_times(compute->call, job->started_ns - job->submitted_ns, now - job->started_ns);
+}
+
+/* On the run's last thread, or on whichever cancelled a waiting job. The job lives in the call: it goes with
+ * it. */
+static void finish(struct job *job, const struct wire_error *why)
+{
+    const struct compute *compute = (const struct compute *)(const void *)job;
+    struct run *run = job->run;
+
+    set_times(compute);
+    if (why->status == WIRE_OK)
+        rpc_call_reply_packed(compute->call, service_reply_size(run), service_reply_write, run);
+    else
+        rpc_call_fail(compute->call, why);
+    run_free(run);
+}
+
+static void cancelled(void *arg, enum wire_status why)
+{
+    struct compute *compute = arg;
+
+    admission_cancel(compute->job.admission, &compute->job, why);
+}
+
+void service_compute(struct rpc_call *call, const ProtobufCMessage *request, void *context)
+{
+    struct service *service = context;
+    struct compute *compute = rpc_call_alloc(call, sizeof *compute);
+    struct run_spec spec;
+    struct wire_error error;
+    struct run *run;
+
+    if (service_read_request((const Tilery__V1__ComputeRequest *)(const void *)request, &spec, &error) !=
+        WIRE_OK) {
+        rpc_call_fail(call, &error);
+        return;
+    }
+    if (compute == NULL || run_create(&spec, NULL, admission_run_done, compute, &run) != ENGINE_OK) {
+        wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory to run it now; try again");
+        rpc_call_fail(call, &error);
+        return;
+    }
+    compute->call = call;
+    compute->job = (struct job){.request_id = rpc_call_request_id(call),
+                                .run = run,
+                                .finish = finish,
+                                .admission = service->admission};
+    rpc_call_defer(call, cancelled, compute);
+    if (admission_submit(service->admission, &compute->job, &error) != WIRE_OK) {
+        rpc_call_fail(call, &error);
+        run_free(run);
+    }
+}
+
+void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void *context)
+{
+    const Tilery__V1__CancelRequest *cancel = (const Tilery__V1__CancelRequest *)(const void *)request;
+    Tilery__V1__CancelReply reply = TILERY__V1__CANCEL_REPLY__INIT;
+    struct service *service = context;
+    struct wire_error error;
+
+    if (cancel->request_id == NULL || cancel->request_id[0] == '\0') {
+        wire_error_set(&error, WIRE_INVALID_ARGUMENT,
+                       "request_id is empty; it must name a Compute or an OpenStream");
+        rpc_call_fail(call, &error);
+        return;
+    }
+    reply.has_found = 1;
+    reply.found = admission_cancel_id(service->admission, cancel->request_id);
+    rpc_call_reply(call, &reply.base);
+}

@@ -1,0 +1,87 @@
+#include "service/service.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#include "engine/clock.h"
+#include "service/internal.h"
+
+#include "server.pb-c.h"
+
+/* In the order of the schema's methods. */
+static rpc_handler *const compute_handlers[] = {service_compute, NULL, NULL, service_cancel};
+static rpc_handler *const health_handlers[] = {service_check};
+static rpc_handler *const server_handlers[] = {service_info};
+
+const struct rpc_service *service_table(size_t *count)
+{
+    static const struct rpc_service table[] = {
+        {&tilery__v1__tile_compute__descriptor, compute_handlers},
+        {&tilery__v1__health__descriptor, health_handlers},
+        {&tilery__v1__server__descriptor, server_handlers},
+    };
+
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static uint32_t usable_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
+enum wire_status service_create(const struct service_options *options, struct service **out,
+                                struct wire_error *error)
+{
+    struct service *service = calloc(1, sizeof *service);
+    struct admission_options admission = {.max_threads = options->max_threads,
+                                          .max_queue = options->max_queue};
+
+    *out = NULL;
+    if (service == NULL || pool_create(&service->pool) != ENGINE_OK) {
+        service_free(service);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the service");
+    }
+    service->started_ns = clock_now_ns();
+    service->cpus = usable_cpus();
+    if (admission.max_threads == 0)
+        admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;
+    service->max_threads = admission.max_threads;
+    if (admission_create(&admission, service->pool, &service->admission, error) != WIRE_OK) {
+        service_free(service);
+        return error->status;
+    }
+    *out = service;
+    return WIRE_OK;
+}
+
+uint32_t service_max_threads(const struct service *service)
+{
+    return service->max_threads;
+}
+
+void service_drain(struct service *service)
+{
+    admission_drain(service->admission);
+}
+
+bool service_wait_idle(struct service *service, uint64_t timeout_ms)
+{
+    return admission_wait_idle(service->admission, timeout_ms);
+}
+
+void service_cancel_all(struct service *service)
+{
+    admission_cancel_all(service->admission);
+}
+
+void service_free(struct service *service)
+{
+    if (service == NULL)
+        return;
+    pool_free(service->pool); /* joins: the last thread of a run still looks at admission after its reply */
+    admission_free(service->admission);
+    free(service);
+}

@@ -1,0 +1,41 @@
+#ifndef TILERY_SERVICE_SERVICE_H
+#define TILERY_SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rpc/call.h"
+#include "wire/status.h"
+
+/* The RPC methods: TileCompute, Health and Server of proto/. It owns the pool of threads and admission. */
+struct service;
+
+struct service_options {
+    uint32_t max_threads; /* of all runs side by side; 0: eight a usable CPU, at least 32 */
+    uint32_t max_queue;   /* requests that wait for threads */
+};
+
+/* Ends with service_free. */
+WIRE_MUST_USE enum wire_status service_create(const struct service_options *options, struct service **out,
+                                              struct wire_error *error);
+
+/* The max_threads in force. */
+uint32_t service_max_threads(const struct service *service);
+
+/* What rpc_server_create takes; the handlers' context is the service. */
+const struct rpc_service *service_table(size_t *count);
+
+/* New work is UNAVAILABLE from now on and Health says NOT_SERVING. */
+void service_drain(struct service *service);
+
+/* Waits for the runs in hand; false when timeout_ms was not enough. */
+bool service_wait_idle(struct service *service, uint64_t timeout_ms);
+
+/* Ends the runs in hand soon, as UNAVAILABLE. */
+void service_cancel_all(struct service *service);
+
+/* After the RPC server has stopped. NULL is fine. */
+void service_free(struct service *service);
+
+#endif

@@ -1,0 +1,106 @@
+#include "wire/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+/* The first block serves a usual request whole; later ones double, so that a large reply takes few. */
+#define FIRST_BLOCK 4096u
+#define ALIGNMENT _Alignof(max_align_t)
+
+struct wire_block {
+    struct wire_block *next;
+    size_t size, used; /* of data */
+    max_align_t data[];
+};
+
+static void *allocate(void *data, size_t size)
+{
+    return wire_arena_alloc(data, size);
+}
+
+static void release(void *data, void *pointer)
+{
+    (void)data;
+    (void)pointer;
+}
+
+void wire_arena_init(struct wire_arena *arena, size_t budget)
+{
+    *arena = (struct wire_arena){.allocator = {allocate, release, arena}, .budget = budget};
+}
+
+static void free_blocks(struct wire_block *block)
+{
+    while (block != NULL) {
+        struct wire_block *next = block->next;
+
+        free(block);
+        block = next;
+    }
+}
+
+void wire_arena_fini(struct wire_arena *arena)
+{
+    free_blocks(arena->blocks);
+    arena->blocks = NULL;
+    arena->taken = 0;
+}
+
+void wire_arena_reset(struct wire_arena *arena)
+{
+    struct wire_block *first = arena->blocks;
+
+    arena->refused = false;
+    if (first == NULL)
+        return;
+    while (first->next != NULL) {
+        struct wire_block *next = first->next;
+
+        free(first);
+        first = next;
+    }
+    first->used = 0;
+    arena->blocks = first;
+    arena->taken = first->size;
+}
+
+static struct wire_block *add_block(struct wire_arena *arena, size_t size)
+{
+    size_t left = arena->budget - arena->taken;
+    size_t want = arena->blocks != NULL ? 2 * arena->blocks->size : FIRST_BLOCK;
+    struct wire_block *block;
+
+    if (size > left)
+        return NULL;
+    if (want < size)
+        want = size;
+    if (want > left)
+        want = left;
+    block = malloc(sizeof *block + want);
+    if (block == NULL)
+        return NULL;
+    *block = (struct wire_block){.next = arena->blocks, .size = want};
+    arena->blocks = block;
+    arena->taken += want;
+    return block;
+}
+
+void *wire_arena_alloc(struct wire_arena *arena, size_t size)
+{
+    struct wire_block *block = arena->blocks;
+    void *memory;
+
+    if (size > SIZE_MAX - ALIGNMENT)
+        goto refused;
+    size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    if (block == NULL || size > block->size - block->used)
+        block = add_block(arena, size);
+    if (block == NULL)
+        goto refused;
+    memory = (char *)block->data + block->used;
+    block->used += size;
+    return memory;
+refused:
+    arena->refused = true;
+    return NULL;
+}

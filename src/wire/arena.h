@@ -1,0 +1,34 @@
+#ifndef TILERY_WIRE_ARENA_H
+#define TILERY_WIRE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+/*
+ * A bump allocator with a budget, for what one message unpacks to. A hostile message can ask protobuf-c for
+ * tens of times its own size; the arena refuses beyond the budget, and unpacking then fails cleanly.
+ *
+ * Not thread-safe: one message at a time. Memory comes from malloc in blocks and lives until reset or fini;
+ * single frees do nothing.
+ */
+struct wire_arena {
+    ProtobufCAllocator allocator; /* pass its address to protobuf-c */
+    struct wire_block *blocks;    /* newest first */
+    size_t budget;                /* bytes that may be taken, blocks' unused ends included */
+    size_t taken;
+    bool refused; /* since the last reset, something was not given for want of budget or memory */
+};
+
+/* Ends with wire_arena_fini. Takes no memory yet. */
+void wire_arena_init(struct wire_arena *arena, size_t budget);
+void wire_arena_fini(struct wire_arena *arena);
+
+/* Frees all but the first block, so that the next message of the usual size costs no malloc. */
+void wire_arena_reset(struct wire_arena *arena);
+
+/* Memory aligned for any type, not zeroed; NULL when the budget or the machine's memory is used up. */
+void *wire_arena_alloc(struct wire_arena *arena, size_t size);
+
+#endif

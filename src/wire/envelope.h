@@ -1,0 +1,64 @@
+#ifndef TILERY_WIRE_ENVELOPE_H
+#define TILERY_WIRE_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/arena.h"
+#include "wire/status.h"
+
+/*
+ * The envelope (RpcRequest, RpcReply) as plain structs. Unpacked structs point into the arena they were
+ * unpacked in.
+ *
+ * Packing is in two steps so that a payload is written once, straight into the frame that is sent: ask for
+ * the frame's size, given the payload's; then pack the head and write the payload where the packer says.
+ */
+struct wire_metadata {
+    const char *key, *value; /* never NULL */
+};
+
+struct wire_request {
+    const char *method;
+    const uint8_t *payload; /* unpacked only: the packer returns the place for it */
+    size_t payload_len;
+    bool has_timeout;
+    uint64_t timeout_ms;
+    const char *request_id; /* "" when absent */
+    const struct wire_metadata *metadata;
+    size_t metadata_count;
+};
+
+struct wire_reply {
+    enum wire_status status;
+    const char *message; /* "" when absent */
+    const uint8_t *payload;
+    size_t payload_len;
+    uint64_t retry_after_ms, queue_ns, run_ns; /* 0 when absent */
+};
+
+/* INVALID_ARGUMENT for bytes that are not the message, that break its rules or do not fit the arena. */
+WIRE_MUST_USE enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
+                                                   struct wire_request *out, struct wire_error *error);
+/* INTERNAL likewise. */
+WIRE_MUST_USE enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
+                                                 struct wire_reply *out, struct wire_error *error);
+
+/* The bytes of the whole frame around a payload of payload_len bytes. */
+size_t wire_request_size(const struct wire_request *head, size_t payload_len);
+size_t wire_reply_size(const struct wire_reply *head, size_t payload_len);
+
+/* Writes all but the payload to out, which has room for the whole frame, and returns where the payload goes.
+ */
+uint8_t *wire_request_pack(const struct wire_request *head, size_t payload_len, uint8_t *out);
+uint8_t *wire_reply_pack(const struct wire_reply *head, size_t payload_len, uint8_t *out);
+
+/*
+ * One element of a repeated message field, written on its own: a list of any length is packed in the memory
+ * of one element. The field number is below 16.
+ */
+size_t wire_element_size(const ProtobufCMessage *element);
+uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint8_t *out);
+
+#endif
