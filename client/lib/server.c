@@ -32,28 +32,73 @@ const char *tilery_version(void)
     return TILERY_VERSION;
 }
 
+static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
+{
+    ProtobufCMessage *reply;
+    struct wire_arena arena;
+    struct wire_reply head;
+    enum wire_status status;
+
+    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
+    status = call_decode(msg, &tilery__v1__health_check_reply__descriptor, &arena, &head, &reply, error);
+    if (status == WIRE_OK && ((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status !=
+                                 TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING)
+        status = wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
+    wire_arena_fini(&arena);
+    return status;
+}
+
 enum tilery_status tilery_health(tilery_client *client, const struct tilery_call_options *options,
                                  struct tilery_error *error)
 {
     Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
-    ProtobufCMessage *reply;
-    struct wire_arena arena;
-    struct wire_reply head;
     struct wire_error why;
     nng_msg *msg;
 
-    if (call_blocking(client, CHECK, &request.base, options, &msg, &why) != WIRE_OK)
+    if (call_blocking(client, CHECK, &request.base, options, &msg, &why) != WIRE_OK ||
+        read_health(msg, &why) != WIRE_OK)
         return call_error(error, &why);
-    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
-    if (call_decode(msg, &tilery__v1__health_check_reply__descriptor, &arena, &head, &reply, &why) ==
-        WIRE_OK) {
-        why.status = WIRE_OK;
-        if (((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status !=
-            TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING)
-            wire_error_set(&why, WIRE_UNAVAILABLE, "the server is shutting down");
+    return TILERY_OK;
+}
+
+struct pending {
+    tilery_health_fn *done;
+    void *arg;
+};
+
+static void finish_async(void *arg, nng_msg *msg, const struct wire_error *error)
+{
+    struct pending pending = *(struct pending *)arg;
+    struct tilery_error public_error;
+    struct wire_error why;
+
+    free(arg);
+    if (msg == NULL)
+        why = *error;
+    if (msg != NULL && read_health(msg, &why) == WIRE_OK) {
+        pending.done(pending.arg, NULL);
+        return;
     }
-    wire_arena_fini(&arena);
-    return why.status == WIRE_OK ? TILERY_OK : call_error(error, &why);
+    (void)call_error(&public_error, &why);
+    pending.done(pending.arg, &public_error);
+}
+
+enum tilery_status tilery_health_async(tilery_client *client, const struct tilery_call_options *options,
+                                       tilery_health_fn *done, void *arg, struct tilery_error *error)
+{
+    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct pending *pending = malloc(sizeof *pending);
+    struct wire_error why;
+
+    if (pending == NULL) {
+        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+        return call_error(error, &why);
+    }
+    *pending = (struct pending){done, arg};
+    if (call_start(client, CHECK, &request.base, options, false, finish_async, pending, &why) == WIRE_OK)
+        return TILERY_OK;
+    free(pending);
+    return call_error(error, &why);
 }
 
 struct info {

@@ -1,0 +1,150 @@
+/* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP, wait for a signal,
+ * drain. */
+#include <argp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge.h"
+#include "daemon/daemon.h"
+
+#define DEFAULT_LISTEN "127.0.0.1:8405"
+#define INNER_URL "inproc://tilery-bridge"
+#define USAGE_EXIT 64
+#define MAX_ORIGINS 16
+#define GRACE_MS 30000
+
+const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
+
+struct settings {
+    const char *listen, *backend;
+    const char *origins[MAX_ORIGINS];
+    size_t origin_count;
+};
+
+static const struct argp_option options[] = {
+    {"listen", 'l', "ADDR:PORT", 0,
+     "Address to serve HTTP on (TILERY_BRIDGE_LISTEN; default " DEFAULT_LISTEN ")", 0},
+    {"backend", 'b', "URL", 0, "The Tilery server (TILERY_BACKEND; default: one inside this process)", 0},
+    {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct settings *settings = state->input;
+
+    switch (key) {
+    case 'l':
+        settings->listen = arg;
+        return 0;
+    case 'b':
+        settings->backend = arg;
+        return 0;
+    case 'o':
+        if (settings->origin_count == MAX_ORIGINS)
+            argp_error(state, "more than %d allowed origins", MAX_ORIGINS);
+        settings->origins[settings->origin_count++] = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const char *from_environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : otherwise;
+}
+
+static void leave(int signal)
+{
+    _exit(128 + signal);
+}
+
+/* A second signal ends the process at once. A handler, since the kernel spares process 1 the default action.
+ */
+static void leave_on(const sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = leave};
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static int complain(const char *message, enum tilery_status status)
+{
+    fprintf(stderr, "tilery-bridge: %s\n", message);
+    return tilery_status_exit(status);
+}
+
+static int serve(const struct bridge_options *bridge_options, const sigset_t *signals)
+{
+    struct bridge *bridge;
+    struct tilery_error error;
+    int signal;
+
+    if (bridge_start(bridge_options, &bridge, &error) != TILERY_OK) {
+        tilery_client_close(bridge_options->client);
+        return complain(error.message, error.status);
+    }
+    printf("listening on %s\n", bridge_url(bridge));
+    fflush(stdout);
+    (void)sigwait(signals, &signal);
+    leave_on(signals);
+    fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
+    bridge_drain(bridge, GRACE_MS);
+    tilery_client_close(bridge_options->client);
+    bridge_free(bridge);
+    return 0;
+}
+
+static int run(const struct settings *settings, const sigset_t *signals)
+{
+    struct bridge_options bridge = {.listen = settings->listen,
+                                    .allowed_origins = settings->origins,
+                                    .allowed_count = settings->origin_count};
+    struct tilery_client_options client = {.server = settings->backend};
+    struct daemon_options inner = DAEMON_DEFAULTS;
+    const char *inner_url = INNER_URL;
+    struct daemon *daemon = NULL;
+    struct wire_error inner_error;
+    struct tilery_error error;
+    int status;
+
+    if (settings->backend == NULL) {
+        inner.listen = &inner_url;
+        inner.listen_count = 1;
+        client.server = inner_url;
+        if (daemon_start(&inner, &daemon, &inner_error) != WIRE_OK)
+            return complain(inner_error.message, (enum tilery_status)inner_error.status);
+    }
+    if (tilery_client_open(&client, &bridge.client, &error) != TILERY_OK)
+        status = complain(error.message, error.status);
+    else
+        status = serve(&bridge, signals);
+    daemon_stop(daemon);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {options, parse, NULL, "The documented HTTP API of Tilery.",
+                                     NULL,    NULL,  NULL};
+    struct settings settings = {.listen = from_environment("TILERY_BRIDGE_LISTEN", DEFAULT_LISTEN),
+                                .backend = from_environment("TILERY_BACKEND", NULL)};
+    sigset_t signals;
+
+    argp_err_exit_status = USAGE_EXIT;
+    argp_parse(&argp, argc, argv, 0, NULL, &settings);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return run(&settings, &signals);
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Usage: client/install-deps.sh build|tests
+#
+# Installs the Debian packages that building Tilery needs, or those and what its tests need. Where none is missing it
+# asks neither apt nor for root.
+set -eu
+
+packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
+    libmicrohttpd-dev libjansson-dev ca-certificates curl)
+case ${1:-} in
+build) ;;
+tests) packages+=(check clang-format python3 jq nng-utils protobuf-compiler) ;;
+*) echo "usage: ${0##*/} build|tests" >&2 && exit 2 ;;
+esac
+
+missing=()
+for package in "${packages[@]}"; do
+    # A package may have been replaced by one that provides it, as pkg-config was by pkgconf.
+    dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
+        grep -qE "^installed (.* )?$package(,| |$)" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+"${as_root[@]}" apt-get -q update
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
