@@ -13,11 +13,11 @@ tests) packages+=(check clang-format python3 jq nng-utils protobuf-compiler) ;;
 *) echo "usage: ${0##*/} build|tests" >&2 && exit 2 ;;
 esac
 
+# Some are there under another name: pkgconf provides pkg-config.
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides},\n' | sed -n 's/^installed / /p')
 missing=()
 for package in "${packages[@]}"; do
-    # A package may have been replaced by one that provides it, as pkg-config was by pkgconf.
-    dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
-        grep -qE "^installed (.* )?$package(,| |$)" || missing+=("$package")
+    [[ $installed =~ " $package"[,\ ] ]] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -17,7 +17,7 @@
 #define MAX_ORIGINS 16
 #define GRACE_MS 30000
 
-const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
+__attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
 struct settings {
     const char *listen, *backend;

@@ -9,7 +9,7 @@
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
 
-const char *argp_program_version = "tilery " TILERY_VERSION;
+__attribute__((visibility("default"))) const char *argp_program_version = "tilery " TILERY_VERSION;
 
 enum { OPT_FIELD = 256, OPT_MODE = 300, OPT_KERNEL, OPT_TIMEOUT, OPT_REQUEST_ID };
 

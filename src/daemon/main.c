@@ -15,7 +15,7 @@
 #define USAGE_EXIT 64
 #define MAX_LISTEN 16
 
-const char *argp_program_version = "tileryd " TILERY_VERSION;
+__attribute__((visibility("default"))) const char *argp_program_version = "tileryd " TILERY_VERSION;
 
 enum {
     OPT_MAX_THREADS = 256,

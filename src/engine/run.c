@@ -219,6 +219,11 @@ static bool allocate(struct run *run)
 
 enum engine_status run_start(struct run *run, struct pool *pool)
 {
+    if (run->threads == 0) {
+        run->start_ns = clock_now_ns();
+        end_run(run);
+        return ENGINE_OK;
+    }
     if (!allocate(run))
         return ENGINE_NO_MEMORY;
     schedule_init(&run->schedule, run->spec.schedule, run->spec.first_task, run->spec.task_count,

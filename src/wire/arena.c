@@ -70,12 +70,14 @@ static struct wire_block *add_block(struct wire_arena *arena, size_t size)
     size_t want = arena->blocks != NULL ? 2 * arena->blocks->size : FIRST_BLOCK;
     struct wire_block *block;
 
-    if (size > left)
+    if (size > left || size > SIZE_MAX - sizeof *block)
         return NULL;
     if (want < size)
         want = size;
     if (want > left)
         want = left;
+    if (want > SIZE_MAX - sizeof *block)
+        want = size;
     block = malloc(sizeof *block + want);
     if (block == NULL)
         return NULL;

@@ -187,7 +187,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_health(tilery_client *clien
                                                             const struct tilery_call_options *options,
                                                             struct tilery_error *error);
 
-/* Told once how an asynchronous health check ended; error is NULL when the server serves. As tilery_compute_fn. */
+/* Told once how an asynchronous health check ended; error is NULL when the server serves. As
+ * tilery_compute_fn. */
 typedef void tilery_health_fn(void *arg, const struct tilery_error *error);
 
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_health_async(tilery_client *client,

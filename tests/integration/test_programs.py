@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""The programs as their users meet them: real processes, real sockets, every port chosen by the system."""
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import unittest
+
+BIN = os.environ["TILERY_BIN"]
+DOCUMENT = os.environ["TILERY_DOCUMENT"]
+QUERY = "width=96&height=96&tile_w=32&tile_h=32&max_iter=128&time_limit_ms=500&num_threads=2"
+OPTIONS = ["--" + pair.replace("_", "-") for pair in QUERY.split("&")]
+RECORD_KEYS = ["task_id", "thread_id", "tile_x", "tile_y", "tile_w", "tile_h", "start_time_ms", "duration_ms",
+               "pixels_computed"]
+FIELDS = ["width", "height", "tile_w", "tile_h", "max_iter", "time_limit_ms", "num_threads"]
+BAD_NUMBERS = ["", "x", "-1", "1.5", "+1", " 1", "1e3", "0x10", "4294967392", "99999999999999999999999"]
+
+
+def program(name):
+    return os.path.join(BIN, name)
+
+
+class Process:
+    """A server, ready when it says what it listens on; ended and checked by close()."""
+
+    def __init__(self, name, *arguments):
+        self.process = subprocess.Popen([program(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        line = self.process.stdout.readline()
+        found = re.fullmatch(r"listening on (\S+)\n", line)
+        if found is None:
+            raise AssertionError(f"{name} said {line!r} and {self.process.stderr.read()!r}")
+        self.url = found.group(1)
+
+    def close(self, sign=signal.SIGTERM):
+        self.process.send_signal(sign)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def tilery(server, *arguments):
+    return subprocess.run([program("tilery"), "--server", server, *arguments], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def get(url, path, method="GET", headers=None):
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.request(method, path, headers=headers or {})
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
+
+
+def document_reply():
+    with open(DOCUMENT, encoding="utf-8") as file:
+        return json.loads(re.search(r"```json\n(.*?)```", file.read(), re.S).group(1))
+
+
+def without_times(reply):
+    """All that the document fixes: neither the times nor the order that follows from them."""
+    records = [{**record, "start_time_ms": 0, "duration_ms": 0} for record in reply["data"]]
+    return {**reply, "data": sorted(records, key=lambda record: record["task_id"])}
+
+
+class ServedTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        cls.bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", cls.server.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.bridge.close() != 0 or cls.server.close() != 0:
+            raise AssertionError("a server did not end with exit status 0")
+
+    def check_documented(self, text):
+        reply = json.loads(text)
+        self.assertEqual(without_times(reply), without_times(document_reply()))
+        self.assertEqual(list(reply), ["success", "data", "params", "message"])
+        self.assertEqual(list(reply["params"]), FIELDS + ["mode"])
+        for record in reply["data"]:
+            self.assertEqual(list(record), RECORD_KEYS)
+        starts = [record["start_time_ms"] for record in reply["data"]]
+        self.assertEqual(starts, sorted(starts))
+
+
+class CommandLine(ServedTest):
+    def test_compute_answers_the_documented_request_as_documented(self):
+        answer = tilery(self.server.url, "compute", *OPTIONS)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.check_documented(answer.stdout)
+
+    def test_sequential_has_one_thread_task_order_and_no_num_threads(self):
+        reply = json.loads(tilery(self.server.url, "compute", "--mode", "sequential", *OPTIONS).stdout)
+        self.assertEqual([record["task_id"] for record in reply["data"]], list(range(9)))
+        self.assertEqual({record["thread_id"] for record in reply["data"]}, {0})
+        self.assertNotIn("num_threads", reply["params"])
+        self.assertEqual(reply["params"]["mode"], "sequential")
+        self.assertEqual(reply["message"], "Sequential tasks executed successfully")
+
+    def test_time_limit_zero_gives_no_records_and_success(self):
+        reply = json.loads(tilery(self.server.url, "compute", "--time-limit-ms", "0").stdout)
+        self.assertEqual((reply["success"], reply["data"]), (True, []))
+
+    def test_each_field_out_of_range_is_a_usage_error_that_names_it(self):
+        for field in FIELDS:
+            for value in BAD_NUMBERS:
+                with self.subTest(field=field, value=value):
+                    answer = tilery(self.server.url, "compute", f"--{field.replace('_', '-')}={value}")
+                    self.assertEqual(answer.returncode, 64)
+                    self.assertIn(f'{field} is "{value[:20]}', answer.stderr)
+                    self.assertRegex(answer.stderr, "from [01] to [0-9]+")
+
+    def test_unknown_kernel_and_too_many_tiles_are_invalid_arguments(self):
+        for arguments in (["--kernel", "abacus"], ["--width=65536", "--height=65536", "--tile-w=1", "--tile-h=1"]):
+            answer = tilery(self.server.url, "compute", *arguments)
+            self.assertEqual(answer.returncode, 3)
+            self.assertIn("INVALID_ARGUMENT", answer.stderr)
+
+    def test_deadline_ends_a_tile_that_would_take_hours(self):
+        answer = tilery(self.server.url, "--timeout-ms", "200", "compute", "--width=8192", "--height=8192",
+                        "--tile-w=8192", "--tile-h=8192", "--max-iter=65535")
+        self.assertEqual(answer.returncode, 4)
+        self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
+
+    def test_health_and_info_answer(self):
+        self.assertEqual(tilery(self.server.url, "health").stdout, "SERVING\n")
+        self.assertRegex(tilery(self.server.url, "info").stdout, r"(?m)^kernels +.*scalar")
+
+    def test_no_server_is_said_at_once_with_the_remedy(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+            answer = tilery(f"tcp://127.0.0.1:{taken.getsockname()[1]}", "compute")
+        self.assertEqual(answer.returncode, 14)
+        self.assertIn("UNAVAILABLE", answer.stderr)
+        self.assertIn("tileryd --listen", answer.stderr)
+
+    def test_every_program_has_help_and_version(self):
+        for name in ("tilery", "tileryd", "tilery-bridge"):
+            for option in ("--help", "--version"):
+                answer = subprocess.run([program(name), option], capture_output=True, text=True, check=False)
+                self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+                self.assertIn(name, answer.stdout)
+
+
+class Bridge(ServedTest):
+    def test_concurrent_answers_the_documented_request_as_documented(self):
+        response, body = get(self.bridge.url, "/api/compute/concurrent?" + QUERY)
+        self.assertEqual((response.status, response.headers["Content-Type"]), (200, "application/json"))
+        self.check_documented(body)
+
+    def test_defaults_are_the_documented_ones(self):
+        _, body = get(self.bridge.url, "/api/compute/concurrent")
+        self.assertEqual(json.loads(body)["params"],
+                         {"width": 800, "height": 600, "tile_w": 64, "tile_h": 64, "max_iter": 256,
+                          "time_limit_ms": 2000, "num_threads": 4, "mode": "concurrent"})
+
+    def test_many_records_stream_out_whole(self):
+        _, body = get(self.bridge.url,
+                      "/api/compute/concurrent?width=512&height=512&tile_w=2&tile_h=2&max_iter=1&time_limit_ms=60000")
+        self.assertEqual(sorted(record["task_id"] for record in json.loads(body)["data"]), list(range(65536)))
+
+    def test_bad_parameters_are_400_in_the_documented_shape(self):
+        bad = [f"{field}={value}" for field in FIELDS for value in ("", "x", "-1", "4294967392", "%00", "1%20")]
+        for query in bad + ["width=5&width=5", "width=65536&height=65536&tile_w=1&tile_h=1"]:
+            with self.subTest(query=query):
+                response, body = get(self.bridge.url, "/api/compute/concurrent?" + query)
+                reply = json.loads(body)
+                self.assertEqual((response.status, list(reply), reply["success"]), (400, ["success", "error"], False))
+                self.assertIn(query.split("=")[0], reply["error"])
+
+    def test_unknown_parameters_and_num_threads_for_sequential_are_ignored(self):
+        for path in ("concurrent?colour=red&width=32&height=32", "sequential?num_threads=x&width=32&height=32"):
+            self.assertEqual(get(self.bridge.url, "/api/compute/" + path)[0].status, 200)
+
+    def test_preflight_and_answers_let_a_loopback_origin_in_and_nobody_else(self):
+        for method in ("OPTIONS", "GET", "HEAD"):
+            for path in ("/api/compute/health", "/api/compute/concurrent?width=0"):
+                response, _ = get(self.bridge.url, path, method, {"Origin": "http://localhost:4100"})
+                self.assertEqual(response.headers["Access-Control-Allow-Origin"], "http://localhost:4100")
+                self.assertEqual(response.headers["Access-Control-Allow-Credentials"], "true")
+                self.assertEqual(response.headers["Access-Control-Allow-Headers"], "Content-Type, X-Origin")
+                self.assertEqual(response.headers["Vary"], "Origin")
+                for origin in ("http://evil.example", "http://localhost.evil.example", "http://localhost:1x", "null"):
+                    response, _ = get(self.bridge.url, path, method, {"Origin": origin})
+                    self.assertNotIn("Access-Control-Allow-Origin", response.headers)
+
+    def test_unknown_routes_are_404_and_methods_405(self):
+        response, body = get(self.bridge.url, "/api/compute/nothing")
+        self.assertEqual((response.status, json.loads(body)["success"]), (404, False))
+        response, body = get(self.bridge.url, "/api/compute/health", "DELETE")
+        self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
+
+    def test_without_its_backend_it_is_503_and_says_so(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
+        response, body = get(bridge.url, "/api/compute/concurrent")
+        self.assertEqual((response.status, list(json.loads(body))), (503, ["success", "error", "message"]))
+        response, body = get(bridge.url, "/api/compute/health")
+        reply = json.loads(body)
+        self.assertEqual((response.status, reply["rustism_available"], reply["status"]), (503, False, "unavailable"))
+        self.assertEqual(bridge.close(), 0)
+
+    def test_with_the_server_inside_it_is_a_whole_system(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0")
+        self.check_documented(get(bridge.url, "/api/compute/concurrent?" + QUERY)[1])
+        reply = json.loads(get(bridge.url, "/api/compute/health")[1])
+        self.assertEqual(list(reply), ["rustism_available", "status", "message"])
+        self.assertEqual(bridge.close(), 0)
+
+
+class RawPeers(ServedTest):
+    """Peers that speak to nng's port without being libtilery. After each the server still answers."""
+
+    def connect(self):
+        host, port = self.server.url.removeprefix("tcp://").split(":")
+        peer = socket.create_connection((host, int(port)), timeout=60)
+        peer.sendall(b"\0SP\0\0\x30\0\0")
+        self.assertEqual(peer.recv(8, socket.MSG_WAITALL), b"\0SP\0\0\x31\0\0")
+        return peer
+
+    def call(self, peer, body):
+        peer.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
+        length, = struct.unpack(">Q", peer.recv(8, socket.MSG_WAITALL))
+        return peer.recv(length, socket.MSG_WAITALL)[4:]
+
+    def tearDown(self):
+        self.assertEqual(tilery(self.server.url, "health").stdout, "SERVING\n")
+
+    def test_garbage_is_an_invalid_argument_in_words(self):
+        with self.connect() as peer:
+            reply = self.call(peer, b"\xff" * 100)
+            self.assertEqual(reply[:2], b"\x08\x03")
+            self.assertIn(b"not a tilery.v1.RpcRequest", reply)
+
+    def test_unknown_method_is_unimplemented(self):
+        with self.connect() as peer:
+            reply = self.call(peer, b"\x0a\x05a/b/c")
+            self.assertEqual(reply[:2], b"\x08\x0c")
+
+    def test_unknown_enums_are_invalid_arguments(self):
+        method = b"\x0a\x1ftilery.v1.TileCompute/Compute"
+        for payload in (b"\x40\x09", b"\x48\x63"):
+            with self.connect() as peer:
+                method = b"tilery.v1.TileCompute/Compute"
+                body = b"\x0a" + bytes([len(method)]) + method + b"\x12" + bytes([len(payload)]) + payload
+                self.assertEqual(self.call(peer, body)[:2], b"\x08\x03")
+
+    def test_truncated_and_oversized_messages_end_the_connection_only(self):
+        with self.connect() as peer:
+            peer.sendall(struct.pack(">Q", 100) + b"half")
+        with self.connect() as peer:
+            peer.sendall(struct.pack(">Q", 65537))
+            self.assertEqual(peer.recv(1), b"")
+
+    def test_a_message_that_announces_nearly_2_to_the_64_bytes_is_refused(self):
+        with self.connect() as peer:
+            peer.sendall(struct.pack(">Q", 2**64 - 40))
+            self.assertEqual(peer.recv(1), b"")
+
+
+class Signals(unittest.TestCase):
+    LONG = ["--width=512", "--height=512", "--tile-w=512", "--tile-h=512", "--max-iter=20000"]
+
+    def start_long(self, server):
+        client = subprocess.Popen([program("tilery"), "--server", server.url, "compute", *self.LONG],
+                                  stdout=subprocess.PIPE, text=True)
+        # Once the kernel has taken the request off the client's hands the connection stands: wait for its thread.
+        while len(os.listdir(f"/proc/{server.process.pid}/task")) <= self.idle_threads:
+            self.assertIsNone(client.poll())
+        return client
+
+    def setUp(self):
+        self.server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        self.idle_threads = len(os.listdir(f"/proc/{self.server.process.pid}/task"))
+
+    def test_sigterm_finishes_the_work_in_hand(self):
+        client = self.start_long(self.server)
+        self.assertEqual(self.server.close(), 0)
+        reply = json.loads(client.communicate(timeout=60)[0])
+        self.assertEqual(len(reply["data"]), 1)
+
+    def test_a_second_sigterm_ends_it_at_once(self):
+        client = self.start_long(self.server)
+        self.server.process.send_signal(signal.SIGTERM)
+        self.assertIn("finishing", self.server.process.stderr.readline())
+        self.assertEqual(self.server.close(), 128 + signal.SIGTERM)
+        client.communicate(timeout=60)
+        self.assertEqual(client.returncode, 14)
+
+
+if __name__ == "__main__":
+    unittest.main()
