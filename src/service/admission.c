@@ -197,14 +197,14 @@ static enum wire_status refuse(const struct admission *admission, const struct j
     return error->status;
 }
 
-enum wire_status admission_submit(struct admission *admission, struct job *job, struct wire_error *error)
+enum wire_status admission_submit(struct job *job, struct wire_error *error)
 {
+    struct admission *admission = job->admission;
     enum wire_status status;
     bool starts = false;
 
-    job->admission = admission;
-    job->submitted_ns = clock_now_ns();
     pthread_mutex_lock(&admission->mutex);
+    job->submitted_ns = clock_now_ns();
     status = refuse(admission, job, error);
     if (status == WIRE_OK) {
         starts = admission->queued.count == 0 && fits(admission, job);
@@ -237,8 +237,9 @@ static bool cancel(struct admission *admission, struct job *job, enum wire_statu
     return true;
 }
 
-void admission_cancel(struct admission *admission, struct job *job, enum wire_status why)
+void admission_cancel(struct job *job, enum wire_status why)
 {
+    struct admission *admission = job->admission;
     bool waited;
 
     pthread_mutex_lock(&admission->mutex);

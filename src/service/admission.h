@@ -21,6 +21,7 @@ enum job_state { JOB_NEW, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
 /* The owner's memory, from before admission_submit until finish has been called. The owner fills in the first
  * part. */
 struct job {
+    struct admission *admission;
     const char *request_id; /* "" for none: then nobody can name it */
     struct run *run;        /* not yet started; its done callback is admission_run_done with the job */
     /* Called exactly once when the job has ended, unless it was refused. why is OK when the run came to its
@@ -28,7 +29,6 @@ struct job {
     void (*finish)(struct job *job, const struct wire_error *why);
 
     /* The rest is admission's. */
-    struct admission *admission;
     struct job *prev, *next; /* in the queue or among the running */
     enum job_state state;
     enum wire_status cancelled; /* OK, or why it was cancelled */
@@ -47,15 +47,14 @@ void admission_free(struct admission *admission);
 
 /* Runs the job, queues it, or refuses it at once: ALREADY_EXISTS, UNAVAILABLE, RESOURCE_EXHAUSTED, CANCELLED.
  */
-WIRE_MUST_USE enum wire_status admission_submit(struct admission *admission, struct job *job,
-                                                struct wire_error *error);
+WIRE_MUST_USE enum wire_status admission_submit(struct job *job, struct wire_error *error);
 
 /* The done callback of a job's run. */
 void admission_run_done(void *job);
 
 /* Ends a job early, with that status. A job not yet submitted is refused when it is; one that is done is left
  * alone. */
-void admission_cancel(struct admission *admission, struct job *job, enum wire_status why);
+void admission_cancel(struct job *job, enum wire_status why);
 
 /* The same by request_id, as CANCELLED; false when no job of that name waits or runs. */
 bool admission_cancel_id(struct admission *admission, const char *request_id);

@@ -37,7 +37,7 @@ static void cancelled(void *arg, enum wire_status why)
 {
     struct compute *compute = arg;
 
-    admission_cancel(compute->job.admission, &compute->job, why);
+    admission_cancel(&compute->job, why);
 }
 
 void service_compute(struct rpc_call *call, const ProtobufCMessage *request, void *context)
@@ -64,7 +64,7 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
                                 .finish = finish,
                                 .admission = service->admission};
     rpc_call_defer(call, cancelled, compute);
-    if (admission_submit(service->admission, &compute->job, &error) != WIRE_OK) {
+    if (admission_submit(&compute->job, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         run_free(run);
     }

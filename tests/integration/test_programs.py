@@ -38,7 +38,7 @@ class Process:
 
     def close(self, sign=signal.SIGTERM):
         self.process.send_signal(sign)
-        self.process.communicate(timeout=60)
+        _, self.said = self.process.communicate(timeout=60)
         return self.process.returncode
 
 
@@ -75,8 +75,9 @@ class ServedTest(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        if cls.bridge.close() != 0 or cls.server.close() != 0:
-            raise AssertionError("a server did not end with exit status 0")
+        for process in (cls.bridge, cls.server):
+            if process.close() != 0:
+                raise AssertionError(f"{process.url} did not end with exit status 0: {process.said}")
 
     def check_documented(self, text):
         reply = json.loads(text)
