@@ -8,9 +8,11 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import unittest
 
 BIN = os.environ["TILERY_BIN"]
+PROTO = os.environ["TILERY_PROTO"]
 DOCUMENT = os.environ["TILERY_DOCUMENT"]
 QUERY = "width=96&height=96&tile_w=32&tile_h=32&max_iter=128&time_limit_ms=500&num_threads=2"
 OPTIONS = ["--" + pair.replace("_", "-") for pair in QUERY.split("&")]
@@ -262,6 +264,19 @@ class RawPeers(ServedTest):
         with self.connect() as peer:
             peer.sendall(struct.pack(">Q", 2**64 - 40))
             self.assertEqual(peer.recv(1), b"")
+
+
+class Interoperation(ServedTest):
+    def test_the_protocol_document_s_call_works_as_printed(self):
+        with open(os.path.join(PROTO, "README.md"), encoding="utf-8") as file:
+            script = file.read().split("## A worked call", 1)[1]
+        commands = "\n".join(line for line in script.splitlines() if line.startswith("    "))
+        with tempfile.TemporaryDirectory() as folder:
+            commands = commands.replace("/tmp/", folder + "/").replace("tcp://127.0.0.1:5570", self.server.url)
+            answer = subprocess.run(["bash", "-ec", commands], cwd=PROTO, capture_output=True, text=True, timeout=60,
+                                    check=True)
+        self.assertEqual(len(re.findall(r"(?m)^  1 {", answer.stdout)), 9)
+        self.assertEqual(len(re.findall(r"(?m)^  2 {", answer.stdout)), 1)
 
 
 class Signals(unittest.TestCase):
