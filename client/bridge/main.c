@@ -16,6 +16,7 @@
 #define USAGE_EXIT 64
 #define MAX_ORIGINS 16
 #define GRACE_MS 30000
+#define WATCHDOG_S 10
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
@@ -66,14 +67,15 @@ static void leave(int signal)
     _exit(128 + signal);
 }
 
-/* A second signal ends the process at once. A handler, since the kernel spares process 1 the default action.
- */
+/* A second signal ends the process at once, and so does the watchdog, as closing nng's sockets can block for
+ * ever. A handler, since the kernel spares process 1 the default action. */
 static void leave_on(const sigset_t *signals)
 {
     struct sigaction action = {.sa_handler = leave};
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
@@ -99,6 +101,7 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
     leave_on(signals);
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
+    alarm(WATCHDOG_S);
     tilery_client_close(bridge_options->client);
     bridge_free(bridge);
     return 0;

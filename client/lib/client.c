@@ -11,12 +11,14 @@
 
 #include "internal.h"
 #include "wire/clock.h"
+#include "wire/hangup.h"
 #include "wire/limits.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 1000
+#define HANG_UP_MS 500
 #define NS_PER_MS UINT64_C(1000000)
 /* The server's own word on the deadline is given so long to arrive. */
 #define DEADLINE_SLACK_MS 25
@@ -44,7 +46,8 @@ struct tilery_client {
     pthread_cond_t changed;
     bool settled; /* the first attempt is over */
     bool closing;
-    unsigned pipes; /* connections that stand: 0 or 1 */
+    bool connected;
+    nng_pipe pipe; /* while connected */
     struct call *active, *idle;
 };
 
@@ -206,14 +209,19 @@ static enum wire_status make_frame(const char *method, const ProtobufCMessage *r
     return WIRE_OK;
 }
 
-/* The mutex is held. Waits until the first attempt to connect is over, but not past the time. */
-static void wait_settled(tilery_client *client, uint64_t until_ns)
+/* The mutex is held. False when the time is up. */
+static bool wait_changed(tilery_client *client, uint64_t until_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
                              .tv_nsec = (long)(until_ns % 1000000000u)};
 
-    while (!client->settled && !client->closing &&
-           pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0)
+    return pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0;
+}
+
+/* The mutex is held. Waits until the first attempt to connect is over, but not past the time. */
+static void wait_settled(tilery_client *client, uint64_t until_ns)
+{
+    while (!client->settled && !client->closing && wait_changed(client, until_ns))
         continue;
 }
 
@@ -222,7 +230,7 @@ static enum wire_status check_connected(const tilery_client *client, struct wire
 {
     if (client->closing)
         return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
-    if (client->settled && client->pipes == 0)
+    if (client->settled && !client->connected)
         return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s", client->server);
     return WIRE_OK;
 }
@@ -288,20 +296,24 @@ enum wire_status call_start(tilery_client *client, const char *method, const Pro
 
 /* ---- Clients ---- */
 
+/* Before the connection is used, and after it is gone. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     tilery_client *client = arg;
+    bool late;
 
-    (void)pipe;
     pthread_mutex_lock(&client->mutex);
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        client->pipes++;
-        client->settled = true;
-        pthread_cond_broadcast(&client->changed);
-    } else if (client->pipes != 0) {
-        client->pipes--;
+    late = event == NNG_PIPE_EV_ADD_PRE && client->closing;
+    if (event == NNG_PIPE_EV_ADD_PRE && !late) {
+        client->pipe = pipe;
+        client->connected = client->settled = true;
+    } else if (event == NNG_PIPE_EV_REM_POST && pipe.id == client->pipe.id) {
+        client->connected = false;
     }
+    pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
+    if (late)
+        nng_pipe_close(pipe);
 }
 
 /* The first attempt blocks, in a thread of its own: nng reports why an attempt failed only to whoever waits
@@ -329,7 +341,7 @@ static int open_socket(tilery_client *client)
         (result = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
         (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
         (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0 ||
-        (result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, client)) != 0 ||
+        (result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, client)) != 0 ||
         (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client)) != 0 ||
         (result = nng_dialer_create(&client->dialer, socket, client->server)) != 0)
         return result;
@@ -389,6 +401,22 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
     return TILERY_OK;
 }
 
+/* The mutex is held. A server may be sending: see wire/hangup.h for why nng is not left to end the
+ * connection. */
+static void disconnect(tilery_client *client)
+{
+    uint64_t until_ns = wire_now_ns() + HANG_UP_MS * NS_PER_MS;
+    nng_pipe pipe = client->pipe;
+
+    if (!client->connected)
+        return;
+    pthread_mutex_unlock(&client->mutex);
+    wire_hang_up(pipe, false);
+    pthread_mutex_lock(&client->mutex);
+    while (client->connected && wait_changed(client, until_ns))
+        continue;
+}
+
 void tilery_client_close(tilery_client *client)
 {
     struct call *call;
@@ -402,6 +430,7 @@ void tilery_client_close(tilery_client *client)
         nng_aio_cancel(call->aio);
     while (client->active != NULL)
         pthread_cond_wait(&client->changed, &client->mutex);
+    disconnect(client);
     pthread_mutex_unlock(&client->mutex);
     (void)nng_dialer_close(client->dialer);
     pthread_join(client->dialling, NULL);

@@ -14,6 +14,7 @@
 #define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
 #define MAX_LISTEN 16
+#define WATCHDOG_S 10
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tileryd " TILERY_VERSION;
 
@@ -118,14 +119,15 @@ static void leave(int signal)
     _exit(128 + signal);
 }
 
-/* A second signal ends the process at once. A handler, since the kernel spares process 1 the default action.
- */
+/* A second signal ends the process at once, and so does the watchdog, as closing nng's sockets can block for
+ * ever. A handler, since the kernel spares process 1 the default action. */
 static void leave_on(const sigset_t *signals)
 {
     struct sigaction action = {.sa_handler = leave};
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
@@ -175,6 +177,7 @@ int main(int argc, char **argv)
     leave_on(&signals);
     fprintf(stderr, "tileryd: %s: finishing the work in hand\n", strsignal(signal));
     daemon_drain(daemon, settings.grace_ms);
+    alarm(WATCHDOG_S);
     daemon_stop(daemon);
     free(list);
     return 0;

@@ -31,17 +31,19 @@ void rpc_call_arm(struct rpc_call *call)
     nng_ctx_recv(call->ctx, call->aio);
 }
 
-/* Looks up who sent it. NULL: the connection has gone meanwhile, or sends too much and is closed. */
+/*
+ * Looks up who sent it. NULL when the message is dropped: the connection has gone meanwhile, or has too many
+ * requests in hand. That many cannot all run and wait, so its replies pile up: it does not read them, and
+ * would end up with all contexts. It is disconnected as soon as its sends have stood still for long enough.
+ */
 static struct peer *admit_peer(struct rpc_server *server, nng_pipe pipe)
 {
     struct peer *peer = rpc_peer_find(server, pipe);
 
-    if (peer == NULL)
+    if (peer != NULL && peer->in_flight >= server->options.max_calls)
+        peer->ignored = true;
+    if (peer == NULL || peer->ignored)
         return NULL;
-    if (peer->in_flight >= server->options.max_calls) {
-        nng_pipe_close(pipe);
-        return NULL;
-    }
     peer->in_flight++;
     return peer;
 }
@@ -88,6 +90,7 @@ static void on_sent(struct rpc_call *call, int result)
 {
     struct rpc_server *server = call->server;
     nng_msg *unsent = nng_aio_get_msg(call->aio);
+    bool lost;
     nng_pipe pipe;
 
     if (result != 0 && unsent != NULL) {
@@ -96,16 +99,19 @@ static void on_sent(struct rpc_call *call, int result)
     }
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;
+    call->peer->unsent--;
     if (result == 0)
         call->peer->replies++;
+    /* It takes no replies, and would keep every context waiting on it; or does so again, after requests of
+     * its were dropped. */
+    lost = result == NNG_ETIMEDOUT || (call->peer->ignored && call->peer->unsent == 0);
     if (call->pins != 0)
         call->state = CALL_RESTING;
     else
         rearm(call);
     pthread_mutex_unlock(&server->mutex);
-    /* A peer that takes no replies would keep every context waiting on it: it goes. */
-    if (result == NNG_ETIMEDOUT)
-        nng_pipe_close(pipe);
+    if (lost)
+        rpc_peer_reset(server, pipe);
 }
 
 static void on_aio(void *arg)
@@ -232,6 +238,7 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     pthread_mutex_lock(&server->mutex);
     call->state = CALL_SENDING;
     call->hook = NULL;
+    call->peer->unsent++;
     pthread_mutex_unlock(&server->mutex);
     nng_aio_set_timeout(call->aio, (nng_duration)server->options.send_timeout_ms);
     nng_aio_set_msg(call->aio, msg);
@@ -253,7 +260,7 @@ static void drop(struct rpc_call *call)
     else
         rearm(call);
     pthread_mutex_unlock(&server->mutex);
-    nng_pipe_close(pipe);
+    rpc_peer_reset(server, pipe);
 }
 
 static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,

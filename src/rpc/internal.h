@@ -17,6 +17,9 @@ struct peer {
     uint32_t id;        /* of the nng pipe */
     unsigned in_flight; /* calls received and not yet answered */
     uint64_t replies;   /* handed to nng for this connection */
+    unsigned unsent;    /* replies that nng has not taken yet, as the peer does not read the ones before */
+    bool ignored;       /* what still comes from it is dropped */
+    bool hung_up;       /* and it is being disconnected */
     bool gone;
 };
 
@@ -61,6 +64,7 @@ struct rpc_server {
     bool timer_end;
     struct peer *peers[PEER_BUCKETS];
     unsigned connections;
+    bool closing;     /* no further connection is taken */
     unsigned in_hand; /* calls that are not RECEIVING */
     struct rpc_call *calls;
 };
@@ -81,6 +85,8 @@ void rpc_dispatch(struct rpc_call *call);
 void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server);
 struct peer *rpc_peer_find(struct rpc_server *server, nng_pipe pipe); /* the mutex is held */
 void rpc_peer_release(struct peer *peer);                             /* the mutex is held */
+void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe);        /* for one that breaks the rules */
+void rpc_peers_disconnect(struct rpc_server *server);                 /* all, and every one to come */
 bool rpc_replies_written(struct rpc_server *server);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "rpc/internal.h"
+#include "wire/hangup.h"
 
 static struct peer **slot_of(struct rpc_server *server, uint32_t id)
 {
@@ -24,7 +25,46 @@ void rpc_peer_release(struct peer *peer)
         free(peer);
 }
 
-/* False when the connection is one too many. */
+static void disconnect(struct rpc_server *server, nng_pipe pipe, bool reset)
+{
+    struct peer *peer;
+    bool first;
+
+    pthread_mutex_lock(&server->mutex);
+    peer = rpc_peer_find(server, pipe);
+    first = peer != NULL && !peer->hung_up;
+    if (first)
+        peer->ignored = peer->hung_up = true;
+    pthread_mutex_unlock(&server->mutex);
+    if (first)
+        wire_hang_up(pipe, reset);
+}
+
+void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe)
+{
+    disconnect(server, pipe, true);
+}
+
+void rpc_peers_disconnect(struct rpc_server *server)
+{
+    nng_pipe pipes[64];
+    size_t count;
+
+    do {
+        count = 0;
+        pthread_mutex_lock(&server->mutex);
+        server->closing = true;
+        for (size_t i = 0; i < PEER_BUCKETS; i++)
+            for (struct peer *peer = server->peers[i]; peer != NULL; peer = peer->next)
+                if (!peer->hung_up && count < sizeof pipes / sizeof *pipes)
+                    pipes[count++].id = peer->id;
+        pthread_mutex_unlock(&server->mutex);
+        for (size_t i = 0; i < count; i++)
+            disconnect(server, pipes[i], false);
+    } while (count != 0);
+}
+
+/* False when the connection is one too many, or comes too late. */
 static bool add_peer(struct rpc_server *server, uint32_t id)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -34,7 +74,7 @@ static bool add_peer(struct rpc_server *server, uint32_t id)
         return false;
     peer->id = id;
     pthread_mutex_lock(&server->mutex);
-    room = server->connections < server->options.max_connections;
+    room = !server->closing && server->connections < server->options.max_connections;
     if (room) {
         *slot_of(server, id) = peer;
         server->connections++;

@@ -14,7 +14,8 @@
 #include "wire/limits.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define LINGER_STEP_MS 2
+#define STEP_MS 2
+#define HANG_UP_MS 1000
 
 /* Looks at the deadlines when the earliest it knows of has come. Calls that ended meanwhile cost one needless
  * look. */
@@ -155,6 +156,22 @@ static void stop_timer(struct rpc_server *server)
     server->timer_started = false;
 }
 
+static bool no_connections(struct rpc_server *server)
+{
+    bool none;
+
+    pthread_mutex_lock(&server->mutex);
+    none = server->connections == 0;
+    pthread_mutex_unlock(&server->mutex);
+    return none;
+}
+
+static void wait_until(bool (*done)(struct rpc_server *), struct rpc_server *server, uint32_t timeout_ms)
+{
+    for (uint32_t waited = 0; waited < timeout_ms && !done(server); waited += STEP_MS)
+        nng_msleep(STEP_MS);
+}
+
 void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
 {
     if (!server->open)
@@ -163,8 +180,9 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     while (server->in_hand != 0)
         pthread_cond_wait(&server->settled, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
-    for (uint32_t waited = 0; waited < linger_ms && !rpc_replies_written(server); waited += LINGER_STEP_MS)
-        nng_msleep(LINGER_STEP_MS);
+    wait_until(rpc_replies_written, server, linger_ms);
+    rpc_peers_disconnect(server);
+    wait_until(no_connections, server, HANG_UP_MS);
     stop_timer(server);
     if (server->calls != NULL)
         for (unsigned i = 0; i < server->options.contexts; i++)

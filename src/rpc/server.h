@@ -17,7 +17,7 @@ struct rpc_server;
 struct rpc_server_options {
     unsigned contexts;        /* requests in hand at once: those that wait or run, and a reserve, 1 to 4096 */
     unsigned max_connections; /* a further one is closed */
-    unsigned max_calls;       /* of one connection at once; one that sends more is closed */
+    unsigned max_calls;       /* of one connection at once; one that sends more is cut */
     uint64_t max_timeout_ms;  /* of a request; also where it gives none */
     uint32_t send_timeout_ms; /* a connection that takes no reply for so long is closed */
 };

@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 import unittest
 
-BIN = os.environ["TILERY_BIN"]
-PROTO = os.environ["TILERY_PROTO"]
-DOCUMENT = os.environ["TILERY_DOCUMENT"]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("TILERY_BIN", os.path.join(ROOT, "build", "release"))
+PROTO = os.path.join(ROOT, "proto")
+DOCUMENT = os.path.join(ROOT, "tests", "vectors", "program-reference.md")
 QUERY = "width=96&height=96&tile_w=32&tile_h=32&max_iter=128&time_limit_ms=500&num_threads=2"
 OPTIONS = ["--" + pair.replace("_", "-") for pair in QUERY.split("&")]
 RECORD_KEYS = ["task_id", "thread_id", "tile_x", "tile_y", "tile_w", "tile_h", "start_time_ms", "duration_ms",
@@ -264,6 +265,24 @@ class RawPeers(ServedTest):
         with self.connect() as peer:
             peer.sendall(struct.pack(">Q", 2**64 - 40))
             self.assertEqual(peer.recv(1), b"")
+
+
+class Greedy(unittest.TestCase):
+    def test_a_client_that_pipelines_and_never_reads_harms_nobody(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--send-timeout-ms", "300")
+        host, port = server.url.removeprefix("tcp://").split(":")
+        method = b"tilery.v1.TileCompute/Compute"
+        payload = b"\x08\x80\x08\x10\x80\x08\x18\x08\x20\x08\x28\x01"  # 1024 x 1024 in 8 x 8 tiles: 700 KB
+        body = b"\x0a" + bytes([len(method)]) + method + b"\x12" + bytes([len(payload)]) + payload
+        request = struct.pack(">QI", len(body) + 4, 0x80000001) + body
+        with socket.create_connection((host, int(port)), timeout=60) as peer:
+            peer.sendall(b"\0SP\0\0\x30\0\0")
+            self.assertEqual(peer.recv(8, socket.MSG_WAITALL), b"\0SP\0\0\x31\0\0")
+            with self.assertRaises(ConnectionError):
+                while True:
+                    peer.sendall(request)
+            self.assertEqual(tilery(server.url, "--timeout-ms", "20000", "compute", *OPTIONS).returncode, 0)
+        self.assertEqual(server.close(), 0)
 
 
 class Interoperation(ServedTest):

@@ -1,0 +1,26 @@
+#ifndef TILERY_WIRE_HANGUP_H
+#define TILERY_WIRE_HANGUP_H
+
+#include <stdbool.h>
+
+#include <nng/nng.h>
+
+/*
+ * Ends a connection from below: its socket receives no more, whereupon nng sees the peer as gone and closes
+ * the pipe itself. With reset, what is not yet sent is dropped and the peer is told so by a reset: one that
+ * reads nothing would not learn of the end otherwise.
+ *
+ * This is how to end a connection whose peer may be sending. nng before 1.6 loses a receive when
+ * nng_pipe_close, nng_close or a failed send meets it between a message's header and its body, and then waits
+ * for it for ever, in the one thread that clears all closed pipes away. Ended from the receiving side, none
+ * is under way. A send between two parts of a message is lost likewise: so a connection is ended when its
+ * sends stand still or are done.
+ *
+ * nng tells no socket's number, so the process's open files are searched for the connection's two addresses;
+ * for ipc://, where a client has none, for the path and the peer's process, which ends every connection of
+ * that process to that path. Where nng has no addresses for it any more, it is ending already; one that has
+ * no socket, as with inproc://, is closed by nng_pipe_close. Any thread may call it.
+ */
+void wire_hang_up(nng_pipe pipe, bool reset);
+
+#endif
