@@ -13,13 +13,15 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
     return tilery_status_exit(error->status);
 }
 
-/* A full disk or a closed pipe is a failure, not a short answer. */
-static int flush_output(void)
+int cli_output_failed(void)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return 0;
     perror("tilery: cannot write the answer");
     return tilery_status_exit(TILERY_DATA_LOSS);
+}
+
+int cli_flush_output(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed();
 }
 
 int cli_compute(tilery_client *client, const struct cli_options *options)
@@ -38,7 +40,7 @@ int cli_compute(tilery_client *client, const struct cli_options *options)
             break;
     putchar('\n');
     tilery_result_free(result);
-    return flush_output();
+    return cli_flush_output();
 }
 
 int cli_health(tilery_client *client, const struct cli_options *options)
@@ -48,7 +50,7 @@ int cli_health(tilery_client *client, const struct cli_options *options)
     if (tilery_health(client, &options->call, &error) != TILERY_OK)
         return cli_fail(options, &error);
     puts("SERVING");
-    return flush_output();
+    return cli_flush_output();
 }
 
 static void print_names(const char *label, const char *const *names, size_t count)
@@ -80,5 +82,5 @@ int cli_info(tilery_client *client, const struct cli_options *options)
     printf("%-18s%" PRIu64 "\n", "max_request_bytes", info->max_request_bytes);
     printf("%-18s%" PRIu64 "\n", "max_reply_bytes", info->max_reply_bytes);
     tilery_info_free(info);
-    return flush_output();
+    return cli_flush_output();
 }

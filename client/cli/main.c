@@ -7,11 +7,10 @@
 #include "cli.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
-#define USAGE_EXIT 64
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery " TILERY_VERSION;
 
-enum { OPT_FIELD = 256, OPT_MODE = 300, OPT_KERNEL, OPT_TIMEOUT, OPT_REQUEST_ID };
+enum { OPT_FIELD = 256, OPT_MODE = 300, OPT_KERNEL, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT };
 
 /* The options that are whole-number fields of the request: --tile-w sets tile_w. */
 static const char *const fields[] = {"width",         "height",      "tile_w",     "tile_h",    "max_iter",
@@ -21,18 +20,22 @@ static const struct argp_option options[] = {
     {"server", 's', "URL", 0, "The server's address (TILERY_SERVER; default " DEFAULT_SERVER ")", 0},
     {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
-    {0, 0, 0, 0, "compute:", 1},
+    {0, 0, 0, 0, "compute and render:", 1},
     {"width", OPT_FIELD, "PIXELS", 0, "1 to 65536 (default 800)", 0},
     {"height", OPT_FIELD + 1, "PIXELS", 0, "1 to 65536 (default 600)", 0},
     {"tile-w", OPT_FIELD + 2, "PIXELS", 0, "1 to 65536 (default 64)", 0},
     {"tile-h", OPT_FIELD + 3, "PIXELS", 0, "1 to 65536 (default 64)", 0},
     {"max-iter", OPT_FIELD + 4, "N", 0, "1 to 65535 (default 256)", 0},
-    {"time-limit-ms", OPT_FIELD + 5, "MS", 0, "0 to 600000, looked at before each tile (default 2000)", 0},
+    {"time-limit-ms", OPT_FIELD + 5, "MS", 0,
+     "0 to 600000, looked at before each tile (default 2000; render: none)", 0},
     {"num-threads", OPT_FIELD + 6, "N", 0, "1 to 256 (default 4)", 0},
     {"first-task", OPT_FIELD + 7, "ID", 0, "The first of a range of tasks (default 0)", 0},
     {"task-count", OPT_FIELD + 8, "N", 0, "How many tasks (default: to the last)", 0},
     {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential", 0},
     {"kernel", OPT_KERNEL, "NAME", 0, "auto (default) or one that `tilery info` lists", 0},
+    {0, 0, 0, 0, "render:", 2},
+    {"format", OPT_FORMAT, "FORMAT", 0, "raw (default): escape counts, row by row, little-endian uint16", 0},
+    {"output", 'o', "FILE", 0, "Where to write the image (default: -, stdout)", 0},
     {0},
 };
 
@@ -71,6 +74,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     if (key >= OPT_FIELD && key < OPT_FIELD + (int)(sizeof fields / sizeof *fields)) {
         set_field(state, cli, fields[key - OPT_FIELD], arg);
+        cli->time_limited |= strcmp(fields[key - OPT_FIELD], "time_limit_ms") == 0;
         return 0;
     }
     switch (key) {
@@ -86,6 +90,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_MODE:
         set_mode(state, cli, arg);
         return 0;
+    case OPT_FORMAT:
+        if (strcmp(arg, "raw") != 0)
+            argp_error(state, "format is \"%s\"; it must be raw", arg);
+        return 0;
+    case 'o':
+        cli->output = arg;
+        return 0;
     case OPT_KERNEL:
         cli->request.kernel = arg;
         return 0;
@@ -96,7 +107,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (cli->command == NULL)
-            argp_error(state, "name a command: compute, health or info");
+            argp_error(state, "name a command: compute, render, health or info");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -110,7 +121,8 @@ static command_fn *find_command(const char *name)
     static const struct {
         const char *name;
         command_fn *run;
-    } commands[] = {{"compute", cli_compute}, {"health", cli_health}, {"info", cli_info}};
+    } commands[] = {
+        {"compute", cli_compute}, {"render", cli_render}, {"health", cli_health}, {"info", cli_info}};
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(name, commands[i].name) == 0)
@@ -120,24 +132,24 @@ static command_fn *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        options,
-        parse,
-        "COMMAND",
-        "The command line of a Tilery server.\v"
-        "Commands: compute runs a computation and prints the documented JSON; health says SERVING; info says "
-        "what the "
-        "server can do. The exit status is the number of the gRPC code, 64 for a usage error.",
-        NULL,
-        NULL,
-        NULL};
-    struct cli_options cli = {.server = getenv("TILERY_SERVER")};
+    static const struct argp argp = {options,
+                                     parse,
+                                     "COMMAND",
+                                     "The command line of a Tilery server.\v"
+                                     "Commands: compute runs a computation and prints the documented JSON; "
+                                     "render writes the image; health "
+                                     "says SERVING; info says what the server can do. The exit status is the "
+                                     "number of the gRPC code, 64 for a usage error.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
+    struct cli_options cli = {.server = getenv("TILERY_SERVER"), .output = "-"};
     tilery_client *client;
     struct tilery_error error;
     command_fn *run;
     int status;
 
-    argp_err_exit_status = USAGE_EXIT;
+    argp_err_exit_status = CLI_USAGE_EXIT;
     if (cli.server == NULL || cli.server[0] == '\0')
         cli.server = DEFAULT_SERVER;
     tilery_compute_request_init(&cli.request);
@@ -145,7 +157,7 @@ int main(int argc, char **argv)
     run = find_command(cli.command);
     if (run == NULL) {
         fprintf(stderr, "tilery: there is no command \"%s\"; see tilery --help\n", cli.command);
-        return USAGE_EXIT;
+        return CLI_USAGE_EXIT;
     }
     if (tilery_client_open(&(struct tilery_client_options){.server = cli.server}, &client, &error) !=
         TILERY_OK)

@@ -175,7 +175,7 @@ static struct call *new_call(tilery_client *client)
     return NULL;
 }
 
-static void random_id(char id[33])
+void call_random_id(char id[33])
 {
     unsigned char bytes[16];
 
@@ -197,7 +197,7 @@ static enum wire_status make_frame(const char *method, const ProtobufCMessage *r
     size_t payload = protobuf_c_message_get_packed_size(request), size;
 
     if (options->request_id == NULL)
-        random_id(id);
+        call_random_id(id);
     size = wire_request_size(&head, payload);
     if (size > WIRE_MAX_REQUEST_BYTES)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT,

@@ -4,8 +4,6 @@
 #include "internal.h"
 #include "wire/limits.h"
 
-#include "compute.pb-c.h"
-
 #define COMPUTE "tilery.v1.TileCompute/Compute"
 #define CANCEL "tilery.v1.TileCompute/Cancel"
 
@@ -19,8 +17,8 @@ struct tilery_result {
     const ComputeReply *reply;
 };
 
-static void fill_request(const struct tilery_compute_request *in, Tilery__V1__Region *region,
-                         Tilery__V1__ComputeRequest *out)
+void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Region *region,
+                       Tilery__V1__ComputeRequest *out)
 {
     tilery__v1__compute_request__init(out);
     tilery__v1__region__init(region);
@@ -88,7 +86,7 @@ enum tilery_status tilery_compute(tilery_client *client, const struct tilery_com
     nng_msg *msg;
 
     *out = NULL;
-    fill_request(request, &region, &message);
+    call_fill_request(request, &region, &message);
     if (call_blocking(client, COMPUTE, &message.base, options, &msg, &why) != WIRE_OK ||
         make_result(msg, out, &why) != WIRE_OK)
         return call_error(error, &why);
@@ -132,7 +130,7 @@ enum tilery_status tilery_compute_async(tilery_client *client, const struct tile
         return call_error(error, &why);
     }
     *pending = (struct pending){done, arg};
-    fill_request(request, &region, &message);
+    call_fill_request(request, &region, &message);
     if (call_start(client, COMPUTE, &message.base, options, false, finish_async, pending, &why) == WIRE_OK)
         return TILERY_OK;
     free(pending);
@@ -161,11 +159,12 @@ struct tilery_record tilery_result_record(const tilery_result *result, size_t i)
                                   .duration_ns = record->duration_ns};
 }
 
-struct tilery_summary tilery_result_summary(const tilery_result *result)
+struct tilery_summary call_summary(const Summary *summary)
 {
     static const Summary none = TILERY__V1__SUMMARY__INIT;
-    const Summary *summary = result->reply->summary != NULL ? result->reply->summary : &none;
 
+    if (summary == NULL)
+        summary = &none;
     return (struct tilery_summary){.wall_ns = summary->wall_ns,
                                    .imbalance = summary->imbalance,
                                    .pixels = summary->pixels,
@@ -175,9 +174,16 @@ struct tilery_summary tilery_result_summary(const tilery_result *result)
                                    .time_limited = summary->time_limited,
                                    .schedule = (enum tilery_schedule)summary->schedule,
                                    .kernel = summary->kernel != NULL ? summary->kernel : "",
-                                   .threads = summary->n_threads,
-                                   .queue_ns = result->head.queue_ns,
-                                   .run_ns = result->head.run_ns};
+                                   .threads = summary->n_threads};
+}
+
+struct tilery_summary tilery_result_summary(const tilery_result *result)
+{
+    struct tilery_summary summary = call_summary(result->reply->summary);
+
+    summary.queue_ns = result->head.queue_ns;
+    summary.run_ns = result->head.run_ns;
+    return summary;
 }
 
 struct tilery_thread tilery_result_thread(const tilery_result *result, size_t i)

@@ -8,6 +8,8 @@
 #include "wire/arena.h"
 #include "wire/envelope.h"
 
+#include "compute.pb-c.h"
+
 /*
  * How a call ended: the reply's frame, which the callee frees, or NULL and the error. On nng's callback
  * threads, without a lock.
@@ -32,6 +34,15 @@ WIRE_MUST_USE enum wire_status call_blocking(tilery_client *client, const char *
 WIRE_MUST_USE enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *type,
                                            struct wire_arena *arena, struct wire_reply *head,
                                            ProtobufCMessage **payload, struct wire_error *error);
+
+/* A public request as the schema's message, which points into region and in. */
+void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Region *region,
+                       Tilery__V1__ComputeRequest *out);
+
+struct tilery_summary call_summary(const Tilery__V1__Summary *summary);
+
+/* 128 random bits in hex. */
+void call_random_id(char id[33]);
 
 /* Copies the error out, where the caller wants it, and returns its status. */
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error);

@@ -211,6 +211,14 @@ void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer)
     pthread_mutex_unlock(&server->mutex);
 }
 
+void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms)
+{
+    uint64_t until_ns = wire_now_ns() + timeout_ms * NS_PER_MS;
+
+    if (until_ns < call->deadline_ns)
+        call->deadline_ns = until_ns;
+}
+
 void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg)
 {
     struct rpc_server *server = call->server;

@@ -39,6 +39,10 @@ const char *rpc_call_request_id(const struct rpc_call *call);
  */
 typedef void rpc_cancel_fn(void *arg, enum wire_status why);
 
+/* Brings the end of the call's time forward to timeout_ms from now, where it is later; before rpc_call_defer.
+ */
+void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms);
+
 /* The handler will end the call later. Called before anybody who might end it knows of it; the hook may come
  * at once. */
 void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg);

@@ -21,7 +21,8 @@ struct admission {
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     struct job_list queued, running;
-    uint32_t threads; /* of the running jobs */
+    uint32_t threads;        /* of the running jobs */
+    uint32_t stream_threads; /* of those that are streams */
     bool draining;
 };
 
@@ -69,31 +70,62 @@ void admission_free(struct admission *admission)
     free(admission);
 }
 
+static uint32_t streams_share(const struct admission *admission)
+{
+    uint32_t half = admission->options.max_threads / 2;
+
+    return half != 0 ? half : 1;
+}
+
+/* The threads that a job counts as. */
+static uint32_t charge(const struct admission *admission, const struct job *job)
+{
+    uint32_t threads = run_threads(job->run), share = streams_share(admission);
+
+    return job->stream && threads > share ? share : threads;
+}
+
 static bool fits(const struct admission *admission, const struct job *job)
 {
-    uint32_t threads = run_threads(job->run);
+    uint32_t max = admission->options.max_threads, threads = charge(admission, job);
 
-    return admission->threads == 0 || (threads <= admission->options.max_threads &&
-                                       admission->threads <= admission->options.max_threads - threads);
+    return admission->threads == 0 || (threads <= max && admission->threads <= max - threads);
 }
 
-static void set_running(struct admission *admission, struct job *job)
+static bool fits_share(const struct admission *admission, const struct job *job)
 {
-    job->state = JOB_RUNNING;
-    job->started_ns = clock_now_ns();
-    admission->threads += run_threads(job->run);
-    append(&admission->running, job);
+    return !job->stream || admission->stream_threads + charge(admission, job) <= streams_share(admission);
 }
 
-/* Moves the head of the queue among the running if there is room; NULL when nobody may go. */
+/* The first that may go, if any: nobody passes a job but streams that wait for their share. */
+static struct job *find_next(const struct admission *admission)
+{
+    bool share_taken = false;
+
+    for (struct job *job = admission->queued.first; job != NULL; job = job->next) {
+        if (job->stream && (share_taken || !fits_share(admission, job)))
+            share_taken = true;
+        else
+            return fits(admission, job) ? job : NULL;
+    }
+    return NULL;
+}
+
+/* Moves the next of the queue among the running; NULL when nobody may go. */
 static struct job *next_job(struct admission *admission)
 {
-    struct job *job = admission->queued.first;
+    struct job *job = find_next(admission);
+    uint32_t threads;
 
-    if (job == NULL || !fits(admission, job))
+    if (job == NULL)
         return NULL;
     unlink_job(&admission->queued, job);
-    set_running(admission, job);
+    job->state = JOB_RUNNING;
+    job->started_ns = clock_now_ns();
+    threads = charge(admission, job);
+    admission->threads += threads;
+    admission->stream_threads += job->stream ? threads : 0;
+    append(&admission->running, job);
     return job;
 }
 
@@ -103,8 +135,11 @@ static void set_done(struct admission *admission, struct job *job)
     if (job->state == JOB_QUEUED) {
         unlink_job(&admission->queued, job);
     } else {
+        uint32_t threads = charge(admission, job);
+
         unlink_job(&admission->running, job);
-        admission->threads -= run_threads(job->run);
+        admission->threads -= threads;
+        admission->stream_threads -= job->stream ? threads : 0;
     }
     job->state = JOB_DONE;
     if (admission->queued.count + admission->running.count == 0)
@@ -128,13 +163,9 @@ static void finish(struct job *job, enum wire_status status)
     job->finish(job, &error);
 }
 
-/* The end of a running job: its threads are given back, it is finished, and whoever may go now goes. */
-static void start(struct job *job);
-
 static void end(struct job *job, enum wire_status status)
 {
     struct admission *admission = job->admission;
-    struct job *next;
 
     pthread_mutex_lock(&admission->mutex);
     if (status == WIRE_OK && run_summary(job->run).cancelled)
@@ -142,25 +173,31 @@ static void end(struct job *job, enum wire_status status)
     set_done(admission, job);
     pthread_mutex_unlock(&admission->mutex);
     finish(job, status);
+}
+
+/* Starts whoever may go now. */
+static void start_waiting(struct admission *admission)
+{
     for (;;) {
+        struct job *job;
+
         pthread_mutex_lock(&admission->mutex);
-        next = next_job(admission);
+        job = next_job(admission);
         pthread_mutex_unlock(&admission->mutex);
-        if (next == NULL)
+        if (job == NULL)
             return;
-        start(next);
+        if (run_start(job->run, admission->pool) != ENGINE_OK)
+            end(job, WIRE_RESOURCE_EXHAUSTED);
     }
 }
 
-static void start(struct job *job)
+void admission_run_done(void *arg)
 {
-    if (run_start(job->run, job->admission->pool) != ENGINE_OK)
-        end(job, WIRE_RESOURCE_EXHAUSTED);
-}
+    struct job *job = arg;
+    struct admission *admission = job->admission;
 
-void admission_run_done(void *job)
-{
     end(job, WIRE_OK);
+    start_waiting(admission);
 }
 
 static const struct job *find_id(const struct job_list *list, const char *request_id)
@@ -188,9 +225,18 @@ static enum wire_status refuse(const struct admission *admission, const struct j
         return wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
     if (id_in_use(admission, job->request_id))
         return wire_error_set(error, WIRE_ALREADY_EXISTS, "request_id \"%s\" is in use", job->request_id);
-    if (admission->queued.count < admission->options.max_queue ||
-        (admission->queued.count == 0 && fits(admission, job)))
+    return WIRE_OK;
+}
+
+/* The mutex is held. */
+static enum wire_status enqueue(struct admission *admission, struct job *job, struct wire_error *error)
+{
+    append(&admission->queued, job);
+    if (admission->queued.count <= admission->options.max_queue || find_next(admission) != NULL) {
+        job->state = JOB_QUEUED;
         return WIRE_OK;
+    }
+    unlink_job(&admission->queued, job);
     wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u requests wait already; try again",
                    admission->queued.count);
     error->retry_after_ms = RETRY_AFTER_MS;
@@ -201,25 +247,17 @@ enum wire_status admission_submit(struct job *job, struct wire_error *error)
 {
     struct admission *admission = job->admission;
     enum wire_status status;
-    bool starts = false;
 
     pthread_mutex_lock(&admission->mutex);
     job->submitted_ns = clock_now_ns();
     status = refuse(admission, job, error);
-    if (status == WIRE_OK) {
-        starts = admission->queued.count == 0 && fits(admission, job);
-        if (starts) {
-            set_running(admission, job);
-        } else {
-            job->state = JOB_QUEUED;
-            append(&admission->queued, job);
-        }
-    } else {
+    if (status == WIRE_OK)
+        status = enqueue(admission, job, error);
+    if (status != WIRE_OK)
         job->state = JOB_DONE;
-    }
     pthread_mutex_unlock(&admission->mutex);
-    if (starts)
-        start(job);
+    if (status == WIRE_OK)
+        start_waiting(admission); /* the job may be gone when it returns */
     return status;
 }
 
@@ -245,8 +283,10 @@ void admission_cancel(struct job *job, enum wire_status why)
     pthread_mutex_lock(&admission->mutex);
     waited = cancel(admission, job, why);
     pthread_mutex_unlock(&admission->mutex);
-    if (waited)
-        finish(job, why);
+    if (!waited)
+        return;
+    finish(job, why);
+    start_waiting(admission); /* those that it held up */
 }
 
 bool admission_cancel_id(struct admission *admission, const char *request_id)
@@ -261,8 +301,10 @@ bool admission_cancel_id(struct admission *admission, const char *request_id)
     if (job != NULL)
         waited = cancel(admission, job, WIRE_CANCELLED);
     pthread_mutex_unlock(&admission->mutex);
-    if (waited)
+    if (waited) {
         finish(job, WIRE_CANCELLED);
+        start_waiting(admission);
+    }
     return job != NULL;
 }
 

@@ -11,6 +11,10 @@
  * Who runs when. Strictly first come, first served: a job gets all its threads at once or waits in a bounded
  * queue, and nobody behind it goes first. A job that wants more threads than there may ever be runs alone.
  *
+ * A stream's threads wait for whoever reads it, so streams together hold at most half of the threads: those
+ * that wait for their share alone let others pass, and one that wants more than the share runs alone among
+ * streams and counts as the share.
+ *
  * Any thread may call any function but admission_free. One mutex guards the queue, the jobs' states and the
  * count of threads; it is never held while finish is called.
  */
@@ -24,6 +28,7 @@ struct job {
     struct admission *admission;
     const char *request_id; /* "" for none: then nobody can name it */
     struct run *run;        /* not yet started; its done callback is admission_run_done with the job */
+    bool stream;            /* counts against the streams' share */
     /* Called exactly once when the job has ended, unless it was refused. why is OK when the run came to its
      * end. */
     void (*finish)(struct job *job, const struct wire_error *why);

@@ -1,6 +1,7 @@
 /* Compute and Cancel. */
 #include "engine/clock.h"
 #include "service/internal.h"
+#include "service/streams.h"
 
 struct compute {
     struct job job; /* first: a job is cast back */
@@ -84,6 +85,7 @@ void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void
         return;
     }
     reply.has_found = 1;
-    reply.found = admission_cancel_id(service->admission, cancel->request_id);
+    reply.found = streams_cancel(service->streams, cancel->request_id) ||
+                  admission_cancel_id(service->admission, cancel->request_id);
     rpc_call_reply(call, &reply.base);
 }

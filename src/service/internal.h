@@ -5,11 +5,16 @@
 #include "service/admission.h"
 #include "service/service.h"
 
+#include "rpc/call.h"
+
 #include "compute.pb-c.h"
+
+struct streams;
 
 struct service {
     struct pool *pool;
     struct admission *admission;
+    struct streams *streams;
     uint32_t cpus, max_threads;
     uint64_t started_ns;
 };
@@ -18,11 +23,26 @@ struct service {
 WIRE_MUST_USE enum wire_status service_read_request(const Tilery__V1__ComputeRequest *request,
                                                     struct run_spec *spec, struct wire_error *error);
 
+#define SERVICE_MAX_THREADS 256
+
+/* A finished run's Summary; it points into itself and the run. */
+struct summary_message {
+    Tilery__V1__Summary message;
+    Tilery__V1__ThreadSummary threads[SERVICE_MAX_THREADS], *pointers[SERVICE_MAX_THREADS];
+};
+
+void service_summary(const struct run *run, struct summary_message *out);
+
 /* A finished run as a ComputeReply: its packed size, and the packing itself, for rpc_call_reply_packed. */
 size_t service_reply_size(const struct run *run);
 void service_reply_write(void *run, uint8_t *out);
 
+/* A batch of a stream's tiles, with the summary when nothing follows. */
+struct window_batch;
+void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch);
+
 /* The handlers. */
-rpc_handler service_compute, service_cancel, service_check, service_info;
+rpc_handler service_compute, service_cancel, service_open_stream, service_next_tiles, service_check,
+    service_info;
 
 #endif

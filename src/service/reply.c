@@ -6,7 +6,6 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define RECORDS_FIELD 1
 #define SUMMARY_FIELD 2
-#define MAX_THREADS 256
 
 static Tilery__V1__TaskRecord task_record(const struct grid *grid, const struct run_record *record)
 {
@@ -31,11 +30,6 @@ static Tilery__V1__TaskRecord task_record(const struct grid *grid, const struct 
     return out;
 }
 
-struct summary_message {
-    Tilery__V1__Summary message;
-    Tilery__V1__ThreadSummary threads[MAX_THREADS], *pointers[MAX_THREADS];
-};
-
 static void add_threads(const struct run *run, uint32_t threads, struct summary_message *out)
 {
     for (uint32_t k = 0; k < threads; k++) {
@@ -52,7 +46,7 @@ static void add_threads(const struct run *run, uint32_t threads, struct summary_
     out->message.n_threads = threads;
 }
 
-static const ProtobufCMessage *summary_message(const struct run *run, struct summary_message *out)
+void service_summary(const struct run *run, struct summary_message *out)
 {
     const struct run_summary summary = run_summary(run);
     const struct run_spec *spec = run_spec(run);
@@ -71,16 +65,18 @@ static const ProtobufCMessage *summary_message(const struct run *run, struct sum
     m->tiles_done = summary.tiles_done;
     m->time_limited = summary.time_limited;
     add_threads(run, summary.threads, out);
-    return &m->base;
 }
 
 size_t service_reply_size(const struct run *run)
 {
     const struct grid *grid = &run_spec(run)->grid;
+    const struct run_record *records;
     struct summary_message summary;
-    size_t count, size = wire_element_size(summary_message(run, &summary));
-    const struct run_record *records = run_records(run, &count);
+    size_t count, size;
 
+    service_summary(run, &summary);
+    size = wire_element_size(&summary.message.base);
+    records = run_records(run, &count);
     for (size_t i = 0; i < count; i++) {
         Tilery__V1__TaskRecord record = task_record(grid, &records[i]);
 
@@ -102,5 +98,6 @@ void service_reply_write(void *arg, uint8_t *out)
 
         out = wire_element_pack(RECORDS_FIELD, &record.base, out);
     }
-    (void)wire_element_pack(SUMMARY_FIELD, summary_message(run, &summary), out);
+    service_summary(run, &summary);
+    (void)wire_element_pack(SUMMARY_FIELD, &summary.message.base, out);
 }

@@ -5,11 +5,15 @@
 
 #include "engine/clock.h"
 #include "service/internal.h"
+#include "service/streams.h"
 
 #include "server.pb-c.h"
 
+#define NS_PER_MS UINT64_C(1000000)
+
 /* In the order of the schema's methods. */
-static rpc_handler *const compute_handlers[] = {service_compute, NULL, NULL, service_cancel};
+static rpc_handler *const compute_handlers[] = {service_compute, service_open_stream, service_next_tiles,
+                                                service_cancel};
 static rpc_handler *const health_handlers[] = {service_check};
 static rpc_handler *const server_handlers[] = {service_info};
 
@@ -49,7 +53,8 @@ enum wire_status service_create(const struct service_options *options, struct se
     if (admission.max_threads == 0)
         admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;
     service->max_threads = admission.max_threads;
-    if (admission_create(&admission, service->pool, &service->admission, error) != WIRE_OK) {
+    if (admission_create(&admission, service->pool, &service->admission, error) != WIRE_OK ||
+        streams_create(service->admission, &service->streams, error) != WIRE_OK) {
         service_free(service);
         return error->status;
     }
@@ -69,11 +74,17 @@ void service_drain(struct service *service)
 
 bool service_wait_idle(struct service *service, uint64_t timeout_ms)
 {
-    return admission_wait_idle(service->admission, timeout_ms);
+    uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS, now;
+
+    if (!streams_wait_idle(service->streams, timeout_ms))
+        return false;
+    now = clock_now_ns();
+    return admission_wait_idle(service->admission, now < until_ns ? (until_ns - now) / NS_PER_MS : 0);
 }
 
 void service_cancel_all(struct service *service)
 {
+    streams_cancel_all(service->streams);
     admission_cancel_all(service->admission);
 }
 
@@ -82,6 +93,7 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     pool_free(service->pool); /* joins: the last thread of a run still looks at admission after its reply */
+    streams_free(service->streams);
     admission_free(service->admission);
     free(service);
 }

@@ -182,6 +182,52 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_async(
     const struct tilery_call_options *options, tilery_compute_fn *done, void *arg,
     struct tilery_error *error);
 
+/* ---- Streams: a run's tiles with their counts, as they are finished ---- */
+
+/* A stream is for one thread at a time. */
+typedef struct tilery_stream tilery_stream;
+
+struct tilery_tile {
+    uint32_t task_id, thread_id;
+    uint32_t tile_x, tile_y, tile_w, tile_h; /* pixels; the size is nominal */
+    uint32_t columns, rows;                  /* the tile clipped to the image */
+    uint64_t start_time_ms, duration_ms;     /* since the run began; whole milliseconds, cut */
+    uint64_t start_time_ns, duration_ns;
+    const uint16_t *counts; /* escape counts, row-major, columns * rows of them */
+};
+
+/*
+ * Starts a run and returns; the tiles are then fetched with tilery_stream_next, the next ones while the
+ * caller looks at those it has. The server computes no further than a few tiles ahead of its reader. options
+ * may be NULL; their timeout is for the whole stream, 0 for none. *out ends with tilery_stream_close.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *client,
+                                                                 const struct tilery_compute_request *request,
+                                                                 const struct tilery_call_options *options,
+                                                                 tilery_stream **out,
+                                                                 struct tilery_error *error);
+
+/*
+ * Waits for the next tile, in finishing order; *out is NULL when there is none any more. The tile is the
+ * stream's and holds until the next call. A connection that is lost is waited for, as long as the server
+ * keeps the stream: no tile is lost or comes twice. After an error the stream gives nothing but that error.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
+                                                                 const struct tilery_tile **out,
+                                                                 struct tilery_error *error);
+
+/* For a display of progress, and for tilery_cancel. */
+TILERY_API uint64_t tilery_stream_tiles_planned(const tilery_stream *stream);
+TILERY_API uint64_t tilery_stream_tiles_received(const tilery_stream *stream);
+TILERY_API const char *tilery_stream_id(const tilery_stream *stream);
+
+/* After the last tile; all zero before. It belongs to the stream. */
+TILERY_API struct tilery_summary tilery_stream_summary(const tilery_stream *stream);
+TILERY_API struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i);
+
+/* Ends the run too, where it has not come to its end. NULL is fine. */
+TILERY_API void tilery_stream_close(tilery_stream *stream);
+
 /* OK when the server serves; UNAVAILABLE while it drains, or when there is none. */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_health(tilery_client *client,
                                                             const struct tilery_call_options *options,
@@ -216,7 +262,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_info(tilery_client *client,
                                                           struct tilery_error *error);
 TILERY_API void tilery_info_free(struct tilery_info *info);
 
-/* Cancels a Compute by its request_id, whoever sent it. *found tells whether the server knew of it. */
+/* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether the server knew of
+ * it. */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
                                                             const struct tilery_call_options *options,
                                                             bool *found, struct tilery_error *error);

@@ -1,0 +1,180 @@
+/*
+ * The whole image, in bands of tile rows: one stream each, the next one open while this one is read. Its
+ * tiles come in finishing order; a band is written when it is complete. So the rows come out in order, in
+ * bounded memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define BAND_BYTES (UINT64_C(8) << 20)
+#define NO_TIME_LIMIT_MS 600000
+
+struct band {
+    tilery_stream *stream;
+    uint64_t first_row, rows; /* pixels */
+};
+
+struct render {
+    tilery_client *client;
+    const struct cli_options *options;
+    uint64_t columns_of_tiles, rows_of_tiles; /* of the image */
+    uint64_t band_rows;                       /* of tiles */
+    uint64_t next;                            /* the first row of tiles that no band has yet */
+    uint16_t *counts;                         /* a band's */
+    FILE *file;
+};
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Opens the next band; its stream is NULL when there is none any more. */
+static enum tilery_status open_band(struct render *render, struct band *band, struct tilery_error *error)
+{
+    struct tilery_compute_request request = render->options->request;
+    uint64_t rows = least(render->band_rows, render->rows_of_tiles - render->next);
+
+    *band = (struct band){.first_row = render->next * request.tile_h};
+    if (rows == 0)
+        return TILERY_OK;
+    band->rows = least(rows * request.tile_h, request.height - band->first_row);
+    request.first_task = render->next * render->columns_of_tiles;
+    request.task_count = rows * render->columns_of_tiles;
+    if (!render->options->time_limited)
+        request.time_limit_ms = NO_TIME_LIMIT_MS;
+    render->next += rows;
+    return tilery_stream_open(render->client, &request, &render->options->call, &band->stream, error);
+}
+
+static enum tilery_status bad_tile(const struct tilery_tile *tile, struct tilery_error *error)
+{
+    error->status = TILERY_INTERNAL;
+    (void)snprintf(error->message, sizeof error->message,
+                   "task %u does not lie in the part that was asked for", tile->task_id);
+    return error->status;
+}
+
+static enum tilery_status read_band(const struct render *render, const struct band *band,
+                                    struct tilery_error *error)
+{
+    uint64_t width = render->options->request.width;
+    const struct tilery_tile *tile;
+
+    for (;;) {
+        if (tilery_stream_next(band->stream, &tile, error) != TILERY_OK)
+            return error->status;
+        if (tile == NULL)
+            break;
+        if (tile->tile_y < band->first_row || tile->tile_y + tile->rows > band->first_row + band->rows ||
+            (uint64_t)tile->tile_x + tile->columns > width)
+            return bad_tile(tile, error);
+        for (uint32_t y = 0; y < tile->rows; y++)
+            memcpy(&render->counts[(tile->tile_y - band->first_row + y) * width + tile->tile_x],
+                   &tile->counts[(size_t)y * tile->columns], tile->columns * sizeof *tile->counts);
+    }
+    if (tilery_stream_tiles_received(band->stream) == tilery_stream_tiles_planned(band->stream))
+        return TILERY_OK;
+    error->status = TILERY_DEADLINE_EXCEEDED;
+    (void)snprintf(error->message, sizeof error->message,
+                   "time_limit_ms left %llu of a band's %llu tiles undone",
+                   (unsigned long long)(tilery_stream_tiles_planned(band->stream) -
+                                        tilery_stream_tiles_received(band->stream)),
+                   (unsigned long long)tilery_stream_tiles_planned(band->stream));
+    return error->status;
+}
+
+static int write_bands(struct render *render)
+{
+    uint64_t width = render->options->request.width;
+    struct tilery_error error;
+    struct band band, next;
+    int status = 0;
+
+    if (open_band(render, &band, &error) != TILERY_OK)
+        return cli_fail(render->options, &error);
+    while (status == 0 && band.stream != NULL) {
+        if (open_band(render, &next, &error) != TILERY_OK || read_band(render, &band, &error) != TILERY_OK)
+            status = cli_fail(render->options, &error);
+        else if (fwrite(render->counts, sizeof *render->counts, band.rows * width, render->file) !=
+                 band.rows * width)
+            status = cli_output_failed();
+        tilery_stream_close(band.stream);
+        band = next;
+    }
+    tilery_stream_close(band.stream);
+    return status;
+}
+
+static bool is_regular(FILE *file)
+{
+    struct stat about;
+
+    return fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
+}
+
+static int write_file(struct render *render)
+{
+    const char *name = render->options->output;
+    bool regular;
+    int status;
+
+    render->file = fopen(name, "wb");
+    if (render->file == NULL)
+        return cli_output_failed();
+    regular = is_regular(render->file);
+    status = write_bands(render);
+    if (fclose(render->file) != 0 && status == 0)
+        status = cli_output_failed();
+    if (status != 0 && regular)
+        (void)unlink(name); /* half an image looks like a whole one */
+    return status;
+}
+
+static int write_stdout(struct render *render)
+{
+    int status;
+
+    render->file = stdout;
+    status = write_bands(render);
+    return status != 0 ? status : cli_flush_output();
+}
+
+int cli_render(tilery_client *client, const struct cli_options *options)
+{
+    const struct tilery_compute_request *request = &options->request;
+    struct render render = {.client = client, .options = options};
+    bool to_stdout = strcmp(options->output, "-") == 0;
+    uint64_t row_bytes = request->width * request->tile_h * sizeof(uint16_t);
+    int status;
+
+    if (request->first_task != 0 || request->task_count != 0) {
+        fprintf(stderr,
+                "tilery: render writes the whole image; --first-task and --task-count are for compute\n");
+        return CLI_USAGE_EXIT;
+    }
+    if (to_stdout && isatty(STDOUT_FILENO)) {
+        fprintf(stderr, "tilery: an image is not for a terminal; name a file with --output FILE\n");
+        return CLI_USAGE_EXIT;
+    }
+    render.columns_of_tiles = divide_up(request->width, request->tile_w);
+    render.rows_of_tiles = divide_up(request->height, request->tile_h);
+    render.band_rows = row_bytes < BAND_BYTES ? BAND_BYTES / row_bytes : 1;
+    render.counts = malloc(least(render.band_rows * request->tile_h, request->height) * request->width *
+                           sizeof *render.counts);
+    if (render.counts == NULL)
+        return cli_output_failed();
+    status = to_stdout ? write_stdout(&render) : write_file(&render);
+    free(render.counts);
+    return status;
+}

@@ -1,0 +1,183 @@
+/* NextTiles: polls, answered at once or when something comes. */
+#include <stdio.h>
+
+#include "engine/clock.h"
+#include "service/stream_table.h"
+
+/* A poll waits no longer than this, so that a stream whose reader is waiting keeps its lease. */
+#define MAX_WAIT_MS (STREAM_LEASE_MS / 2)
+
+void stream_fail_poll(const struct poll *poll, enum wire_status status, const char *message)
+{
+    struct wire_error error;
+
+    wire_error_set(&error, status, "%s", message);
+    rpc_call_fail(poll->call, &error);
+}
+
+static void reply(struct stream *stream, struct rpc_call *call, const struct window_batch *batch)
+{
+    if (batch->done) {
+        pthread_mutex_lock(&stream->streams->mutex);
+        stream->delivered = true;
+        pthread_cond_broadcast(&stream->streams->changed);
+        pthread_mutex_unlock(&stream->streams->mutex);
+    }
+    service_reply_tiles(call, stream->run, batch);
+    window_release(stream->window, batch);
+}
+
+/* Why the stream ended early, or OK. */
+static struct wire_error error_of(const struct stream *stream)
+{
+    struct wire_error error;
+
+    pthread_mutex_lock(&stream->streams->mutex);
+    error = stream->error;
+    pthread_mutex_unlock(&stream->streams->mutex);
+    return error;
+}
+
+/* With whatever has come by now. */
+static void answer(struct stream *stream, struct rpc_call *call, uint64_t cursor, uint64_t max_bytes)
+{
+    struct wire_error error = error_of(stream);
+    struct window_batch batch;
+
+    if (error.status != WIRE_OK ||
+        window_read(stream->window, cursor, max_bytes, false, &batch, &error) != WIRE_OK)
+        rpc_call_fail(call, &error);
+    else
+        reply(stream, call, &batch);
+}
+
+/* Something has come for the poll that waits. */
+void stream_on_ready(void *arg)
+{
+    struct stream *stream = arg;
+    struct poll *poll;
+
+    pthread_mutex_lock(&stream->streams->mutex);
+    poll = stream_take_poll(stream);
+    stream->refs += poll != NULL;
+    pthread_mutex_unlock(&stream->streams->mutex);
+    if (poll == NULL)
+        return;
+    answer(stream, poll->call, poll->cursor, poll->max_bytes);
+    stream_release(stream);
+}
+
+/* The poll has waited long enough, or its caller is gone. */
+static void on_poll_over(void *arg, enum wire_status why)
+{
+    struct poll *poll = arg;
+    struct stream *stream;
+
+    pthread_mutex_lock(&poll->streams->mutex);
+    stream = stream_find(poll->streams, poll->id);
+    if (stream != NULL && stream->poll == poll) {
+        stream->poll = NULL;
+        stream->refs++;
+    } else {
+        stream = NULL;
+        poll->over = true;
+    }
+    pthread_mutex_unlock(&poll->streams->mutex);
+    if (stream == NULL)
+        return;
+    if (why == WIRE_DEADLINE_EXCEEDED)
+        answer(stream, poll->call, poll->cursor, poll->max_bytes);
+    else
+        stream_fail_poll(poll, why, "the connection is gone");
+    stream_release(stream);
+}
+
+/* The stream, held and its lease renewed, and the poll that the new one replaces. */
+static struct stream *visit(struct streams *streams, const char *id, struct poll **replaced)
+{
+    struct stream *stream;
+
+    *replaced = NULL;
+    pthread_mutex_lock(&streams->mutex);
+    stream = stream_find(streams, id);
+    if (stream != NULL) {
+        stream->refs++;
+        stream_renew(stream);
+        *replaced = stream_take_poll(stream);
+    }
+    pthread_mutex_unlock(&streams->mutex);
+    if (*replaced != NULL)
+        stream_fail_poll(*replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
+    return stream;
+}
+
+/* Makes it the stream's poll, unless its time is up already or the stream has ended. */
+static bool settle(struct stream *stream, struct poll *poll)
+{
+    struct poll *replaced = NULL;
+    bool settled;
+
+    pthread_mutex_lock(&stream->streams->mutex);
+    settled = !poll->over && stream_find(stream->streams, stream->id) == stream;
+    if (settled) {
+        replaced = stream_take_poll(stream);
+        stream->poll = poll;
+    }
+    pthread_mutex_unlock(&stream->streams->mutex);
+    if (replaced != NULL)
+        stream_fail_poll(replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
+    return settled;
+}
+
+static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t cursor, uint64_t max_bytes,
+                          uint64_t wait_ms)
+{
+    struct poll *poll = rpc_call_alloc(call, sizeof *poll);
+    struct window_batch batch;
+    struct wire_error error;
+
+    if (poll == NULL) {
+        wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call; try again");
+        rpc_call_fail(call, &error);
+        return;
+    }
+    *poll = (struct poll){.streams = stream->streams, .call = call, .cursor = cursor, .max_bytes = max_bytes};
+    (void)snprintf(poll->id, sizeof poll->id, "%s", stream->id);
+    rpc_call_limit(call, wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS);
+    rpc_call_defer(call, on_poll_over, poll);
+    if (!settle(stream, poll)) {
+        answer(stream, call, cursor, max_bytes);
+        return;
+    }
+    /* From here on anybody may end the call. What came before it was the stream's poll told nobody. */
+    if (window_read(stream->window, cursor, 0, true, &batch, &error) != WIRE_OK ||
+        window_position(stream->window) > cursor || batch.done)
+        stream_on_ready(stream);
+}
+
+void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,
+                  uint64_t max_bytes, uint64_t wait_ms)
+{
+    struct poll *replaced;
+    struct stream *stream = visit(streams, id, &replaced);
+    struct window_batch batch;
+    struct wire_error error;
+
+    if (stream == NULL) {
+        char shown[80];
+
+        wire_error_set(&error, WIRE_NOT_FOUND, "there is no stream \"%s\"; it ended, or its lease ran out",
+                       wire_quote(shown, sizeof shown, id));
+        rpc_call_fail(call, &error);
+        return;
+    }
+    error = error_of(stream);
+    if (error.status != WIRE_OK ||
+        window_read(stream->window, cursor, max_bytes, false, &batch, &error) != WIRE_OK)
+        rpc_call_fail(call, &error);
+    else if (batch.count == 0 && !batch.done && max_bytes != 0 && wait_ms != 0)
+        wait_for_tile(stream, call, cursor, max_bytes, wait_ms);
+    else
+        reply(stream, call, &batch);
+    stream_release(stream);
+}

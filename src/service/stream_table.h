@@ -1,0 +1,62 @@
+#ifndef TILERY_SERVICE_STREAM_TABLE_H
+#define TILERY_SERVICE_STREAM_TABLE_H
+
+/* What streams.c, the streams' lives, and polls.c, their reading, share. */
+#include <pthread.h>
+
+#include "service/internal.h"
+#include "service/streams.h"
+#include "service/window.h"
+#include "wire/limits.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define STREAM_LEASE_MS UINT64_C(10000)
+
+struct poll {
+    struct streams *streams;
+    struct rpc_call *call;
+    char id[WIRE_MAX_REQUEST_ID + 1];
+    uint64_t cursor, max_bytes;
+    bool over; /* its time was up, or its caller gone, before it was a stream's poll */
+};
+
+struct stream {
+    struct job job; /* first: a job is cast back */
+    struct streams *streams;
+    struct window *window;
+    struct run *run;
+    size_t window_bytes;
+    char id[WIRE_MAX_REQUEST_ID + 1];
+    /* The rest is guarded by the table's mutex. */
+    struct stream *next;
+    unsigned refs; /* the table's, the job's, and one a call that works with it */
+    uint64_t lease_until_ns;
+    struct poll *poll;       /* the one that waits */
+    bool ended, delivered;   /* the run; the reply that said done */
+    struct wire_error error; /* why it ended, unless by reaching its end */
+};
+
+struct streams {
+    struct admission *admission;
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    struct stream *first; /* the oldest */
+    unsigned count;
+    uint64_t bytes; /* of all windows */
+    bool closing;
+    pthread_t leases;
+};
+
+/* The mutex is held. */
+struct stream *stream_find(const struct streams *streams, const char *id);
+void stream_renew(struct stream *stream);
+struct poll *stream_take_poll(struct stream *stream);
+
+/* Gives a reference back. */
+void stream_release(struct stream *stream);
+
+/* polls.c: something has come, or will not come any more, for the poll that waits. A window's ready. */
+void stream_on_ready(void *stream);
+void stream_fail_poll(const struct poll *poll, enum wire_status status, const char *message);
+
+#endif

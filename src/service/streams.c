@@ -1,0 +1,391 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/clock.h"
+#include "service/stream_table.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define MAX_STREAMS 256u
+#define RETRY_AFTER_MS 100
+
+/* The bytes of all windows together, and of one: room for a few tiles a thread. */
+#define MAX_BYTES (UINT64_C(512) << 20)
+#define MIN_WINDOW (UINT64_C(1) << 20)
+#define MAX_WINDOW (UINT64_C(16) << 20)
+#define TILES_A_THREAD 4
+
+static void *watch_leases(void *arg);
+
+enum wire_status streams_create(struct admission *admission, struct streams **out, struct wire_error *error)
+{
+    struct streams *streams = calloc(1, sizeof *streams);
+    pthread_condattr_t clock;
+
+    *out = NULL;
+    if (streams == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for streams");
+    streams->admission = admission;
+    pthread_mutex_init(&streams->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&streams->changed, &clock);
+    pthread_condattr_destroy(&clock);
+    if (pthread_create(&streams->leases, NULL, watch_leases, streams) != 0) {
+        pthread_cond_destroy(&streams->changed);
+        pthread_mutex_destroy(&streams->mutex);
+        free(streams);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no thread for streams");
+    }
+    *out = streams;
+    return WIRE_OK;
+}
+
+void streams_free(struct streams *streams)
+{
+    if (streams == NULL)
+        return;
+    streams_cancel_all(streams);
+    pthread_mutex_lock(&streams->mutex);
+    streams->closing = true;
+    pthread_cond_broadcast(&streams->changed);
+    pthread_mutex_unlock(&streams->mutex);
+    pthread_join(streams->leases, NULL);
+    pthread_cond_destroy(&streams->changed);
+    pthread_mutex_destroy(&streams->mutex);
+    free(streams);
+}
+
+uint64_t streams_lease_ms(void)
+{
+    return STREAM_LEASE_MS;
+}
+
+/* ---- The table; its mutex is held ---- */
+
+struct stream *stream_find(const struct streams *streams, const char *id)
+{
+    struct stream *stream = streams->first;
+
+    while (stream != NULL && strcmp(stream->id, id) != 0)
+        stream = stream->next;
+    return stream;
+}
+
+static void add(struct streams *streams, struct stream *stream)
+{
+    struct stream **last = &streams->first;
+
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = stream;
+    streams->count++;
+    streams->bytes += stream->window_bytes;
+}
+
+/* The table's reference is the caller's from here on. False when it was taken out before. */
+static bool take_out(struct streams *streams, const struct stream *stream)
+{
+    struct stream **link = &streams->first;
+
+    while (*link != NULL && *link != stream)
+        link = &(*link)->next;
+    if (*link == NULL)
+        return false;
+    *link = stream->next;
+    streams->count--;
+    streams->bytes -= stream->window_bytes;
+    pthread_cond_broadcast(&streams->changed);
+    return true;
+}
+
+void stream_renew(struct stream *stream)
+{
+    stream->lease_until_ns = clock_now_ns() + STREAM_LEASE_MS * NS_PER_MS;
+}
+
+struct poll *stream_take_poll(struct stream *stream)
+{
+    struct poll *poll = stream->poll;
+
+    stream->poll = NULL;
+    return poll;
+}
+
+/* ---- Streams ---- */
+
+static void free_stream(struct stream *stream)
+{
+    run_free(stream->run);
+    window_free(stream->window);
+    free(stream);
+}
+
+void stream_release(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+    bool last;
+
+    pthread_mutex_lock(&streams->mutex);
+    last = --stream->refs == 0;
+    pthread_mutex_unlock(&streams->mutex);
+    if (last)
+        free_stream(stream);
+}
+
+/* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
+static void end_stream(struct stream *stream, const struct poll *poll, enum wire_status why,
+                       const char *message)
+{
+    if (poll != NULL)
+        stream_fail_poll(poll, why, message);
+    window_abandon(stream->window);
+    admission_cancel(&stream->job, why);
+    stream_release(stream);
+}
+
+/* The end of the stream's run. It cannot have run out of memory half-way and look whole. */
+static void on_run_end(struct job *job, const struct wire_error *why)
+{
+    struct stream *stream = (struct stream *)(void *)job;
+    struct wire_error error = *why;
+
+    if (error.status == WIRE_OK) {
+        struct run_summary summary = run_summary(stream->run);
+
+        if (summary.tiles_done != summary.tiles_planned && !summary.time_limited)
+            wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the tiles; try again");
+    }
+    pthread_mutex_lock(&stream->streams->mutex);
+    stream->ended = true;
+    stream->error = error;
+    stream->delivered |= error.status != WIRE_OK; /* there is nothing more to deliver */
+    pthread_mutex_unlock(&stream->streams->mutex);
+    window_end(stream->window);
+    stream_release(stream);
+}
+
+/* ---- OpenStream ---- */
+
+static size_t window_size(const struct run_spec *spec)
+{
+    struct tile tile = grid_tile(&spec->grid, spec->first_task);
+    uint64_t bytes =
+        (uint64_t)tile.columns * tile.rows * sizeof(uint16_t) * spec->num_threads * TILES_A_THREAD;
+
+    if (bytes < MIN_WINDOW)
+        return MIN_WINDOW;
+    return bytes < MAX_WINDOW ? bytes : MAX_WINDOW;
+}
+
+static struct stream *new_stream(struct streams *streams, const char *id, const struct run_spec *spec)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    struct run_sink sink;
+
+    if (stream == NULL)
+        return NULL;
+    stream->streams = streams;
+    stream->window_bytes = window_size(spec);
+    stream->refs = 1;
+    (void)snprintf(stream->id, sizeof stream->id, "%s", id);
+    if (window_create(stream->window_bytes, stream_on_ready, stream, &stream->window) != WIRE_OK) {
+        free_stream(stream);
+        return NULL;
+    }
+    sink = window_sink(stream->window);
+    if (run_create(spec, &sink, admission_run_done, &stream->job, &stream->run) != ENGINE_OK) {
+        free_stream(stream);
+        return NULL;
+    }
+    stream->job = (struct job){.admission = streams->admission,
+                               .request_id = stream->id,
+                               .run = stream->run,
+                               .stream = true,
+                               .finish = on_run_end};
+    return stream;
+}
+
+/* The oldest of those that are only kept for their last reply; NULL when there is none. */
+static struct stream *take_delivered(struct streams *streams)
+{
+    struct stream *stream = streams->first;
+
+    while (stream != NULL && !(stream->delivered && stream->ended))
+        stream = stream->next;
+    if (stream != NULL)
+        (void)take_out(streams, stream);
+    return stream;
+}
+
+/* The mutex is held, and let go for a while to make room. */
+static enum wire_status check_room(struct streams *streams, size_t bytes, struct wire_error *error)
+{
+    struct stream *old;
+
+    while (streams->count >= MAX_STREAMS || streams->bytes + bytes > MAX_BYTES) {
+        old = take_delivered(streams);
+        if (old == NULL) {
+            wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u streams are open already; try again",
+                           streams->count);
+            error->retry_after_ms = RETRY_AFTER_MS;
+            return error->status;
+        }
+        pthread_mutex_unlock(&streams->mutex);
+        stream_release(old);
+        pthread_mutex_lock(&streams->mutex);
+    }
+    return WIRE_OK;
+}
+
+static enum wire_status enter(struct streams *streams, struct stream *stream, struct wire_error *error)
+{
+    enum wire_status status;
+
+    pthread_mutex_lock(&streams->mutex);
+    status = check_room(streams, stream->window_bytes, error);
+    if (status == WIRE_OK && stream_find(streams, stream->id) != NULL)
+        status = wire_error_set(error, WIRE_ALREADY_EXISTS, "request_id \"%s\" is in use", stream->id);
+    if (status == WIRE_OK) {
+        stream->refs += 2; /* the table's and the job's */
+        stream_renew(stream);
+        add(streams, stream);
+        pthread_cond_broadcast(&streams->changed);
+    }
+    pthread_mutex_unlock(&streams->mutex);
+    return status;
+}
+
+enum wire_status streams_open(struct streams *streams, const char *id, const struct run_spec *spec,
+                              struct wire_error *error)
+{
+    struct stream *stream = new_stream(streams, id, spec);
+    enum wire_status status;
+    bool there;
+
+    if (stream == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the stream; try again");
+    status = enter(streams, stream, error);
+    if (status == WIRE_OK) {
+        status = admission_submit(&stream->job, error);
+        if (status != WIRE_OK) {
+            pthread_mutex_lock(&streams->mutex);
+            there = take_out(streams, stream);
+            stream->refs -= there ? 2 : 1; /* refused: the job's, too, is not needed */
+            pthread_mutex_unlock(&streams->mutex);
+        }
+    }
+    stream_release(stream);
+    return status;
+}
+
+/* ---- Ends ---- */
+
+bool streams_cancel(struct streams *streams, const char *id)
+{
+    struct stream *stream;
+    struct poll *poll = NULL;
+
+    pthread_mutex_lock(&streams->mutex);
+    stream = stream_find(streams, id);
+    if (stream != NULL) {
+        (void)take_out(streams, stream);
+        poll = stream_take_poll(stream);
+    }
+    pthread_mutex_unlock(&streams->mutex);
+    if (stream != NULL)
+        end_stream(stream, poll, WIRE_CANCELLED, "the stream was cancelled");
+    return stream != NULL;
+}
+
+void streams_cancel_all(struct streams *streams)
+{
+    struct stream *stream;
+    struct poll *poll;
+
+    for (;;) {
+        pthread_mutex_lock(&streams->mutex);
+        stream = streams->first;
+        poll = NULL;
+        if (stream != NULL) {
+            (void)take_out(streams, stream);
+            poll = stream_take_poll(stream);
+        }
+        pthread_mutex_unlock(&streams->mutex);
+        if (stream == NULL)
+            return;
+        end_stream(stream, poll, WIRE_UNAVAILABLE, "the server is shutting down");
+    }
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* The mutex is held. The first whose lease has run out, taken out; NULL and when the next one runs out. */
+static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
+{
+    uint64_t now = clock_now_ns();
+
+    *next_ns = UINT64_MAX;
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        if (stream->lease_until_ns <= now) {
+            (void)take_out(streams, stream);
+            return stream;
+        }
+        if (stream->lease_until_ns < *next_ns)
+            *next_ns = stream->lease_until_ns;
+    }
+    return NULL;
+}
+
+static void *watch_leases(void *arg)
+{
+    struct streams *streams = arg;
+
+    pthread_mutex_lock(&streams->mutex);
+    while (!streams->closing) {
+        uint64_t next_ns;
+        struct stream *stream = take_expired(streams, &next_ns);
+        struct timespec until = timespec_of(next_ns);
+
+        if (stream != NULL) {
+            struct poll *poll = stream_take_poll(stream);
+
+            pthread_mutex_unlock(&streams->mutex);
+            end_stream(stream, poll, WIRE_CANCELLED, "the stream's lease ran out");
+            pthread_mutex_lock(&streams->mutex);
+        } else if (next_ns == UINT64_MAX) {
+            pthread_cond_wait(&streams->changed, &streams->mutex);
+        } else {
+            (void)pthread_cond_timedwait(&streams->changed, &streams->mutex, &until);
+        }
+    }
+    pthread_mutex_unlock(&streams->mutex);
+    return NULL;
+}
+
+/* The mutex is held. */
+static bool all_delivered(const struct streams *streams)
+{
+    const struct stream *stream = streams->first;
+
+    while (stream != NULL && stream->delivered)
+        stream = stream->next;
+    return stream == NULL;
+}
+
+bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms)
+{
+    struct timespec until = timespec_of(clock_now_ns() + timeout_ms * NS_PER_MS);
+    bool idle;
+
+    pthread_mutex_lock(&streams->mutex);
+    while (!(idle = all_delivered(streams)))
+        if (pthread_cond_timedwait(&streams->changed, &streams->mutex, &until) != 0)
+            break;
+    pthread_mutex_unlock(&streams->mutex);
+    return idle;
+}

@@ -1,0 +1,48 @@
+#ifndef TILERY_SERVICE_STREAMS_H
+#define TILERY_SERVICE_STREAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/run.h"
+#include "rpc/call.h"
+#include "service/admission.h"
+#include "wire/status.h"
+
+/*
+ * The open streams, by id. A stream is a run behind a window; it outlives its connection and ends by Cancel,
+ * when nobody has called NextTiles for the lease, or with the service. One that was read to its end is kept
+ * for the lease, so that its last reply can be asked for again.
+ *
+ * Any thread may call any function but streams_free. One mutex guards the table, and each stream's poll and
+ * lease; no window's and not admission's mutex is taken before it.
+ */
+struct streams;
+
+/* Ends with streams_free, after every job has ended. Admission stays the caller's. */
+WIRE_MUST_USE enum wire_status streams_create(struct admission *admission, struct streams **out,
+                                              struct wire_error *error);
+void streams_free(struct streams *streams);
+
+/* Starts a run, or queues it, under that id. */
+WIRE_MUST_USE enum wire_status streams_open(struct streams *streams, const char *id,
+                                            const struct run_spec *spec, struct wire_error *error);
+
+/* Answers the call, at once or when a tile comes or wait_ms are over. */
+void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,
+                  uint64_t max_bytes, uint64_t wait_ms);
+
+/* False when there is no such stream. */
+bool streams_cancel(struct streams *streams, const char *id);
+
+/* Waits until every stream has been read to its end or is gone; false when that took longer than timeout_ms.
+ */
+bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms);
+
+/* Ends all, as UNAVAILABLE. */
+void streams_cancel_all(struct streams *streams);
+
+/* How long a stream lives that nobody reads. */
+uint64_t streams_lease_ms(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* OpenStream and NextTiles: the requests, and tiles as TileUpdates, packed one by one. */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "service/internal.h"
+#include "service/streams.h"
+#include "service/window.h"
+#include "wire/envelope.h"
+#include "wire/limits.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+/* Of NextTilesReply. */
+#define TILES_FIELD 1
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are sent as they lie in memory");
+
+/* ---- NextTilesReply ---- */
+
+static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct window_tile *tile)
+{
+    Tilery__V1__TileUpdate out = TILERY__V1__TILE_UPDATE__INIT;
+
+    out.has_task_id = out.has_thread_id = out.has_tile_x = out.has_tile_y = out.has_tile_w = out.has_tile_h =
+        1;
+    out.has_start_time_ms = out.has_duration_ms = out.has_start_time_ns = out.has_duration_ns = 1;
+    out.has_data = out.has_columns = out.has_rows = 1;
+    out.task_id = tile->record.task_id;
+    out.thread_id = tile->record.thread_id;
+    out.tile_x = tile->tile.x;
+    out.tile_y = tile->tile.y;
+    out.tile_w = grid->tile_w;
+    out.tile_h = grid->tile_h;
+    out.start_time_ms = tile->record.start_ns / NS_PER_MS;
+    out.duration_ms = tile->record.duration_ns / NS_PER_MS;
+    out.start_time_ns = tile->record.start_ns;
+    out.duration_ns = tile->record.duration_ns;
+    out.columns = tile->tile.columns;
+    out.rows = tile->tile.rows;
+    out.data.data = (uint8_t *)(uintptr_t)tile->counts;
+    out.data.len = (size_t)tile->tile.columns * tile->tile.rows * sizeof *tile->counts;
+    return out;
+}
+
+struct tiles_reply {
+    const struct grid *grid;
+    const struct window_batch *batch;
+    Tilery__V1__NextTilesReply rest; /* all but the tiles */
+    struct summary_message summary;
+};
+
+static void write_tiles(void *arg, uint8_t *out)
+{
+    const struct tiles_reply *reply = arg;
+    const struct window_tile *tile = reply->batch->first;
+
+    for (size_t i = 0; i < reply->batch->count; i++, tile = tile->next) {
+        Tilery__V1__TileUpdate update = tile_update(reply->grid, tile);
+
+        out = wire_element_pack(TILES_FIELD, &update.base, out);
+    }
+    (void)protobuf_c_message_pack(&reply->rest.base, out);
+}
+
+void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch)
+{
+    struct tiles_reply reply = {.grid = &run_spec(run)->grid, .batch = batch};
+    const struct window_tile *tile = batch->first;
+    size_t size = 0;
+
+    tilery__v1__next_tiles_reply__init(&reply.rest);
+    reply.rest.has_next_cursor = reply.rest.has_done = 1;
+    reply.rest.next_cursor = batch->next_cursor;
+    reply.rest.done = batch->done;
+    if (batch->done) {
+        service_summary(run, &reply.summary);
+        reply.rest.summary = &reply.summary.message;
+    }
+    for (size_t i = 0; i < batch->count; i++, tile = tile->next) {
+        Tilery__V1__TileUpdate update = tile_update(reply.grid, tile);
+
+        size += wire_element_size(&update.base);
+    }
+    size += protobuf_c_message_get_packed_size(&reply.rest.base);
+    rpc_call_reply_packed(call, size, write_tiles, &reply);
+}
+
+/* ---- The handlers ---- */
+
+static enum wire_status check_tile_bytes(const struct run_spec *spec, struct wire_error *error)
+{
+    struct tile tile = grid_tile(&spec->grid, 0); /* the first is a largest one */
+    uint64_t bytes = (uint64_t)tile.columns * tile.rows * sizeof(uint16_t);
+
+    if (bytes <= WIRE_MAX_TILE_BYTES)
+        return WIRE_OK;
+    return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                          "tile_w and tile_h make tiles of %llu bytes; a streamed one may have at most %llu",
+                          (unsigned long long)bytes, (unsigned long long)WIRE_MAX_TILE_BYTES);
+}
+
+/* Of a stream whose caller gave it no name. */
+static void random_id(char *id)
+{
+    unsigned char bytes[16] = {0};
+
+    (void)getentropy(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
+}
+
+void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request, void *context)
+{
+    const Tilery__V1__OpenStreamRequest *open = (const Tilery__V1__OpenStreamRequest *)(const void *)request;
+    static const Tilery__V1__ComputeRequest defaults = TILERY__V1__COMPUTE_REQUEST__INIT;
+    const struct service *service = context;
+    Tilery__V1__OpenStreamReply reply = TILERY__V1__OPEN_STREAM_REPLY__INIT;
+    char id[WIRE_MAX_REQUEST_ID + 1];
+    struct run_spec spec;
+    struct wire_error error;
+
+    (void)snprintf(id, sizeof id, "%s", rpc_call_request_id(call));
+    if (id[0] == '\0')
+        random_id(id);
+    if (service_read_request(open->compute != NULL ? open->compute : &defaults, &spec, &error) != WIRE_OK ||
+        check_tile_bytes(&spec, &error) != WIRE_OK ||
+        streams_open(service->streams, id, &spec, &error) != WIRE_OK) {
+        rpc_call_fail(call, &error);
+        return;
+    }
+    reply.has_tiles_planned = reply.has_lease_ms = 1;
+    reply.stream_id = id;
+    reply.tiles_planned = spec.task_count;
+    reply.lease_ms = streams_lease_ms();
+    rpc_call_reply(call, &reply.base);
+}
+
+void service_next_tiles(struct rpc_call *call, const ProtobufCMessage *request, void *context)
+{
+    const Tilery__V1__NextTilesRequest *next = (const Tilery__V1__NextTilesRequest *)(const void *)request;
+    const struct service *service = context;
+    uint64_t max_bytes = next->max_bytes < WIRE_MAX_TILE_BYTES ? next->max_bytes : WIRE_MAX_TILE_BYTES;
+
+    streams_next(service->streams, call, next->stream_id != NULL ? next->stream_id : "", next->cursor,
+                 max_bytes, next->wait_ms);
+}
