@@ -10,6 +10,8 @@
 
 #include "bridge.h"
 #include "daemon/daemon.h"
+#include "wire/address.h"
+#include "wire/environment.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8405"
 #define INNER_URL "inproc://tilery-bridge"
@@ -27,12 +29,13 @@ struct settings {
 };
 
 static const struct argp_option options[] = {
-    {"listen", 'l', "ADDR:PORT", 0,
-     "Address to serve HTTP on (TILERY_BRIDGE_LISTEN; default " DEFAULT_LISTEN ")", 0},
+    {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
     {"backend", 'b', "URL", 0, "The Tilery server (TILERY_BACKEND; default: one inside this process)", 0},
     {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
     {0},
 };
+
+static const char *const lists[] = {"allow-origin", NULL};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -53,13 +56,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static const char *from_environment(const char *name, const char *otherwise)
-{
-    const char *value = getenv(name);
-
-    return value != NULL && value[0] != '\0' ? value : otherwise;
 }
 
 static void leave(int signal)
@@ -97,6 +93,9 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
     }
     printf("listening on %s\n", bridge_url(bridge));
     fflush(stdout);
+    if (!wire_address_is_local(bridge_options->listen))
+        fprintf(stderr, "tilery-bridge: warning: %s may be reached from other machines, by anybody\n",
+                bridge_url(bridge));
     (void)sigwait(signals, &signal);
     leave_on(signals);
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
@@ -135,19 +134,30 @@ static int run(const struct settings *settings, const sigset_t *signals)
     return status;
 }
 
+static const char doc[] = "The documented HTTP API of Tilery.\v"
+                          "Every option can also be given in the environment: --listen as "
+                          "TILERY_BRIDGE_LISTEN, --backend as TILERY_BACKEND, several --allow-origin as "
+                          "TILERY_BRIDGE_ALLOW_ORIGIN with commas between.";
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse, NULL, "The documented HTTP API of Tilery.",
-                                     NULL,    NULL,  NULL};
-    struct settings settings = {.listen = from_environment("TILERY_BRIDGE_LISTEN", DEFAULT_LISTEN),
-                                .backend = from_environment("TILERY_BACKEND", NULL)};
+    static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+    struct settings settings = {.listen = DEFAULT_LISTEN, .backend = getenv("TILERY_BACKEND")};
+    char **with_environment = environment_argv("TILERY_BRIDGE", options, lists, &argc, argv);
     sigset_t signals;
+    int status;
 
     argp_err_exit_status = USAGE_EXIT;
-    argp_parse(&argp, argc, argv, 0, NULL, &settings);
+    if (with_environment == NULL)
+        return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
+    argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
+    if (settings.backend != NULL && settings.backend[0] == '\0')
+        settings.backend = NULL;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    return run(&settings, &signals);
+    status = run(&settings, &signals);
+    environment_free(with_environment);
+    return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "wire/environment.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 
@@ -17,7 +18,7 @@ static const char *const fields[] = {"width",         "height",      "tile_w",  
                                      "time_limit_ms", "num_threads", "first_task", "task_count"};
 
 static const struct argp_option options[] = {
-    {"server", 's', "URL", 0, "The server's address (TILERY_SERVER; default " DEFAULT_SERVER ")", 0},
+    {"server", 's', "URL", 0, "The server's address (default " DEFAULT_SERVER ")", 0},
     {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {0, 0, 0, 0, "compute and render:", 1},
@@ -38,6 +39,8 @@ static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Where to write the image (default: -, stdout)", 0},
     {0},
 };
+
+static const char *const no_lists[] = {NULL};
 
 static void set_field(const struct argp_state *state, struct cli_options *cli, const char *field,
                       const char *value)
@@ -130,39 +133,46 @@ static command_fn *find_command(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+static int run_command(const struct cli_options *cli)
 {
-    static const struct argp argp = {options,
-                                     parse,
-                                     "COMMAND",
-                                     "The command line of a Tilery server.\v"
-                                     "Commands: compute runs a computation and prints the documented JSON; "
-                                     "render writes the image; health "
-                                     "says SERVING; info says what the server can do. The exit status is the "
-                                     "number of the gRPC code, 64 for a usage error.",
-                                     NULL,
-                                     NULL,
-                                     NULL};
-    struct cli_options cli = {.server = getenv("TILERY_SERVER"), .output = "-"};
+    command_fn *run = find_command(cli->command);
     tilery_client *client;
     struct tilery_error error;
-    command_fn *run;
+    int status;
+
+    if (run == NULL) {
+        fprintf(stderr, "tilery: there is no command \"%s\"; see tilery --help\n", cli->command);
+        return CLI_USAGE_EXIT;
+    }
+    if (tilery_client_open(&(struct tilery_client_options){.server = cli->server}, &client, &error) !=
+        TILERY_OK)
+        return cli_fail(cli, &error);
+    status = run(client, cli);
+    tilery_client_close(client);
+    return status;
+}
+
+static const char doc[] = "The command line of a Tilery server.\v"
+                          "Commands: compute runs a computation and prints the documented JSON; render "
+                          "writes the image; health says "
+                          "SERVING; info says what the server can do.\n\n"
+                          "The exit status is the number of the gRPC code, 64 for a usage error. Every "
+                          "option can also be given in the "
+                          "environment: --server as TILERY_SERVER.";
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {options, parse, "COMMAND", doc, NULL, NULL, NULL};
+    struct cli_options cli = {.server = DEFAULT_SERVER, .output = "-"};
+    char **with_environment = environment_argv("TILERY", options, no_lists, &argc, argv);
     int status;
 
     argp_err_exit_status = CLI_USAGE_EXIT;
-    if (cli.server == NULL || cli.server[0] == '\0')
-        cli.server = DEFAULT_SERVER;
+    if (with_environment == NULL)
+        return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     tilery_compute_request_init(&cli.request);
-    argp_parse(&argp, argc, argv, 0, NULL, &cli);
-    run = find_command(cli.command);
-    if (run == NULL) {
-        fprintf(stderr, "tilery: there is no command \"%s\"; see tilery --help\n", cli.command);
-        return CLI_USAGE_EXIT;
-    }
-    if (tilery_client_open(&(struct tilery_client_options){.server = cli.server}, &client, &error) !=
-        TILERY_OK)
-        return cli_fail(&cli, &error);
-    status = run(client, &cli);
-    tilery_client_close(client);
+    argp_parse(&argp, argc, with_environment, 0, NULL, &cli);
+    status = run_command(&cli);
+    environment_free(with_environment);
     return status;
 }

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "wire/address.h"
+#include "wire/environment.h"
 
 #define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
@@ -34,8 +36,7 @@ struct settings {
 };
 
 static const struct argp_option options[] = {
-    {"listen", 'l', "URL", 0, "Address to serve on, repeatable (TILERYD_LISTEN; default " DEFAULT_LISTEN ")",
-     0},
+    {"listen", 'l', "URL", 0, "Address to serve on, repeatable (default " DEFAULT_LISTEN ")", 0},
     {"max-threads", OPT_MAX_THREADS, "N", 0,
      "Threads of all runs side by side (default: 8 a CPU, at least 32)", 0},
     {"max-queue", OPT_MAX_QUEUE, "N", 0, "Requests that may wait for threads (default 128)", 0},
@@ -46,6 +47,8 @@ static const struct argp_option options[] = {
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {0},
 };
+
+static const char *const lists[] = {"listen", NULL};
 
 static uint32_t number(const struct argp_state *state, const char *name, const char *text, uint32_t min,
                        uint32_t max)
@@ -99,21 +102,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Where no --listen was given: the environment's, commas between URLs, or the default. The list is cut in
- * place. */
-static void default_listen(struct settings *settings, char *list)
-{
-    char *rest = NULL;
-
-    if (settings->daemon.listen_count != 0)
-        return;
-    for (char *url = strtok_r(list, ",", &rest); url != NULL; url = strtok_r(NULL, ",", &rest))
-        if (settings->daemon.listen_count < MAX_LISTEN)
-            settings->listen[settings->daemon.listen_count++] = url;
-    if (settings->daemon.listen_count == 0)
-        settings->listen[settings->daemon.listen_count++] = DEFAULT_LISTEN;
-}
-
 static void leave(int signal)
 {
     _exit(128 + signal);
@@ -143,25 +131,32 @@ static void announce(const struct daemon *daemon, size_t count)
             if (is_tcp(daemon_url(daemon, i)) == tcp)
                 printf("listening on %s\n", daemon_url(daemon, i));
     fflush(stdout);
+    for (size_t i = 0; i < count; i++)
+        if (!wire_address_is_local(daemon_url(daemon, i)))
+            fprintf(stderr, "tileryd: warning: %s may be reached from other machines, by anybody\n",
+                    daemon_url(daemon, i));
 }
+
+static const char doc[] = "The Tilery server: tiled computation on real threads.\v"
+                          "Every option can also be given in the environment: --max-queue as "
+                          "TILERYD_MAX_QUEUE, several --listen as TILERYD_LISTEN with commas between.";
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        options, parse, NULL, "The Tilery server: tiled computation on real threads.", NULL, NULL, NULL};
+    static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
     struct settings settings = {.daemon = DAEMON_DEFAULTS, .grace_ms = 30000};
-    const char *environment = getenv("TILERYD_LISTEN");
-    char *list = strdup(environment != NULL ? environment : "");
+    char **with_environment = environment_argv("TILERYD", options, lists, &argc, argv);
     struct daemon *daemon;
     struct wire_error error;
     sigset_t signals;
     int signal;
 
     argp_err_exit_status = USAGE_EXIT;
-    argp_parse(&argp, argc, argv, 0, NULL, &settings);
-    if (list == NULL)
+    if (with_environment == NULL)
         return wire_status_exit(WIRE_RESOURCE_EXHAUSTED);
-    default_listen(&settings, list);
+    argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
+    if (settings.daemon.listen_count == 0)
+        settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -169,7 +164,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
         fprintf(stderr, "tileryd: %s\n", error.message);
-        free(list);
+        environment_free(with_environment);
         return wire_status_exit(error.status);
     }
     announce(daemon, settings.daemon.listen_count);
@@ -179,6 +174,6 @@ int main(int argc, char **argv)
     daemon_drain(daemon, settings.grace_ms);
     alarm(WATCHDOG_S);
     daemon_stop(daemon);
-    free(list);
+    environment_free(with_environment);
     return 0;
 }

@@ -116,8 +116,8 @@ static uint64_t sum(const uint16_t *counts, uint32_t pixels)
 
 /*
  * Computes a tile block by block: as many whole rows as a block holds, or a part of one. Blocks lie one after
- * the other in the tile's row-major order, so counts may be the whole tile or, step_out 0, one strip for all
- * of them.
+ * the other in the tile's row-major order, so counts may be the whole tile (keep) or one strip for all of
+ * them.
  */
 static bool compute_tile(struct run *run, struct tile tile, uint16_t *counts, bool keep, uint64_t *iterations)
 {

@@ -144,6 +144,23 @@ class CommandLine(ServedTest):
         self.assertIn("UNAVAILABLE", answer.stderr)
         self.assertIn("tileryd --listen", answer.stderr)
 
+    def test_options_come_from_the_environment_too_and_the_command_line_wins(self):
+        environment = {**os.environ, "TILERY_SERVER": self.server.url, "TILERY_WIDTH": "64", "TILERY_HEIGHT": "0"}
+        said = subprocess.run([program("tilery"), "compute", "--height=64"], env=environment, capture_output=True,
+                              text=True, timeout=60, check=True).stdout
+        self.assertEqual(len(json.loads(said)["data"]), 1)
+        failed = subprocess.run([program("tilery"), "compute"], env=environment, capture_output=True, text=True,
+                                timeout=60, check=False)
+        self.assertEqual(failed.returncode, 64)
+        self.assertIn('height is "0"; it must be a whole number from 1 to 65536', failed.stderr)
+        listening = subprocess.Popen([program("tileryd")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                     env={**os.environ, "TILERYD_LISTEN": "inproc://a,tcp://127.0.0.1:0,inproc://b"})
+        lines = [listening.stdout.readline() for _ in range(3)]
+        listening.terminate()
+        listening.communicate(timeout=60)
+        self.assertRegex(lines[0], r"^listening on tcp://127\.0\.0\.1:[1-9]\d*$")
+        self.assertEqual(lines[1:], ["listening on inproc://a\n", "listening on inproc://b\n"])
+
     def test_every_program_has_help_and_version(self):
         for name in ("tilery", "tileryd", "tilery-bridge"):
             for option in ("--help", "--version"):
@@ -296,6 +313,15 @@ class Interoperation(ServedTest):
                                     check=True)
         self.assertEqual(len(re.findall(r"(?m)^  1 {", answer.stdout)), 9)
         self.assertEqual(len(re.findall(r"(?m)^  2 {", answer.stdout)), 1)
+
+
+class Trust(unittest.TestCase):
+    def test_only_an_address_that_others_can_reach_is_warned_about(self):
+        for name, address in ("tileryd", "tcp://%s:0"), ("tilery-bridge", "%s:0"):
+            for host, warned in ("0.0.0.0", True), ("127.0.0.1", False):
+                process = Process(name, "--listen", address % host)
+                self.assertEqual(process.close(), 0)
+                self.assertEqual("may be reached from other machines" in process.said, warned, (name, host))
 
 
 class Signals(unittest.TestCase):

@@ -1,0 +1,13 @@
+#ifndef TILERY_WIRE_ADDRESS_H
+#define TILERY_WIRE_ADDRESS_H
+
+#include <stdbool.h>
+
+/*
+ * Whether only this machine can reach what listens there: 127.x.x.x, [::1], localhost, and every scheme but
+ * tcp. The address is a URL, or HOST:PORT. A host name that may stand for anything counts as reachable from
+ * elsewhere.
+ */
+bool wire_address_is_local(const char *address);
+
+#endif

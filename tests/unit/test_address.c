@@ -1,0 +1,38 @@
+#include "wire/address.h"
+
+#include "suite.h"
+
+START_TEST(loopback_and_what_is_no_tcp_is_local)
+{
+    static const char *const local[] = {"tcp://127.0.0.1:5570",  "tcp4://127.8.9.1:0", "tcp://[::1]:5570",
+                                        "tcp://localhost:5570",  "127.0.0.1:8405",     "[::1]:8405",
+                                        "tls+tcp://127.0.0.1:1", "ipc:///run/tilery",  "inproc://127"};
+
+    ck_assert_msg(wire_address_is_local(local[_i]), "%s", local[_i]);
+}
+END_TEST
+
+START_TEST(everything_else_may_be_reached_from_elsewhere)
+{
+    static const char *const open[] = {"tcp://0.0.0.0:5570",
+                                       "tcp://*:5570",
+                                       "tcp://[::]:5570",
+                                       "tcp://10.0.0.1:1",
+                                       "tls+tcp://[::]:1",
+                                       "0.0.0.0:8405",
+                                       "[::]:8405",
+                                       "tcp://localhost.example.org:1",
+                                       ":8405"};
+
+    ck_assert_msg(!wire_address_is_local(open[_i]), "%s", open[_i]);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("address");
+
+    tcase_add_loop_test(tests, loopback_and_what_is_no_tcp_is_local, 0, 9);
+    tcase_add_loop_test(tests, everything_else_may_be_reached_from_elsewhere, 0, 9);
+    return suite_run("address", tests);
+}
