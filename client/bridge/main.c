@@ -18,7 +18,7 @@
 #define USAGE_EXIT 64
 #define MAX_ORIGINS 16
 #define GRACE_MS 30000
-#define WATCHDOG_S 10
+#define WATCHDOG_S 20
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 

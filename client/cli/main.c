@@ -11,11 +11,12 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery " TILERY_VERSION;
 
-enum { OPT_FIELD = 256, OPT_MODE = 300, OPT_KERNEL, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT };
+enum { OPT_FIELD = 256, OPT_KERNEL = 300, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT };
 
-/* The options that are whole-number fields of the request: --tile-w sets tile_w. */
-static const char *const fields[] = {"width",         "height",      "tile_w",     "tile_h",    "max_iter",
-                                     "time_limit_ms", "num_threads", "first_task", "task_count"};
+/* The options that are fields of the request: --tile-w sets tile_w. */
+static const char *const fields[] = {"width",      "height",        "tile_w",      "tile_h",
+                                     "max_iter",   "time_limit_ms", "num_threads", "first_task",
+                                     "task_count", "mode",          "schedule",    "region"};
 
 static const struct argp_option options[] = {
     {"server", 's', "URL", 0, "The server's address (default " DEFAULT_SERVER ")", 0},
@@ -32,7 +33,10 @@ static const struct argp_option options[] = {
     {"num-threads", OPT_FIELD + 6, "N", 0, "1 to 256 (default 4)", 0},
     {"first-task", OPT_FIELD + 7, "ID", 0, "The first of a range of tasks (default 0)", 0},
     {"task-count", OPT_FIELD + 8, "N", 0, "How many tasks (default: to the last)", 0},
-    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential", 0},
+    {"mode", OPT_FIELD + 9, "MODE", 0, "concurrent (default) or sequential", 0},
+    {"schedule", OPT_FIELD + 10, "NAME", 0, "static (default), cyclic, dynamic, guided or stealing", 0},
+    {"region", OPT_FIELD + 11, "RE,IM,W,H", 0,
+     "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
     {"kernel", OPT_KERNEL, "NAME", 0, "auto (default) or one that `tilery info` lists", 0},
     {0, 0, 0, 0, "render:", 2},
     {"format", OPT_FORMAT, "FORMAT", 0, "raw (default): escape counts, row by row, little-endian uint16", 0},
@@ -49,16 +53,6 @@ static void set_field(const struct argp_state *state, struct cli_options *cli, c
 
     if (tilery_compute_request_set(&cli->request, field, value, &error) != TILERY_OK)
         argp_error(state, "%s", error.message);
-}
-
-static void set_mode(const struct argp_state *state, struct cli_options *cli, const char *mode)
-{
-    if (strcmp(mode, "concurrent") == 0)
-        cli->request.mode = TILERY_MODE_CONCURRENT;
-    else if (strcmp(mode, "sequential") == 0)
-        cli->request.mode = TILERY_MODE_SEQUENTIAL;
-    else
-        argp_error(state, "mode is \"%s\"; it must be concurrent or sequential", mode);
 }
 
 static void set_timeout(const struct argp_state *state, struct cli_options *cli, const char *text)
@@ -89,9 +83,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_REQUEST_ID:
         cli->call.request_id = arg;
-        return 0;
-    case OPT_MODE:
-        set_mode(state, cli, arg);
         return 0;
     case OPT_FORMAT:
         if (strcmp(arg, "raw") != 0)

@@ -16,7 +16,7 @@
 #define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
 #define MAX_LISTEN 16
-#define WATCHDOG_S 10
+#define WATCHDOG_S 20
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tileryd " TILERY_VERSION;
 

@@ -1,6 +1,8 @@
 #ifndef TILERY_ENGINE_KERNEL_H
 #define TILERY_ENGINE_KERNEL_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,17 +21,16 @@ struct plane {
  *     c = (x / width) * re_span + re_min + i * ((y / height) * im_span + im_min)
  *
  * in IEEE 754 double, in exactly the order of kernel_scalar.c and never fused. Every kernel gives the same
- * bytes.
+ * bytes. Looks at *stop at least once a millisecond and gives up, false, once it is set.
  */
-typedef void kernel_fn(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
-                       uint16_t *counts);
+typedef bool kernel_fn(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
+                       uint16_t *counts, const atomic_bool *stop);
 
 struct kernel {
     const char *name;
     kernel_fn *compute;
-    /* About how many steps it does in a millisecond: sizes the blocks between two looks at the cancel flag.
-     */
-    uint32_t steps_per_ms;
+    kernel_fn *plain;        /* the same without its shortcuts, to measure what they are worth */
+    bool (*supported)(void); /* by this machine; NULL: by all */
 };
 
 /* The kernels this machine can run, fastest first; NULL from index on that is past the last. Static, never
@@ -38,6 +39,9 @@ const struct kernel *kernel_at(size_t index);
 
 /* By name, or the fastest for "auto"; NULL when there is none of that name here. */
 const struct kernel *kernel_find(const char *name);
+
+/* One pixel, as the reference does it. */
+uint16_t kernel_escape_count(double c_re, double c_im, uint32_t max_iter);
 
 extern const struct kernel kernel_scalar;
 

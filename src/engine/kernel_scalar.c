@@ -5,7 +5,7 @@
  */
 #include "engine/kernel.h"
 
-static uint16_t escape_count(double c_re, double c_im, uint32_t max_iter)
+uint16_t kernel_escape_count(double c_re, double c_im, uint32_t max_iter)
 {
     double re = 0.0, im = 0.0;
 
@@ -21,8 +21,8 @@ static uint16_t escape_count(double c_re, double c_im, uint32_t max_iter)
     return (uint16_t)max_iter;
 }
 
-static void compute(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
-                    uint16_t *counts)
+static bool compute(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
+                    uint16_t *counts, const atomic_bool *stop)
 {
     for (uint32_t row = y; row < y + rows; row++) {
         double c_im = ((double)row / plane->height) * plane->im_span + plane->im_min;
@@ -30,9 +30,12 @@ static void compute(const struct plane *plane, uint32_t x, uint32_t y, uint32_t 
         for (uint32_t column = x; column < x + columns; column++) {
             double c_re = ((double)column / plane->width) * plane->re_span + plane->re_min;
 
-            *counts++ = escape_count(c_re, c_im, plane->max_iter);
+            if (atomic_load_explicit(stop, memory_order_relaxed))
+                return false;
+            *counts++ = kernel_escape_count(c_re, c_im, plane->max_iter);
         }
     }
+    return true;
 }
 
-const struct kernel kernel_scalar = {.name = "scalar", .compute = compute, .steps_per_ms = 400000};
+const struct kernel kernel_scalar = {.name = "scalar", .compute = compute, .plain = compute};

@@ -21,7 +21,6 @@ struct run {
     uint64_t start_ns; /* of CLOCK_MONOTONIC */
     uint64_t limit_ns; /* the time limit, from start_ns on */
     uint64_t wall_ns;
-    uint32_t block_pixels; /* computed between two looks at cancelled */
     struct schedule schedule;
     struct schedule_cursor *cursors;      /* one a thread */
     struct run_thread *per_thread;        /* one a thread */
@@ -31,17 +30,6 @@ struct run {
     _Alignas(64) atomic_uint finished; /* tiles; the next free slot of records */
     _Alignas(64) atomic_uint running;  /* threads */
 };
-
-/* At most a millisecond's work at a time, so that a cancel is seen soon; the floor keeps the overhead small.
- */
-static uint32_t block_pixels(const struct run_spec *spec)
-{
-    uint32_t pixels = spec->kernel->steps_per_ms / spec->plane.max_iter;
-
-    if (pixels < 8)
-        return 8;
-    return pixels < STRIP_PIXELS ? pixels : STRIP_PIXELS;
-}
 
 enum engine_status run_create(const struct run_spec *spec, const struct run_sink *sink, run_done_fn *done,
                               void *arg, struct run **out)
@@ -61,7 +49,6 @@ enum engine_status run_create(const struct run_spec *spec, const struct run_sink
     run->done_arg = arg;
     run->threads = schedule_threads(spec->schedule, spec->task_count, run->spec.num_threads);
     run->limit_ns = spec->time_limit_ms * NS_PER_MS;
-    run->block_pixels = block_pixels(spec);
     return ENGINE_OK;
 }
 
@@ -105,25 +92,21 @@ static bool limit_reached(struct run *run, uint64_t elapsed_ns)
     return true;
 }
 
-static uint64_t sum(const uint16_t *counts, uint32_t pixels)
+static uint64_t sum(const uint16_t *counts, size_t pixels)
 {
     uint64_t total = 0;
 
-    for (uint32_t i = 0; i < pixels; i++)
+    for (size_t i = 0; i < pixels; i++)
         total += counts[i];
     return total;
 }
 
-/*
- * Computes a tile block by block: as many whole rows as a block holds, or a part of one. Blocks lie one after
- * the other in the tile's row-major order, so counts may be the whole tile (keep) or one strip for all of
- * them.
- */
+/* All of a tile's counts at once, where they are wanted; else strip by strip, each in the place of the one
+ * before. */
 static bool compute_tile(struct run *run, struct tile tile, uint16_t *counts, bool keep, uint64_t *iterations)
 {
-    uint32_t block = run->block_pixels;
-    uint32_t columns = tile.columns < block ? tile.columns : block;
-    uint32_t rows = block / columns;
+    uint32_t columns = keep || tile.columns < STRIP_PIXELS ? tile.columns : STRIP_PIXELS;
+    uint32_t rows = keep ? tile.rows : STRIP_PIXELS / columns;
 
     for (uint32_t y = 0; y < tile.rows; y += rows) {
         uint32_t high = rows < tile.rows - y ? rows : tile.rows - y;
@@ -131,12 +114,10 @@ static bool compute_tile(struct run *run, struct tile tile, uint16_t *counts, bo
         for (uint32_t x = 0; x < tile.columns; x += columns) {
             uint32_t wide = columns < tile.columns - x ? columns : tile.columns - x;
 
-            if (run_is_cancelled(run))
+            if (!run->spec.kernel->compute(&run->spec.plane, tile.x + x, tile.y + y, wide, high, counts,
+                                           &run->cancelled))
                 return false;
-            run->spec.kernel->compute(&run->spec.plane, tile.x + x, tile.y + y, wide, high, counts);
-            *iterations += sum(counts, wide * high);
-            if (keep)
-                counts += (size_t)wide * high;
+            *iterations += sum(counts, (size_t)wide * high);
         }
     }
     return true;

@@ -26,9 +26,13 @@ static void rearm(struct rpc_call *call)
 
 void rpc_call_arm(struct rpc_call *call)
 {
+    struct rpc_server *server = call->server;
+
     wire_arena_reset(&call->arena);
     nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
+    atomic_fetch_add(&server->in_nng, 1);
     nng_ctx_recv(call->ctx, call->aio);
+    atomic_fetch_sub(&server->in_nng, 1);
 }
 
 /*
@@ -144,13 +148,18 @@ enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call)
     return nng_ctx_open(&call->ctx, server->socket) == 0 ? WIRE_OK : WIRE_RESOURCE_EXHAUSTED;
 }
 
+void rpc_call_stop(struct rpc_call *call)
+{
+    if (call->aio != NULL)
+        nng_aio_stop(call->aio);
+}
+
 void rpc_call_close(struct rpc_call *call)
 {
     nng_msg *unsent;
 
     if (call->aio == NULL)
         return;
-    nng_aio_stop(call->aio);
     unsent = nng_aio_get_msg(call->aio);
     if (call->state == CALL_SENDING && unsent != NULL)
         nng_msg_free(unsent);
@@ -250,7 +259,9 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     pthread_mutex_unlock(&server->mutex);
     nng_aio_set_timeout(call->aio, (nng_duration)server->options.send_timeout_ms);
     nng_aio_set_msg(call->aio, msg);
+    atomic_fetch_add(&server->in_nng, 1);
     nng_ctx_send(call->ctx, call->aio);
+    atomic_fetch_sub(&server->in_nng, 1);
 }
 
 /* A call that cannot even be told of its failure: the connection goes, so that the caller does not wait for

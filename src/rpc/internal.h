@@ -2,6 +2,7 @@
 #define TILERY_RPC_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <nng/nng.h>
@@ -57,6 +58,8 @@ struct rpc_server {
     void *context;
     nng_socket socket;
     bool open, timer_started;
+    atomic_uint
+        in_nng; /* threads inside nng_ctx_send and nng_ctx_recv, which may return long after the callback */
     pthread_t timer;
     pthread_mutex_t mutex; /* guards all below; never held while calling a handler, a hook or nng */
     pthread_cond_t timer_wake, settled;
@@ -72,6 +75,7 @@ struct rpc_server {
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);
 void rpc_call_arm(struct rpc_call *call);
+void rpc_call_stop(struct rpc_call *call);
 void rpc_call_close(struct rpc_call *call);
 
 /* Calls the hooks of all deferred calls that are of that connection, or, with NULL, whose deadline has

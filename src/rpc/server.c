@@ -172,6 +172,20 @@ static void wait_until(bool (*done)(struct rpc_server *), struct rpc_server *ser
         nng_msleep(STEP_MS);
 }
 
+/* No callback runs once every aio is stopped, and nobody else is inside nng once that counter is 0: before
+ * that, closing the contexts and the socket would take them from under a thread. */
+static void close_calls(struct rpc_server *server)
+{
+    if (server->calls == NULL)
+        return;
+    for (unsigned i = 0; i < server->options.contexts; i++)
+        rpc_call_stop(&server->calls[i]);
+    while (atomic_load(&server->in_nng) != 0)
+        nng_msleep(1);
+    for (unsigned i = 0; i < server->options.contexts; i++)
+        rpc_call_close(&server->calls[i]);
+}
+
 void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
 {
     if (!server->open)
@@ -184,9 +198,7 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     rpc_peers_disconnect(server);
     wait_until(no_connections, server, HANG_UP_MS);
     stop_timer(server);
-    if (server->calls != NULL)
-        for (unsigned i = 0; i < server->options.contexts; i++)
-            rpc_call_close(&server->calls[i]);
+    close_calls(server);
     nng_close(server->socket);
     server->open = false;
 }

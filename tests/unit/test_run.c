@@ -171,22 +171,24 @@ END_TEST
 static atomic_uint begun;
 
 /* Takes at least 20 ms, whatever the tile. */
-static void compute_slowly(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
-                           uint16_t *counts)
+static bool compute_slowly(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
+                           uint16_t *counts, const atomic_bool *stop)
 {
+    bool computed;
     struct timespec begin, now;
 
     atomic_fetch_add(&begun, 1);
-    kernel_scalar.compute(plane, x, y, columns, rows, counts);
+    computed = kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do
         clock_gettime(CLOCK_MONOTONIC, &now);
     while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 20000000);
+    return computed;
 }
 
 START_TEST(a_tile_begun_within_the_limit_is_recorded_and_none_after_it)
 {
-    static const struct kernel slow = {.name = "slow", .compute = compute_slowly, .steps_per_ms = UINT32_MAX};
+    static const struct kernel slow = {.name = "slow", .compute = compute_slowly};
     struct run_spec spec = small_spec(3);
     struct run_summary summary;
     struct run *run;
@@ -213,11 +215,11 @@ static void post(void *arg)
 
 static sem_t inside;
 
-static void compute_and_tell(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
-                             uint32_t rows, uint16_t *counts)
+static bool compute_and_tell(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
+                             uint32_t rows, uint16_t *counts, const atomic_bool *stop)
 {
     sem_post(&inside);
-    kernel_scalar.compute(plane, x, y, columns, rows, counts);
+    return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
 }
 
 /* 8192 x 8192 pixels within the main cardioid: every one takes all 65,535 steps. */
@@ -258,7 +260,7 @@ static void check_cancelled(struct run *run, sem_t *end)
 
 START_TEST(a_cancel_ends_a_run_within_a_tile)
 {
-    static const struct kernel telling = {.name = "telling", .compute = compute_and_tell, .steps_per_ms = 1};
+    static const struct kernel telling = {.name = "telling", .compute = compute_and_tell};
     struct run_spec spec = endless_spec(&telling);
     struct run *run;
     size_t count;
@@ -399,7 +401,8 @@ START_TEST(a_sink_gets_each_tile_once_clipped_and_whole)
         ck_assert_uint_eq(notes.computed[task], 1);
         ck_assert_uint_eq(notes.record[task].thread_id, task / 4);
         ck_assert_mem_eq(&notes.tile[task], &tile, sizeof tile);
-        spec.kernel->compute(&spec.plane, tile.x, tile.y, tile.columns, tile.rows, expected);
+        ck_assert(spec.kernel->compute(&spec.plane, tile.x, tile.y, tile.columns, tile.rows, expected,
+                                       &(atomic_bool){false}));
         ck_assert_mem_eq(notes.room[task], expected, sizeof *expected * tile.columns * tile.rows);
     }
 }

@@ -82,7 +82,19 @@ TILERY_API void tilery_client_close(tilery_client *client);
 
 enum tilery_mode { TILERY_MODE_CONCURRENT = 1, TILERY_MODE_SEQUENTIAL = 2 };
 
-enum tilery_schedule { TILERY_SCHEDULE_STATIC = 1 };
+/* How tasks come to threads. */
+enum tilery_schedule {
+    TILERY_SCHEDULE_STATIC =
+        1, /* thread k gets the k-th run of ceil(tiles / num_threads) tasks, as documented */
+    TILERY_SCHEDULE_CYCLIC = 2,  /* thread k gets tasks k, k + num_threads, ... */
+    TILERY_SCHEDULE_DYNAMIC = 3, /* the next task goes to the next free thread */
+    TILERY_SCHEDULE_GUIDED = 4,  /* as dynamic, in shrinking blocks */
+    TILERY_SCHEDULE_STEALING =
+        5 /* static to begin with; an idle thread takes half of the fullest one's rest */
+};
+
+/* "static" and so on; "" for a number that is no schedule. */
+TILERY_API const char *tilery_schedule_name(enum tilery_schedule schedule);
 
 /*
  * The part of the complex plane that the image shows: pixel (x, y) of a width x height image stands for
@@ -111,8 +123,9 @@ struct tilery_compute_request {
 TILERY_API void tilery_compute_request_init(struct tilery_compute_request *request);
 
 /*
- * Sets a whole-number field from text, by its name in the schema: "width" ... "num_threads". INVALID_ARGUMENT
- * names field, value and range; NOT_FOUND: there is no such field.
+ * Sets a field from text, by its name in the schema: whole numbers, "mode" and "schedule" by their lower-case
+ * names, and "region" as re_min,im_min,re_span,im_span. INVALID_ARGUMENT names field, value and range;
+ * NOT_FOUND: there is no such field.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
     struct tilery_compute_request *request, const char *field, const char *value, struct tilery_error *error);
