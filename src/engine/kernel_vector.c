@@ -33,6 +33,7 @@ typedef uint16_t halves __attribute__((vector_size(LANES * 2)));
 #define BLOCK 8  /* steps between two looks at the escape */
 #define BLOCKS 4 /* blocks between two looks at all else */
 #define WIDTH (GROUP * LANES)
+#define EXITS 256u /* counted together; a multiple of WIDTH */
 
 /* Margins of the shortcuts: see README.md. */
 #define CARDIOID_MARGIN (1.0 / 4096)
@@ -235,55 +236,70 @@ static inline void step_block(struct flight *f)
     }
 }
 
-/* Goes through the last block again, to count the steps of the lanes that escaped in it. */
-static ints recount(const struct flight *f, unsigned k)
+/* The lanes that escaped in a block are counted later, several vectors at a time. */
+struct exits {
+    unsigned count;
+    double c_re[EXITS], c_im[EXITS], re[EXITS], im[EXITS];
+    int64_t step[EXITS];
+    uint16_t pixel[EXITS];
+};
+
+/* Goes through their last block again and counts its steps. */
+static void count_exits(struct exits *exits, uint32_t max_iter, uint16_t *counts)
 {
-    reals re = f->from_re[k], im = f->from_im[k];
-    ints alive = ~(ints){0}, count = f->step[k];
+    for (unsigned first = 0; first < exits->count; first += WIDTH) {
+        reals re[GROUP], im[GROUP], c_re[GROUP], c_im[GROUP];
+        ints alive[GROUP], step[GROUP];
 
-    for (unsigned i = 0; i < BLOCK; i++) {
-        reals re2 = re * re, im2 = im * im;
+        for (unsigned k = 0; k < GROUP; k++) {
+            re[k] = load(&exits->re[first + k * LANES]);
+            im[k] = load(&exits->im[first + k * LANES]);
+            c_re[k] = load(&exits->c_re[first + k * LANES]);
+            c_im[k] = load(&exits->c_im[first + k * LANES]);
+            memcpy(&step[k], &exits->step[first + k * LANES], sizeof step[k]);
+            alive[k] = ~(ints){0};
+        }
+        for (unsigned i = 0; i < BLOCK; i++)
+#pragma GCC unroll 4
+            for (unsigned k = 0; k < GROUP; k++) {
+                reals re2 = re[k] * re[k], im2 = im[k] * im[k];
 
-        alive &= re2 + im2 <= 4.0;
-        count -= alive;
-        im = (re + re) * im + f->c_im[k];
-        re = (re2 - im2) + f->c_re[k];
+                alive[k] &= re2 + im2 <= 4.0;
+                step[k] -= alive[k];
+                im[k] = (re[k] + re[k]) * im[k] + c_im[k];
+                re[k] = (re2 - im2) + c_re[k];
+            }
+        memcpy(&exits->step[first], step, sizeof step);
     }
-    return count;
+    for (unsigned i = 0; i < exits->count; i++)
+        counts[exits->pixel[i]] =
+            (uint16_t)(exits->step[i] < (int64_t)max_iter ? exits->step[i] : (int64_t)max_iter);
+    exits->count = 0;
 }
 
-static void finish_lanes(struct flight *f, unsigned k, unsigned bits, ints count, uint32_t max_iter,
-                         struct list *list, uint16_t *counts)
-{
-    for (; bits != 0; bits &= bits - 1) {
-        unsigned lane = (unsigned)__builtin_ctz(bits);
-        int64_t steps = count[lane];
-
-        counts[f->pixel[k][lane]] = (uint16_t)(steps < (int64_t)max_iter ? steps : (int64_t)max_iter);
-        fill_lane(f, k, lane, list);
-    }
-}
-
-static inline void look_for_escapes(struct flight *f, uint32_t max_iter, struct list *list, uint16_t *counts)
+static inline void look_for_escapes(struct flight *f, struct list *list, struct exits *exits)
 {
     ints escaped[FLIGHT], any = {0};
 
     for (unsigned k = 0; k < FLIGHT; k++) {
         escaped[k] = ~(f->re[k] * f->re[k] + f->im[k] * f->im[k] <= 4.0);
         any |= escaped[k];
-    }
-    if (__builtin_expect(bits_of(any) == 0, 1)) {
-        for (unsigned k = 0; k < FLIGHT; k++)
-            f->step[k] += BLOCK;
-        return;
-    }
-    for (unsigned k = 0; k < FLIGHT; k++) {
-        unsigned bits = bits_of(escaped[k]);
-        ints count = bits != 0 ? recount(f, k) : (ints){0};
-
         f->step[k] += BLOCK;
-        finish_lanes(f, k, bits, count, max_iter, list, counts);
     }
+    if (__builtin_expect(bits_of(any) == 0, 1))
+        return;
+    for (unsigned k = 0; k < FLIGHT; k++)
+        for (unsigned bits = bits_of(escaped[k]); bits != 0; bits &= bits - 1) {
+            unsigned lane = (unsigned)__builtin_ctz(bits), at = exits->count++;
+
+            exits->c_re[at] = f->c_re[k][lane];
+            exits->c_im[at] = f->c_im[k][lane];
+            exits->re[at] = f->from_re[k][lane];
+            exits->im[at] = f->from_im[k][lane];
+            exits->step[at] = f->step[k][lane] - BLOCK;
+            exits->pixel[at] = f->pixel[k][lane];
+            fill_lane(f, k, lane, list);
+        }
 }
 
 /* Lanes that have done all their steps, or stand where they stood: they never escape. */
@@ -304,9 +320,12 @@ static inline void look_for_ends(struct flight *f, uint32_t max_iter, bool short
             f->old_im[k] = (reals)select_ints(renew, (ints)f->im[k], (ints)f->old_im[k]);
             f->age[k] += 1;
         }
-        bits = bits_of(ended);
-        if (bits != 0)
-            finish_lanes(f, k, bits, most, max_iter, list, counts);
+        for (bits = bits_of(ended); bits != 0; bits &= bits - 1) {
+            unsigned lane = (unsigned)__builtin_ctz(bits);
+
+            counts[f->pixel[k][lane]] = (uint16_t)max_iter;
+            fill_lane(f, k, lane, list);
+        }
     }
 }
 
@@ -314,6 +333,9 @@ static inline bool second_stage(uint32_t max_iter, bool shortcuts, struct list *
                                 const atomic_bool *stop)
 {
     struct flight f = {.busy = FLIGHT * LANES};
+    struct exits exits;
+
+    exits.count = 0;
 
     for (unsigned k = 0; k < FLIGHT; k++)
         for (unsigned lane = 0; lane < LANES; lane++)
@@ -321,12 +343,15 @@ static inline bool second_stage(uint32_t max_iter, bool shortcuts, struct list *
     while (f.busy != 0) {
         for (unsigned i = 0; i < BLOCKS; i++) {
             step_block(&f);
-            look_for_escapes(&f, max_iter, list, counts);
+            look_for_escapes(&f, list, &exits);
         }
+        if (exits.count > EXITS - BLOCKS * FLIGHT * LANES)
+            count_exits(&exits, max_iter, counts);
         look_for_ends(&f, max_iter, shortcuts, list, counts);
         if (atomic_load_explicit(stop, memory_order_relaxed))
             return false;
     }
+    count_exits(&exits, max_iter, counts);
     return true;
 }
 
