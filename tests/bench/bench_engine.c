@@ -1,0 +1,358 @@
+/*
+ * The engine's speed: each kernel against SCALAR, two threads against one, the documented request, how soon a
+ * cancel frees its threads, and memory. Runs of what is compared take turns; the figures are medians, with
+ * the spread.
+ */
+#include <argp.h>
+#include <jansson.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "chart.h"
+#include "engine/clock.h"
+#include "engine/run.h"
+#include "sample.h"
+
+#define MAX_KERNELS 8
+#define IMAGES 5
+
+struct settings {
+    unsigned runs;
+    const char *json, *chart;
+    bool quick;
+};
+
+struct image {
+    const char *name;
+    uint32_t width, height, max_iter, tile;
+    bool plain; /* the kernels without their shortcuts */
+    bool slow;  /* SCALAR takes minutes */
+};
+
+static const struct image images[IMAGES] = {
+    {"800 x 600, 256", 800, 600, 256, 64, false, false},
+    {"1600 x 1200, 1000", 1600, 1200, 1000, 64, false, false},
+    {"1920 x 1080, 65535", 1920, 1080, 65535, 64, false, true},
+    {"96 x 96, 128", 96, 96, 128, 32, false, false},
+    {"1600 x 1200, 1000, plain", 1600, 1200, 1000, 64, true, false},
+};
+
+static struct pool *pool;
+
+static void check(enum engine_status status)
+{
+    if (status == ENGINE_OK)
+        return;
+    fputs("no memory or threads for a run\n", stderr);
+    exit(1);
+}
+
+static void post(void *arg)
+{
+    sem_post(arg);
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        continue;
+}
+
+static struct run_spec spec_of(uint32_t width, uint32_t height, uint32_t max_iter, uint32_t tile,
+                               const struct kernel *kernel)
+{
+    struct grid grid = grid_make(width, height, tile, tile);
+
+    return (struct run_spec){.grid = grid,
+                             .plane = {-2.5, -1.0, 3.5, 2.0, width, height, max_iter},
+                             .kernel = kernel,
+                             .num_threads = 1,
+                             .time_limit_ms = 600000,
+                             .task_count = (uint32_t)grid.tiles};
+}
+
+/* From the making of a run to its end, in milliseconds. */
+static double time_run(const struct run_spec *spec)
+{
+    uint64_t begin = clock_now_ns(), end;
+    struct run *run;
+    sem_t over;
+
+    sem_init(&over, 0, 0);
+    check(run_create(spec, NULL, post, &over, &run));
+    check(run_start(run, pool));
+    wait_for(&over);
+    end = clock_now_ns();
+    run_free(run);
+    sem_destroy(&over);
+    return (double)(end - begin) / 1e6;
+}
+
+static uint64_t steps_of(const struct run_spec *spec)
+{
+    struct run_summary summary;
+    struct run *run;
+    sem_t over;
+
+    sem_init(&over, 0, 0);
+    check(run_create(spec, NULL, post, &over, &run));
+    check(run_start(run, pool));
+    wait_for(&over);
+    summary = run_summary(run);
+    run_free(run);
+    sem_destroy(&over);
+    return summary.iterations;
+}
+
+/* ---- Kernels ---- */
+
+static void report_kernel(const struct image *image, const char *name, struct sample *times, double scalar,
+                          uint64_t steps, json_t *out)
+{
+    double median = sample_percentile(times, 0.5), least = sample_percentile(times, 0);
+    double most = sample_percentile(times, 1);
+
+    printf("%-26s %-8s %12.3f %10.3f .. %-10.3f %10.1f %9.1f\n", image->name, name, median, least, most,
+           (double)steps / median / 1e3, scalar / median);
+    json_array_append_new(out, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "image", image->name, "kernel",
+                                         name, "median_ms", median, "min_ms", least, "max_ms", most, "ratio",
+                                         scalar / median));
+}
+
+static void bench_image(const struct image *image, const struct settings *settings, json_t *out)
+{
+    struct sample times[MAX_KERNELS] = {{.count = 0}};
+    struct kernel kernels[MAX_KERNELS];
+    struct run_spec spec;
+    size_t count = 0;
+    unsigned runs = image->slow && settings->runs > 3 ? 3 : settings->runs;
+    uint64_t steps;
+    double scalar;
+
+    for (const struct kernel *kernel; count < MAX_KERNELS && (kernel = kernel_at(count)) != NULL; count++) {
+        kernels[count] = *kernel;
+        if (image->plain)
+            kernels[count].compute = kernel->plain;
+    }
+    spec = spec_of(image->width, image->height, image->max_iter, image->tile, &kernels[0]);
+    steps = steps_of(&spec); /* and the threads are warm */
+    for (unsigned run = 0; run < runs; run++)
+        for (size_t k = 0; k < count; k++) {
+            spec.kernel = &kernels[k];
+            for (unsigned again = image->width < 100 ? 50 : 1; again > 0; again--)
+                sample_add(&times[k], time_run(&spec));
+        }
+    scalar = sample_percentile(&times[count - 1], 0.5);
+    for (size_t k = count; k-- > 0;) {
+        report_kernel(image, kernels[k].name, &times[k], scalar, steps, out);
+        sample_free(&times[k]);
+    }
+}
+
+static json_t *bench_kernels(const struct settings *settings)
+{
+    json_t *out = json_array();
+
+    printf("%-26s %-8s %12s %10s    %-10s %10s %9s\n", "image, max_iter", "kernel", "median ms", "least",
+           "most", "Msteps/s", "x SCALAR");
+    for (size_t i = 0; i < IMAGES; i++)
+        if (!images[i].slow || !settings->quick)
+            bench_image(&images[i], settings, out);
+    return out;
+}
+
+/* ---- Threads ---- */
+
+static json_t *bench_threads(const struct settings *settings)
+{
+    static const enum schedule_kind schedules[] = {SCHEDULE_DYNAMIC, SCHEDULE_STEALING};
+    struct run_spec spec = spec_of(1600, 1200, 1000, 64, &kernel_scalar);
+    json_t *out = json_array();
+
+    puts("\ntwo threads against one, 1600 x 1200, 1000, SCALAR");
+    for (size_t s = 0; s < 2; s++) {
+        struct sample one = {.count = 0}, two = {.count = 0};
+        double speedup;
+
+        spec.schedule = schedules[s];
+        for (unsigned run = 0; run < settings->runs; run++) {
+            spec.num_threads = 1;
+            sample_add(&one, time_run(&spec));
+            spec.num_threads = 2;
+            sample_add(&two, time_run(&spec));
+        }
+        speedup = sample_percentile(&one, 0.5) / sample_percentile(&two, 0.5);
+        printf("%-9s %10.1f ms %10.1f ms %8.3f x\n", schedule_name(schedules[s]),
+               sample_percentile(&one, 0.5), sample_percentile(&two, 0.5), speedup);
+        json_array_append_new(
+            out, json_pack("{s:s, s:f}", "schedule", schedule_name(schedules[s]), "speedup", speedup));
+        sample_free(&one);
+        sample_free(&two);
+    }
+    return out;
+}
+
+/* ---- The documented request: 96 x 96 in 32 x 32 tiles, 128, two threads ---- */
+
+static json_t *bench_request(const struct settings *settings)
+{
+    const struct kernel *const kernels[] = {kernel_at(0), &kernel_scalar};
+    json_t *out = json_array();
+
+    puts("\nthe documented request in the engine, in us");
+    for (size_t k = 0; k < 2; k++) {
+        struct run_spec spec = spec_of(96, 96, 128, 32, kernels[k]);
+        struct sample times = {.count = 0};
+
+        spec.num_threads = 2;
+        spec.time_limit_ms = 500;
+        for (unsigned run = 0; run < 400 * settings->runs; run++)
+            sample_add(&times, time_run(&spec) * 1e3);
+        printf("%-9s p50 %8.1f  p99 %8.1f\n", kernels[k]->name, sample_percentile(&times, 0.5),
+               sample_percentile(&times, 0.99));
+        json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "kernel", kernels[k]->name, "p50_us",
+                                             sample_percentile(&times, 0.5), "p99_us",
+                                             sample_percentile(&times, 0.99)));
+        sample_free(&times);
+    }
+    return out;
+}
+
+/* ---- Cancel: one 8192 x 8192 tile inside the cardioid, at 65535, SCALAR ---- */
+
+static double time_cancel(void)
+{
+    struct run_spec spec = spec_of(8192, 8192, 65535, 8192, &kernel_scalar);
+    const struct timespec a_while = {.tv_nsec = 5000000};
+    struct run *run;
+    uint64_t begin;
+    sem_t over;
+
+    spec.plane.re_min = -0.2;
+    spec.plane.im_min = -0.1;
+    spec.plane.re_span = spec.plane.im_span = 0.2;
+    sem_init(&over, 0, 0);
+    check(run_create(&spec, NULL, post, &over, &run));
+    check(run_start(run, pool));
+    nanosleep(&a_while, NULL);
+    begin = clock_now_ns();
+    run_cancel(run);
+    wait_for(&over);
+    run_free(run);
+    sem_destroy(&over);
+    return (double)(clock_now_ns() - begin) / 1e6;
+}
+
+static json_t *bench_cancel(const struct settings *settings)
+{
+    struct sample times = {.count = 0};
+    double median, most;
+
+    for (unsigned run = 0; run < 10 * settings->runs; run++)
+        sample_add(&times, time_cancel());
+    median = sample_percentile(&times, 0.5);
+    most = sample_percentile(&times, 1);
+    printf("\na cancel within a tile, in ms: p50 %.3f, most %.3f\n", median, most);
+    sample_free(&times);
+    return json_pack("{s:f, s:f}", "p50_ms", median, "max_ms", most);
+}
+
+/* ---- Memory of a record-only 16384 x 16384 run, in a process of its own ---- */
+
+static long peak_kib(uint32_t tile)
+{
+    struct rusage usage;
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct run_spec spec = spec_of(16384, 16384, 50, tile, kernel_at(0));
+
+        spec.num_threads = 2;
+        check(pool_create(&pool));
+        (void)time_run(&spec);
+        _exit(0);
+    }
+    if (child < 0 || wait4(child, NULL, 0, &usage) != child)
+        return -1;
+    return usage.ru_maxrss;
+}
+
+static json_t *bench_memory(void)
+{
+    long tiles = peak_kib(64), one = peak_kib(16384);
+
+    printf(
+        "\npeak memory of a record-only 16384 x 16384 run: %.1f MiB in 64 x 64 tiles, %.1f MiB in one tile\n",
+        (double)tiles / 1024, (double)one / 1024);
+    return json_pack("{s:I, s:I}", "tiles_kib", (json_int_t)tiles, "one_tile_kib", (json_int_t)one);
+}
+
+/* ---- */
+
+static const struct argp_option options[] = {
+    {"runs", 'r', "N", 0, "Runs of each (default 5; the slowest image: at most 3)", 0},
+    {"quick", 'q', NULL, 0, "Leave out the image that takes SCALAR minutes", 0},
+    {"json", 'j', "FILE", 0, "Write the figures as JSON, too", 0},
+    {"chart", 'c', "FILE", 0, "Draw the kernels' ratios as SVG", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct settings *settings = state->input;
+
+    switch (key) {
+    case 'r':
+        settings->runs = (unsigned)strtoul(arg, NULL, 10);
+        if (settings->runs < 1 || settings->runs > 1000)
+            argp_error(state, "runs is \"%s\"; it must be a whole number from 1 to 1000", arg);
+        return 0;
+    case 'q':
+        settings->quick = true;
+        return 0;
+    case 'j':
+        settings->json = arg;
+        return 0;
+    case 'c':
+        settings->chart = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {options, parse, NULL, "Measures the engine.", NULL, NULL, NULL};
+    struct settings settings = {.runs = 5};
+    json_t *memory, *kernels, *all;
+    int status = 0;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &settings);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    memory = bench_memory(); /* first: a child takes over what its parent holds */
+    check(pool_create(&pool));
+    puts("");
+    kernels = bench_kernels(&settings);
+    all = json_object();
+    json_object_set_new(all, "kernels", kernels);
+    json_object_set_new(all, "threads", bench_threads(&settings));
+    json_object_set_new(all, "request", bench_request(&settings));
+    json_object_set_new(all, "cancel", bench_cancel(&settings));
+    json_object_set_new(all, "memory", memory);
+    if (settings.json != NULL && json_dump_file(all, settings.json, JSON_INDENT(2)) != 0)
+        status = 1;
+    if (settings.chart != NULL && !chart_write(settings.chart, kernels))
+        status = 1;
+    if (status != 0)
+        perror("cannot write");
+    json_decref(all);
+    pool_free(pool);
+    return status;
+}
