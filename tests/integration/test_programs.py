@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The programs as their users meet them: real processes, real sockets, every port chosen by the system."""
+import array
 import http.client
 import json
 import os
@@ -57,6 +58,13 @@ def get(url, path, method="GET", headers=None):
     body = response.read()
     connection.close()
     return response, body
+
+
+def fnv1a(data):
+    value = 0xcbf29ce484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+    return value
 
 
 def document_reply():
@@ -167,6 +175,94 @@ class CommandLine(ServedTest):
                 answer = subprocess.run([program(name), option], capture_output=True, text=True, check=False)
                 self.assertEqual((answer.returncode, answer.stderr), (0, ""))
                 self.assertIn(name, answer.stdout)
+
+
+class Render(ServedTest):
+    """The image as raw counts, from the server's streams."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.file = os.path.join(cls.folder.name, "image.raw")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+        super().tearDownClass()
+
+    def render(self, *arguments, output=None):
+        return subprocess.run([program("tilery"), "--server", self.server.url, "render", *arguments, "--output",
+                               output or self.file], capture_output=True, text=True, timeout=60, check=False)
+
+    def image(self, *arguments):
+        result = self.render(*arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        with open(self.file, "rb") as file:
+            return file.read()
+
+    def test_images_have_the_reference_s_counts(self):
+        with open(os.path.join(ROOT, "tests", "vectors", "kernel_vectors.csv"), encoding="utf-8") as file:
+            vectors = [line.split(",") for line in file.read().split()[1:]]
+        vectors = [vector for vector in vectors if int(vector[3]) < 50_000_000]
+        self.assertGreater(len(vectors), 10)
+        for width, height, max_iter, total, fnv in vectors:
+            image = self.image("--width", width, "--height", height, "--max-iter", max_iter, "--tile-w", "31",
+                               "--tile-h", "17")
+            counts = array.array("H", image)
+            self.assertEqual((len(counts), sum(counts)), (int(width) * int(height), int(total)))
+            if len(image) < 1_000_000:
+                self.assertEqual(fnv1a(image), int(fnv, 16), (width, height, max_iter))
+
+    def test_schedules_kernels_threads_and_modes_give_the_same_image(self):
+        options = ["--width", "321", "--height", "123", "--max-iter", "500", "--region", "-0.8,0.05,0.1,0.1"]
+        expected = self.image(*options, "--kernel", "scalar", "--mode", "sequential")
+        info = tilery(self.server.url, "info").stdout
+        for kernel in re.search(r"kernels +(.*)", info).group(1).split():
+            for schedule in re.search(r"schedules +(.*)", info).group(1).split():
+                self.assertEqual(self.image(*options, "--kernel", kernel, "--schedule", schedule, "--num-threads",
+                                            "3"), expected, (kernel, schedule))
+
+    def test_many_bands_make_one_image(self):
+        wide = ["--width", "20000", "--height", "400", "--max-iter", "20", "--tile-w", "500"]
+        expected = self.image(*wide, "--tile-h", "400")
+        self.assertEqual(len(expected), 20000 * 400 * 2)
+        self.assertEqual(self.image(*wide, "--tile-h", "7"), expected)
+
+    def test_an_incomplete_image_is_a_failure_and_leaves_no_file(self):
+        result = self.render("--time-limit-ms", "0")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("time_limit_ms left 130 of a band's 130 tiles undone", result.stderr)
+        self.assertFalse(os.path.exists(self.file))
+
+    def test_what_cannot_be_written_is_a_failure(self):
+        result = self.render(output="/dev/full")
+        self.assertEqual(result.returncode, 15)
+        self.assertIn("No space left on device", result.stderr)
+        self.assertEqual(self.render(output="/nowhere/image").returncode, 15)
+
+    def test_bad_requests_are_refused_in_words(self):
+        for arguments, code, said in [
+                (["--format", "gif"], 64, 'format is "gif"; it must be'),
+                (["--first-task", "3"], 64, "render writes the whole image"),
+                (["--schedule", "random"], 64, 'schedule is "random"; it must be static, cyclic'),
+                (["--region", "0,0,1"], 64, 'region is "0,0,1"; it must be re_min'),
+                (["--region", "0,0,1,-1"], 64, "the spans above 0"),
+                (["--region", "nan,0,1,1"], 64, "four finite numbers"),
+                (["--width", "65536", "--height", "65536", "--tile-w", "65536", "--tile-h", "1024"], 3, "134217728 bytes"),
+                (["--kernel", "gpu"], 3, 'kernel is "gpu"; it must be one of auto')]:
+            result = self.render(*arguments)
+            self.assertEqual(result.returncode, code, arguments)
+            self.assertIn(said, result.stderr)
+
+    def test_an_image_is_not_for_a_terminal(self):
+        master, slave = os.openpty()
+        result = subprocess.run([program("tilery"), "--server", self.server.url, "render"], stdout=slave,
+                                stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        os.close(slave)
+        os.close(master)
+        self.assertEqual(result.returncode, 64)
+        self.assertIn("--output FILE", result.stderr)
 
 
 class Bridge(ServedTest):
