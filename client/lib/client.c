@@ -1,15 +1,14 @@
-/* Connections, and calls over them: one REQ context and one aio a call, reused call after call. */
+/* A client's connection: opened, watched, ended. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 
-#include "internal.h"
+#include "connection.h"
 #include "wire/clock.h"
 #include "wire/hangup.h"
 #include "wire/limits.h"
@@ -19,37 +18,6 @@
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 1000
 #define HANG_UP_MS 500
-#define NS_PER_MS UINT64_C(1000000)
-/* The server's own word on the deadline is given so long to arrive. */
-#define DEADLINE_SLACK_MS 25
-
-enum call_state { CALL_SENDING, CALL_RECEIVING };
-
-struct call {
-    struct call *next, *prev; /* among the active; next alone among the idle */
-    tilery_client *client;
-    nng_ctx ctx;
-    nng_aio *aio;
-    enum call_state state;
-    uint64_t deadline_ns; /* of CLOCK_MONOTONIC; UINT64_MAX: none */
-    call_done_fn *done;
-    void *arg;
-};
-
-struct tilery_client {
-    char *server;
-    uint64_t connect_timeout_ms;
-    nng_socket socket;
-    nng_dialer dialer;
-    pthread_t dialling;    /* the first attempt, which alone tells why it failed */
-    pthread_mutex_t mutex; /* guards all below */
-    pthread_cond_t changed;
-    bool settled; /* the first attempt is over */
-    bool closing;
-    bool connected;
-    nng_pipe pipe; /* while connected */
-    struct call *active, *idle;
-};
 
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
 {
@@ -61,240 +29,13 @@ enum tilery_status call_error(struct tilery_error *out, const struct wire_error 
     return (enum tilery_status)error->status;
 }
 
-/* ---- Calls ---- */
-
-static void unlink_active(tilery_client *client, struct call *call)
-{
-    *(call->prev != NULL ? &call->prev->next : &client->active) = call->next;
-    if (call->next != NULL)
-        call->next->prev = call->prev;
-}
-
-static void end_call(struct call *call, nng_msg *reply, const struct wire_error *error)
-{
-    tilery_client *client = call->client;
-
-    call->done(call->arg, reply, error);
-    pthread_mutex_lock(&client->mutex);
-    unlink_active(client, call);
-    call->next = client->idle;
-    client->idle = call;
-    pthread_cond_broadcast(&client->changed);
-    pthread_mutex_unlock(&client->mutex);
-}
-
-static void set_failure(const struct call *call, int result, struct wire_error *error)
-{
-    const char *server = call->client->server;
-
-    if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns)
-        wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "no reply from %s within the request's time", server);
-    else if (result == NNG_ETIMEDOUT)
-        wire_error_set(error, WIRE_UNAVAILABLE, "no connection to %s", server);
-    else if (result == NNG_ECANCELED || result == NNG_ECLOSED)
-        wire_error_set(error, WIRE_CANCELLED, "the client was closed");
-    else if (result == NNG_ENOMEM)
-        wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
-    else
-        wire_error_set(error, WIRE_UNAVAILABLE, "the connection to %s was lost before the reply: %s", server,
-                       nng_strerror(result));
-}
-
-/* What is left of the time, for nng; at most a day, so that it fits. */
-static nng_duration time_left(uint64_t deadline_ns, uint64_t slack_ms)
-{
-    uint64_t now = wire_now_ns(), left;
-
-    if (deadline_ns == UINT64_MAX)
-        return NNG_DURATION_INFINITE;
-    left = (deadline_ns > now ? (deadline_ns - now) / NS_PER_MS : 0) + slack_ms;
-    return (nng_duration)(left < 86400000 ? left : 86400000);
-}
-
-/* nng 1.5.2 crashes when a receive is cancelled whose send has not ended: so one follows the other. */
-static bool start_receiving(struct call *call)
-{
-    tilery_client *client = call->client;
-    bool closing;
-
-    pthread_mutex_lock(&client->mutex);
-    closing = client->closing;
-    if (!closing) {
-        call->state = CALL_RECEIVING;
-        nng_aio_set_timeout(call->aio, time_left(call->deadline_ns, DEADLINE_SLACK_MS));
-        nng_ctx_recv(call->ctx, call->aio);
-    }
-    pthread_mutex_unlock(&client->mutex);
-    return !closing;
-}
-
-static void on_aio(void *arg)
-{
-    struct call *call = arg;
-    int result = nng_aio_result(call->aio);
-    nng_msg *msg = nng_aio_get_msg(call->aio);
-    struct wire_error error;
-
-    if (result == 0 && call->state == CALL_SENDING) {
-        if (start_receiving(call))
-            return;
-        result = NNG_ECANCELED;
-        msg = NULL;
-    }
-    nng_aio_set_msg(call->aio, NULL);
-    if (result == 0) {
-        end_call(call, msg, NULL);
-        return;
-    }
-    if (call->state == CALL_SENDING && msg != NULL)
-        nng_msg_free(msg);
-    set_failure(call, result, &error);
-    end_call(call, NULL, &error);
-}
-
-static void free_call(struct call *call)
-{
-    nng_aio_free(call->aio);
-    nng_ctx_close(call->ctx);
-    free(call);
-}
-
-static struct call *new_call(tilery_client *client)
-{
-    struct call *call = calloc(1, sizeof *call);
-
-    if (call == NULL || nng_aio_alloc(&call->aio, on_aio, call) != 0) {
-        free(call);
-        return NULL;
-    }
-    call->client = client;
-    if (nng_ctx_open(&call->ctx, client->socket) == 0)
-        return call;
-    nng_aio_free(call->aio);
-    free(call);
-    return NULL;
-}
-
-void call_random_id(char id[33])
-{
-    unsigned char bytes[16];
-
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
-        abort(); /* cannot happen for so few bytes once the kernel has started */
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
-}
-
-static enum wire_status make_frame(const char *method, const ProtobufCMessage *request,
-                                   const struct tilery_call_options *options, nng_msg **out,
-                                   struct wire_error *error)
-{
-    char id[33];
-    struct wire_request head = {.method = method,
-                                .has_timeout = options->timeout_ms != 0,
-                                .timeout_ms = options->timeout_ms,
-                                .request_id = options->request_id != NULL ? options->request_id : id};
-    size_t payload = protobuf_c_message_get_packed_size(request), size;
-
-    if (options->request_id == NULL)
-        call_random_id(id);
-    size = wire_request_size(&head, payload);
-    if (size > WIRE_MAX_REQUEST_BYTES)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              "the request takes %zu bytes; at most %llu are allowed", size,
-                              (unsigned long long)WIRE_MAX_REQUEST_BYTES);
-    if (nng_msg_alloc(out, size) != 0)
-        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
-    (void)protobuf_c_message_pack(request, wire_request_pack(&head, payload, nng_msg_body(*out)));
-    return WIRE_OK;
-}
-
-/* The mutex is held. False when the time is up. */
-static bool wait_changed(tilery_client *client, uint64_t until_ns)
+bool client_wait_changed(tilery_client *client, uint64_t until_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
                              .tv_nsec = (long)(until_ns % 1000000000u)};
 
     return pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0;
 }
-
-/* The mutex is held. Waits until the first attempt to connect is over, but not past the time. */
-static void wait_settled(tilery_client *client, uint64_t until_ns)
-{
-    while (!client->settled && !client->closing && wait_changed(client, until_ns))
-        continue;
-}
-
-/* The mutex is held. */
-static enum wire_status check_connected(const tilery_client *client, struct wire_error *error)
-{
-    if (client->closing)
-        return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
-    if (client->settled && !client->connected)
-        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s", client->server);
-    return WIRE_OK;
-}
-
-/* An active call in the client's list, from the idle ones or new. */
-static struct call *take_call(tilery_client *client)
-{
-    struct call *call = client->idle;
-
-    if (call != NULL)
-        client->idle = call->next;
-    else
-        call = new_call(client);
-    if (call == NULL)
-        return NULL;
-    call->prev = NULL;
-    call->next = client->active;
-    if (client->active != NULL)
-        client->active->prev = call;
-    client->active = call;
-    return call;
-}
-
-enum wire_status call_start(tilery_client *client, const char *method, const ProtobufCMessage *request,
-                            const struct tilery_call_options *options, bool wait, call_done_fn *done,
-                            void *arg, struct wire_error *error)
-{
-    static const struct tilery_call_options no_options;
-    uint64_t now = wire_now_ns(), connect_ns = now + client->connect_timeout_ms * NS_PER_MS, deadline_ns;
-    struct call *call = NULL;
-    nng_msg *msg;
-
-    if (options == NULL)
-        options = &no_options;
-    if (make_frame(method, request, options, &msg, error) != WIRE_OK)
-        return error->status;
-    deadline_ns = options->timeout_ms != 0 ? now + options->timeout_ms * NS_PER_MS : UINT64_MAX;
-    if (connect_ns > deadline_ns)
-        connect_ns = deadline_ns;
-    pthread_mutex_lock(&client->mutex);
-    if (wait)
-        wait_settled(client, connect_ns);
-    if (check_connected(client, error) == WIRE_OK) {
-        call = take_call(client);
-        if (call == NULL)
-            wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
-    }
-    if (call != NULL) {
-        call->state = CALL_SENDING;
-        call->deadline_ns = deadline_ns;
-        call->done = done;
-        call->arg = arg;
-        nng_aio_set_timeout(call->aio, time_left(connect_ns, 1));
-        nng_aio_set_msg(call->aio, msg);
-        nng_ctx_send(call->ctx, call->aio);
-    }
-    pthread_mutex_unlock(&client->mutex);
-    if (call != NULL)
-        return WIRE_OK;
-    nng_msg_free(msg);
-    return error->status;
-}
-
-/* ---- Clients ---- */
 
 /* Before the connection is used, and after it is gone. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -413,7 +154,7 @@ static void disconnect(tilery_client *client)
     pthread_mutex_unlock(&client->mutex);
     wire_hang_up(pipe, false);
     pthread_mutex_lock(&client->mutex);
-    while (client->connected && wait_changed(client, until_ns))
+    while (client->connected && client_wait_changed(client, until_ns))
         continue;
 }
 
@@ -436,7 +177,7 @@ void tilery_client_close(tilery_client *client)
     pthread_join(client->dialling, NULL);
     while ((call = client->idle) != NULL) {
         client->idle = call->next;
-        free_call(call);
+        client_free_call(call);
     }
     nng_close(client->socket);
     free_client(client);
