@@ -18,6 +18,7 @@
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 1000
 #define HANG_UP_MS 500
+#define FIRST_ATTEMPT_MS 1000
 
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
 {
@@ -142,6 +143,16 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
     return TILERY_OK;
 }
 
+/* The mutex is held. A dialer that is closed before its first attempt has begun would leave it waiting for
+ * ever. */
+static void wait_for_first_attempt(tilery_client *client)
+{
+    uint64_t until_ns = wire_now_ns() + FIRST_ATTEMPT_MS * NS_PER_MS;
+
+    while (!client->settled && client_wait_changed(client, until_ns))
+        continue;
+}
+
 /* The mutex is held. A server may be sending: see wire/hangup.h for why nng is not left to end the
  * connection. */
 static void disconnect(tilery_client *client)
@@ -171,6 +182,7 @@ void tilery_client_close(tilery_client *client)
         nng_aio_cancel(call->aio);
     while (client->active != NULL)
         pthread_cond_wait(&client->changed, &client->mutex);
+    wait_for_first_attempt(client);
     disconnect(client);
     pthread_mutex_unlock(&client->mutex);
     (void)nng_dialer_close(client->dialer);
