@@ -145,7 +145,7 @@ static bool do_task(struct run *run, uint32_t thread_id, uint32_t task_id, uint1
     if (counts == NULL)
         return false;
     record.start_ns = clock_now_ns() - run->start_ns;
-    if (!limit_reached(run, record.start_ns)) {
+    if (!run_is_cancelled(run) && !limit_reached(run, record.start_ns)) {
         computed = compute_tile(run, tile, counts, keep, &iterations);
         record.duration_ns = clock_now_ns() - run->start_ns - record.start_ns;
     }

@@ -7,7 +7,6 @@
 
 #include "engine/clock.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 #define RETRY_AFTER_MS 100
 
 struct job_list {
@@ -146,18 +145,29 @@ static void set_done(struct admission *admission, struct job *job)
         pthread_cond_broadcast(&admission->idle);
 }
 
+static const char *reason_of(enum wire_status status)
+{
+    switch (status) {
+    case WIRE_OK:
+        return "";
+    case WIRE_CANCELLED:
+        return "the request was cancelled";
+    case WIRE_DEADLINE_EXCEEDED:
+        return "the request's time was up before it was done";
+    case WIRE_RESOURCE_EXHAUSTED:
+        return "no memory or threads to run it now; try again";
+    case WIRE_UNAVAILABLE:
+        return "the server is shutting down";
+    default:
+        return "the request was ended";
+    }
+}
+
 static void finish(struct job *job, enum wire_status status)
 {
-    static const char *const reasons[] = {
-        [WIRE_OK] = "",
-        [WIRE_CANCELLED] = "the request was cancelled",
-        [WIRE_DEADLINE_EXCEEDED] = "the request's time was up before it was done",
-        [WIRE_RESOURCE_EXHAUSTED] = "no memory or threads to run it now; try again",
-        [WIRE_UNAVAILABLE] = "the server is shutting down",
-    };
     struct wire_error error;
 
-    wire_error_set(&error, status, "%s", reasons[status]);
+    wire_error_set(&error, status, "%s", reason_of(status));
     if (status == WIRE_RESOURCE_EXHAUSTED)
         error.retry_after_ms = RETRY_AFTER_MS;
     job->finish(job, &error);
@@ -294,6 +304,8 @@ bool admission_cancel_id(struct admission *admission, const char *request_id)
     struct job *job;
     bool waited = false;
 
+    if (request_id[0] == '\0')
+        return false;
     pthread_mutex_lock(&admission->mutex);
     job = (struct job *)(uintptr_t)find_id(&admission->queued, request_id);
     if (job == NULL)
@@ -327,7 +339,7 @@ bool admission_draining(struct admission *admission)
 
 bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms)
 {
-    uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
+    uint64_t until_ns = clock_after_ms(timeout_ms);
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
                              .tv_nsec = (long)(until_ns % 1000000000u)};
     bool idle;
@@ -340,20 +352,22 @@ bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms)
     return idle;
 }
 
+/* All at once, so that none can begin meanwhile; those that waited are finished without the lock. */
 void admission_cancel_all(struct admission *admission)
 {
-    struct job *job;
+    struct job *waited = NULL, *job;
 
     pthread_mutex_lock(&admission->mutex);
     for (job = admission->running.first; job != NULL; job = job->next)
         (void)cancel(admission, job, WIRE_UNAVAILABLE);
-    while ((job = admission->queued.first) != NULL) {
-        bool waited = cancel(admission, job, WIRE_UNAVAILABLE);
-
-        pthread_mutex_unlock(&admission->mutex);
-        if (waited)
-            finish(job, WIRE_UNAVAILABLE);
-        pthread_mutex_lock(&admission->mutex);
+    while ((job = admission->queued.last) != NULL) {
+        (void)cancel(admission, job, WIRE_UNAVAILABLE);
+        job->next = waited;
+        waited = job;
     }
     pthread_mutex_unlock(&admission->mutex);
+    while ((job = waited) != NULL) {
+        waited = job->next;
+        finish(job, WIRE_UNAVAILABLE);
+    }
 }

@@ -45,13 +45,14 @@ struct admission_options {
     uint32_t max_queue;   /* jobs that wait */
 };
 
-/* Ends with admission_free, when no job is left. The pool stays the caller's. */
+/* Ends with admission_free, when no job is left and the pool's threads are joined. The pool stays the
+ * caller's. */
 WIRE_MUST_USE enum wire_status admission_create(const struct admission_options *options, struct pool *pool,
                                                 struct admission **out, struct wire_error *error);
 void admission_free(struct admission *admission);
 
-/* Runs the job, queues it, or refuses it at once: ALREADY_EXISTS, UNAVAILABLE, RESOURCE_EXHAUSTED, CANCELLED.
- */
+/* Runs the job, queues it, or refuses it at once: ALREADY_EXISTS, UNAVAILABLE, RESOURCE_EXHAUSTED, or what
+ * it was cancelled with. */
 WIRE_MUST_USE enum wire_status admission_submit(struct job *job, struct wire_error *error);
 
 /* The done callback of a job's run. */

@@ -74,7 +74,7 @@ void service_drain(struct service *service)
 
 bool service_wait_idle(struct service *service, uint64_t timeout_ms)
 {
-    uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS, now;
+    uint64_t until_ns = clock_after_ms(timeout_ms), now;
 
     if (!streams_wait_idle(service->streams, timeout_ms))
         return false;

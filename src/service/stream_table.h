@@ -9,7 +9,6 @@
 #include "service/window.h"
 #include "wire/limits.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 #define STREAM_LEASE_MS UINT64_C(10000)
 
 struct poll {

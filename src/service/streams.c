@@ -102,7 +102,7 @@ static bool take_out(struct streams *streams, const struct stream *stream)
 
 void stream_renew(struct stream *stream)
 {
-    stream->lease_until_ns = clock_now_ns() + STREAM_LEASE_MS * NS_PER_MS;
+    stream->lease_until_ns = clock_after_ms(STREAM_LEASE_MS);
 }
 
 struct poll *stream_take_poll(struct stream *stream)
@@ -379,7 +379,7 @@ static bool all_delivered(const struct streams *streams)
 
 bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms)
 {
-    struct timespec until = timespec_of(clock_now_ns() + timeout_ms * NS_PER_MS);
+    struct timespec until = timespec_of(clock_after_ms(timeout_ms));
     bool idle;
 
     pthread_mutex_lock(&streams->mutex);

@@ -51,9 +51,9 @@ struct tiles_reply {
 static void write_tiles(void *arg, uint8_t *out)
 {
     const struct tiles_reply *reply = arg;
-    const struct window_tile *tile = reply->batch->first;
+    const struct window_tile *tile = NULL;
 
-    for (size_t i = 0; i < reply->batch->count; i++, tile = tile->next) {
+    while ((tile = window_batch_next(reply->batch, tile)) != NULL) {
         Tilery__V1__TileUpdate update = tile_update(reply->grid, tile);
 
         out = wire_element_pack(TILES_FIELD, &update.base, out);
@@ -64,7 +64,7 @@ static void write_tiles(void *arg, uint8_t *out)
 void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch)
 {
     struct tiles_reply reply = {.grid = &run_spec(run)->grid, .batch = batch};
-    const struct window_tile *tile = batch->first;
+    const struct window_tile *tile = NULL;
     size_t size = 0;
 
     tilery__v1__next_tiles_reply__init(&reply.rest);
@@ -75,7 +75,7 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
         service_summary(run, &reply.summary);
         reply.rest.summary = &reply.summary.message;
     }
-    for (size_t i = 0; i < batch->count; i++, tile = tile->next) {
+    while ((tile = window_batch_next(batch, tile)) != NULL) {
         Tilery__V1__TileUpdate update = tile_update(reply.grid, tile);
 
         size += wire_element_size(&update.base);

@@ -171,6 +171,7 @@ static void take(struct window *window, uint64_t max_bytes, struct window_batch 
             break;
         tile->refs++;
         batch->count++;
+        batch->last = tile;
     }
     batch->first = window->first;
     batch->next_cursor = window->acknowledged + batch->count;
@@ -191,7 +192,7 @@ enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t ma
     } else {
         acknowledge(window, cursor);
         take(window, max_bytes, batch);
-        window->waiting = wait && batch->count == 0 && !batch->done;
+        window->waiting = (window->waiting || wait) && batch->count == 0 && !batch->done;
     }
     pthread_mutex_unlock(&window->mutex);
     return status;

@@ -36,7 +36,7 @@ void window_end(struct window *window);
 void window_abandon(struct window *window);
 
 struct window_tile {
-    struct window_tile *next; /* of a batch: its next, for `count` tiles */
+    struct window_tile *next; /* guarded by the window's mutex in the last tile that has come */
     struct run_record record;
     struct tile tile;
     unsigned refs;
@@ -45,11 +45,20 @@ struct window_tile {
 
 /* A run of tiles from a cursor on. They stay where they are until window_release. */
 struct window_batch {
-    struct window_tile *first;
+    struct window_tile *first, *last;
     size_t count;
     uint64_t next_cursor;
     bool done; /* nothing follows next_cursor */
 };
+
+/* The batch's tile after that one, or the first after NULL; NULL after the last. */
+static inline const struct window_tile *window_batch_next(const struct window_batch *batch,
+                                                          const struct window_tile *tile)
+{
+    if (batch->count == 0 || tile == batch->last)
+        return NULL;
+    return tile != NULL ? tile->next : batch->first;
+}
 
 /*
  * Acknowledges what is before cursor and gives the tiles from there on that fill max_bytes, but at least
