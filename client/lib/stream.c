@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "internal.h"
@@ -226,7 +227,7 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_call
     pthread_cond_init(&stream->polled, NULL);
     if (options->request_id != NULL)
         (void)snprintf(stream->id, sizeof stream->id, "%s", options->request_id);
-    else
+    if (stream->id[0] == '\0')
         call_random_id(stream->id);
     return stream;
 }
@@ -267,6 +268,11 @@ enum tilery_status tilery_stream_open(tilery_client *client, const struct tilery
     *out = NULL;
     if (options == NULL)
         options = &no_options;
+    if (options->request_id != NULL && strlen(options->request_id) > WIRE_MAX_REQUEST_ID) {
+        wire_error_set(&why, WIRE_INVALID_ARGUMENT, "request_id has %zu characters; at most %d are allowed",
+                       strlen(options->request_id), WIRE_MAX_REQUEST_ID);
+        return call_error(error, &why);
+    }
     stream = new_stream(client, options);
     if (stream == NULL) {
         wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the stream");

@@ -17,6 +17,7 @@ struct peer {
     struct peer *next;
     uint32_t id;        /* of the nng pipe */
     unsigned in_flight; /* calls received and not yet answered */
+    bool counted;       /* nng counts what it has written; not for inproc:// */
     uint64_t replies;   /* handed to nng for this connection */
     unsigned unsent;    /* replies that nng has not taken yet, as the peer does not read the ones before */
     bool ignored;       /* what still comes from it is dropped */

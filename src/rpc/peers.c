@@ -65,18 +65,20 @@ void rpc_peers_disconnect(struct rpc_server *server)
 }
 
 /* False when the connection is one too many, or comes too late. */
-static bool add_peer(struct rpc_server *server, uint32_t id)
+static bool add_peer(struct rpc_server *server, nng_pipe pipe)
 {
     struct peer *peer = calloc(1, sizeof *peer);
+    nng_sockaddr local;
     bool room;
 
     if (peer == NULL)
         return false;
-    peer->id = id;
+    peer->id = pipe.id;
+    peer->counted = nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 || local.s_family != NNG_AF_INPROC;
     pthread_mutex_lock(&server->mutex);
     room = !server->closing && server->connections < server->options.max_connections;
     if (room) {
-        *slot_of(server, id) = peer;
+        *slot_of(server, peer->id) = peer;
         server->connections++;
     }
     pthread_mutex_unlock(&server->mutex);
@@ -111,7 +113,7 @@ void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server)
 {
     if (event == NNG_PIPE_EV_REM_POST)
         remove_peer(server, pipe.id);
-    else if (!add_peer(server, pipe.id))
+    else if (!add_peer(server, pipe))
         nng_pipe_close(pipe);
 }
 
@@ -133,7 +135,7 @@ static bool pipe_has_written(struct rpc_server *server, nng_stat *pipe)
     if (id == NULL || sent == NULL)
         return true;
     peer = *slot_of(server, (uint32_t)nng_stat_value(id));
-    return peer == NULL || nng_stat_value(sent) >= peer->replies;
+    return peer == NULL || !peer->counted || nng_stat_value(sent) >= peer->replies;
 }
 
 /*

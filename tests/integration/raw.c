@@ -1,0 +1,128 @@
+#include "raw.h"
+
+#include <check.h>
+#include <nng/protocol/reqrep0/req.h>
+
+#include "wire/limits.h"
+
+#define PATIENCE_MS 50000
+
+static void note(void *arg)
+{
+    struct raw *raw = arg;
+
+    atomic_store(&raw->answered, true);
+}
+
+void raw_open(struct raw *raw, const char *url)
+{
+    ck_assert_int_eq(nng_req0_open(&raw->socket), 0);
+    ck_assert_int_eq(nng_socket_set_ms(raw->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
+    ck_assert_int_eq(nng_socket_set_ms(raw->socket, NNG_OPT_SENDTIMEO, PATIENCE_MS), 0);
+    ck_assert_int_eq(nng_socket_set_size(raw->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REPLY_BYTES), 0);
+    ck_assert_int_eq(nng_aio_alloc(&raw->aio, note, raw), 0);
+    nng_aio_set_timeout(raw->aio, PATIENCE_MS);
+    ck_assert_int_eq(nng_dial(raw->socket, url, NULL, 0), 0);
+    wire_arena_init(&raw->arena, WIRE_REPLY_ARENA);
+}
+
+void raw_close(struct raw *raw)
+{
+    nng_aio_free(raw->aio);
+    nng_close(raw->socket);
+    wire_arena_fini(&raw->arena);
+}
+
+void raw_send(struct raw *raw, const struct wire_request *head, const ProtobufCMessage *request)
+{
+    size_t size = protobuf_c_message_get_packed_size(request);
+    nng_msg *msg;
+
+    ck_assert_int_eq(nng_msg_alloc(&msg, wire_request_size(head, size)), 0);
+    (void)protobuf_c_message_pack(request, wire_request_pack(head, size, nng_msg_body(msg)));
+    ck_assert_int_eq(nng_sendmsg(raw->socket, msg, 0), 0);
+    atomic_store(&raw->answered, false);
+    nng_recv_aio(raw->socket, raw->aio);
+}
+
+bool raw_answered(const struct raw *raw)
+{
+    return atomic_load(&raw->answered);
+}
+
+enum wire_status raw_receive(struct raw *raw, const ProtobufCMessageDescriptor *type)
+{
+    struct wire_error error;
+    nng_msg *msg;
+
+    nng_aio_wait(raw->aio);
+    ck_assert_msg(nng_aio_result(raw->aio) == 0, "%s", nng_strerror(nng_aio_result(raw->aio)));
+    msg = nng_aio_get_msg(raw->aio);
+    wire_arena_reset(&raw->arena);
+    ck_assert_int_eq(wire_reply_unpack(&raw->arena, nng_msg_body(msg), nng_msg_len(msg), &raw->head, &error),
+                     WIRE_OK);
+    nng_msg_free(msg);
+    raw->payload = NULL;
+    if (raw->head.status == WIRE_OK) {
+        raw->payload =
+            protobuf_c_message_unpack(type, &raw->arena.allocator, raw->head.payload_len, raw->head.payload);
+        ck_assert_ptr_nonnull(raw->payload);
+    }
+    return raw->head.status;
+}
+
+enum wire_status raw_open_stream(struct raw *raw, const Tilery__V1__ComputeRequest *request, const char *id)
+{
+    const struct wire_request head = {.method = "tilery.v1.TileCompute/OpenStream",
+                                      .request_id = id != NULL ? id : ""};
+    Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
+
+    open.compute = (Tilery__V1__ComputeRequest *)(uintptr_t)request;
+    raw_send(raw, &head, &open.base);
+    return raw_receive(raw, &tilery__v1__open_stream_reply__descriptor);
+}
+
+const Tilery__V1__OpenStreamReply *raw_opened(const struct raw *raw)
+{
+    return (const Tilery__V1__OpenStreamReply *)(const void *)raw->payload;
+}
+
+void raw_start_next(struct raw *raw, struct raw_poll poll)
+{
+    const struct wire_request head = {.method = "tilery.v1.TileCompute/NextTiles", .request_id = ""};
+    Tilery__V1__NextTilesRequest next = TILERY__V1__NEXT_TILES_REQUEST__INIT;
+
+    next.stream_id = (char *)(uintptr_t)poll.id;
+    next.has_cursor = next.has_max_bytes = next.has_wait_ms = 1;
+    next.cursor = poll.cursor;
+    next.max_bytes = poll.max_bytes;
+    next.wait_ms = poll.wait_ms;
+    raw_send(raw, &head, &next.base);
+}
+
+enum wire_status raw_end_next(struct raw *raw)
+{
+    return raw_receive(raw, &tilery__v1__next_tiles_reply__descriptor);
+}
+
+enum wire_status raw_next(struct raw *raw, struct raw_poll poll)
+{
+    raw_start_next(raw, poll);
+    return raw_end_next(raw);
+}
+
+const Tilery__V1__NextTilesReply *raw_tiles(const struct raw *raw)
+{
+    return (const Tilery__V1__NextTilesReply *)(const void *)raw->payload;
+}
+
+bool raw_cancel(struct raw *raw, const char *id)
+{
+    const struct wire_request head = {.method = "tilery.v1.TileCompute/Cancel", .request_id = ""};
+    Tilery__V1__CancelRequest cancel = TILERY__V1__CANCEL_REQUEST__INIT;
+
+    cancel.request_id = (char *)(uintptr_t)id;
+    raw_send(raw, &head, &cancel.base);
+    ck_assert_int_eq(raw_receive(raw, &tilery__v1__cancel_reply__descriptor), WIRE_OK);
+    return ((const Tilery__V1__CancelReply *)(const void *)raw->payload)->found;
+}
