@@ -85,6 +85,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     return exchange->phase == EXCHANGE_READING ? bridge_route(exchange, url) : MHD_YES;
 }
 
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits != 0 && digits < 6 && text[digits] == '\0' && atoi(text) <= 65535;
+}
+
 /* ADDR:PORT, both numeric; the last colon parts them, and an IPv6 address stands in brackets. */
 static enum tilery_status read_address(const char *listen, struct addrinfo **out, struct tilery_error *error)
 {
@@ -95,7 +102,7 @@ static enum tilery_status read_address(const char *listen, struct addrinfo **out
     char host[64];
     size_t len;
 
-    if (colon == NULL || colon[1] == '\0')
+    if (colon == NULL || !is_port(colon + 1))
         return fail(error, TILERY_INVALID_ARGUMENT, text, listen);
     len = (size_t)(colon - listen);
     if (len >= 2 && listen[0] == '[' && colon[-1] == ']') {
@@ -117,12 +124,11 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    bridge->http =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE,
-                         HTTP_THREADS, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-                         MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)CONNECTION_MEMORY, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    bridge->http = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
+        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     return bridge->http != NULL;
 }
 

@@ -76,7 +76,8 @@ static enum tilery_status read_band(const struct render *render, const struct ba
             return error->status;
         if (tile == NULL)
             break;
-        if (tile->tile_y < band->first_row || tile->tile_y + tile->rows > band->first_row + band->rows ||
+        if (tile->tile_y < band->first_row ||
+            (uint64_t)tile->tile_y + tile->rows > band->first_row + band->rows ||
             (uint64_t)tile->tile_x + tile->columns > width)
             return bad_tile(tile, error);
         for (uint32_t y = 0; y < tile->rows; y++)

@@ -198,7 +198,7 @@ enum wire_status call_start(tilery_client *client, const char *method, const Pro
                             void *arg, struct wire_error *error)
 {
     static const struct tilery_call_options no_options;
-    uint64_t now = wire_now_ns(), connect_ns = now + client->connect_timeout_ms * NS_PER_MS, deadline_ns;
+    uint64_t connect_ns = wire_after_ms(client->connect_timeout_ms), deadline_ns;
     struct call *call = NULL;
     nng_msg *msg;
 
@@ -206,12 +206,15 @@ enum wire_status call_start(tilery_client *client, const char *method, const Pro
         options = &no_options;
     if (make_frame(method, request, options, &msg, error) != WIRE_OK)
         return error->status;
-    deadline_ns = options->timeout_ms != 0 ? now + options->timeout_ms * NS_PER_MS : UINT64_MAX;
+    deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
     if (connect_ns > deadline_ns)
         connect_ns = deadline_ns;
     pthread_mutex_lock(&client->mutex);
+    client->starting++;
     if (wait)
         wait_settled(client, connect_ns);
+    if (--client->starting == 0 && client->closing)
+        pthread_cond_broadcast(&client->changed);
     if (check_connected(client, error) == WIRE_OK) {
         call = take_call(client);
         if (call == NULL)

@@ -163,7 +163,7 @@ static void disconnect(tilery_client *client)
     if (!client->connected)
         return;
     pthread_mutex_unlock(&client->mutex);
-    wire_hang_up(pipe, false);
+    (void)wire_hang_up(pipe, false);
     pthread_mutex_lock(&client->mutex);
     while (client->connected && client_wait_changed(client, until_ns))
         continue;
@@ -180,7 +180,7 @@ void tilery_client_close(tilery_client *client)
     pthread_cond_broadcast(&client->changed);
     for (call = client->active; call != NULL; call = call->next)
         nng_aio_cancel(call->aio);
-    while (client->active != NULL)
+    while (client->active != NULL || client->starting != 0)
         pthread_cond_wait(&client->changed, &client->mutex);
     wait_for_first_attempt(client);
     disconnect(client);

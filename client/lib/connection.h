@@ -32,7 +32,8 @@ struct tilery_client {
     bool settled; /* the first attempt is over */
     bool closing;
     bool connected;
-    nng_pipe pipe; /* while connected */
+    nng_pipe pipe;     /* while connected */
+    unsigned starting; /* threads that are about to begin a call, and may wait for the connection */
     struct call *active, *idle;
 };
 

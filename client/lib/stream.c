@@ -157,8 +157,10 @@ static enum wire_status fetch(tilery_stream *stream, struct wire_error *error)
 
 static enum wire_status show(tilery_stream *stream, const TileUpdate *update, struct wire_error *error)
 {
-    if ((uint64_t)update->columns * update->rows * sizeof(uint16_t) != update->data.len ||
-        update->data.len == 0)
+    size_t counts = update->data.len / sizeof(uint16_t);
+
+    if (update->data.len % sizeof(uint16_t) != 0 || counts == 0 || update->columns == 0 ||
+        counts % update->columns != 0 || counts / update->columns != update->rows)
         return wire_error_set(error, WIRE_INTERNAL,
                               "task %" PRIu32 " came with %zu bytes for %" PRIu32 " x %" PRIu32 " counts",
                               update->task_id, update->data.len, update->columns, update->rows);
@@ -220,8 +222,7 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_call
     if (stream == NULL)
         return NULL;
     stream->client = client;
-    stream->deadline_ns =
-        options->timeout_ms != 0 ? wire_now_ns() + options->timeout_ms * NS_PER_MS : UINT64_MAX;
+    stream->deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
     wire_arena_init(&stream->arena, WIRE_REPLY_ARENA);
     pthread_mutex_init(&stream->mutex, NULL);
     pthread_cond_init(&stream->polled, NULL);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Deep enough for the kernels and a strip; small enough that hundreds of threads cost little. */
-#define STACK_BYTES (256u << 10)
+#define STACK_BYTES (1u << 20)
 
 struct worker {
     struct worker

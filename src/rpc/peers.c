@@ -36,8 +36,13 @@ static void disconnect(struct rpc_server *server, nng_pipe pipe, bool reset)
     if (first)
         peer->ignored = peer->hung_up = true;
     pthread_mutex_unlock(&server->mutex);
-    if (first)
-        wire_hang_up(pipe, reset);
+    if (!first || wire_hang_up(pipe, reset))
+        return;
+    pthread_mutex_lock(&server->mutex);
+    peer = rpc_peer_find(server, pipe);
+    if (peer != NULL)
+        peer->hung_up = false; /* the next reply that it does not take tries again */
+    pthread_mutex_unlock(&server->mutex);
 }
 
 void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe)

@@ -84,11 +84,18 @@ static uint32_t charge(const struct admission *admission, const struct job *job)
     return job->stream && threads > share ? share : threads;
 }
 
+/*
+ * A job that is too wide to fit beside all the threads that streams may hold fits beside those that they do
+ * hold, as soon as no other runs: a stream's threads may wait for its reader for ever.
+ */
 static bool fits(const struct admission *admission, const struct job *job)
 {
-    uint32_t max = admission->options.max_threads, threads = charge(admission, job);
+    uint32_t max = admission->options.max_threads, share = streams_share(admission);
+    uint32_t threads = charge(admission, job);
+    bool too_wide = !job->stream && share < max && threads > max - share;
 
-    return admission->threads == 0 || (threads <= max && admission->threads <= max - threads);
+    return admission->threads == (too_wide ? admission->stream_threads : 0) ||
+           (threads <= max && admission->threads <= max - threads);
 }
 
 static bool fits_share(const struct admission *admission, const struct job *job)

@@ -9,7 +9,8 @@
 
 /*
  * Who runs when. Strictly first come, first served: a job gets all its threads at once or waits in a bounded
- * queue, and nobody behind it goes first. A job that wants more threads than there may ever be runs alone.
+ * queue, and nobody behind it goes first. A job that wants more threads than there may ever be runs alone;
+ * one that wants more than streams leave runs beside these alone.
  *
  * A stream's threads wait for whoever reads it, so streams together hold at most half of the threads: those
  * that wait for their share alone let others pass, and one that wants more than the share runs alone among

@@ -161,6 +161,7 @@ static void on_run_end(struct job *job, const struct wire_error *why)
     stream->ended = true;
     stream->error = error;
     stream->delivered |= error.status != WIRE_OK; /* there is nothing more to deliver */
+    pthread_cond_broadcast(&stream->streams->changed);
     pthread_mutex_unlock(&stream->streams->mutex);
     window_end(stream->window);
     stream_release(stream);
@@ -257,24 +258,33 @@ static enum wire_status enter(struct streams *streams, struct stream *stream, st
     return status;
 }
 
+/* Undoes enter for a stream whose run was refused. Somebody may have found it meanwhile, and wait for a tile.
+ */
+static void leave(struct stream *stream, const struct wire_error *why)
+{
+    struct poll *poll;
+
+    pthread_mutex_lock(&stream->streams->mutex);
+    stream->refs -= take_out(stream->streams, stream) ? 2 : 1; /* the table's, and the job's */
+    poll = stream_take_poll(stream);
+    pthread_mutex_unlock(&stream->streams->mutex);
+    if (poll != NULL)
+        stream_fail_poll(poll, why->status, why->message);
+}
+
 enum wire_status streams_open(struct streams *streams, const char *id, const struct run_spec *spec,
                               struct wire_error *error)
 {
     struct stream *stream = new_stream(streams, id, spec);
     enum wire_status status;
-    bool there;
 
     if (stream == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the stream; try again");
     status = enter(streams, stream, error);
     if (status == WIRE_OK) {
         status = admission_submit(&stream->job, error);
-        if (status != WIRE_OK) {
-            pthread_mutex_lock(&streams->mutex);
-            there = take_out(streams, stream);
-            stream->refs -= there ? 2 : 1; /* refused: the job's, too, is not needed */
-            pthread_mutex_unlock(&streams->mutex);
-        }
+        if (status != WIRE_OK)
+            leave(stream, error);
     }
     stream_release(stream);
     return status;

@@ -13,4 +13,12 @@ static inline uint64_t wire_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* The time that comes so many milliseconds from now, or the end of time. */
+static inline uint64_t wire_after_ms(uint64_t ms)
+{
+    uint64_t now = wire_now_ns();
+
+    return ms < (UINT64_MAX - now) / 1000000u ? now + ms * 1000000u : UINT64_MAX;
+}
+
 #endif

@@ -66,38 +66,44 @@ static void hang_up_socket(int fd, bool reset)
     (void)shutdown(fd, SHUT_RD);
 }
 
-/* Looks twice, the second time at a duplicate, which stays the same socket should nng close its own
- * meanwhile. */
-static void hang_up_if(int fd, const struct ends *ends, bool reset)
+/* False when it could not be tried. Looks twice, the second time at a duplicate, which stays the same socket
+ * should nng close its own meanwhile. */
+static bool hang_up_if(int fd, const struct ends *ends, bool reset)
 {
-    int copy = is_socket_of(fd, ends) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int copy;
 
+    if (!is_socket_of(fd, ends))
+        return true;
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
-        return;
+        return false;
     if (is_socket_of(copy, ends))
         hang_up_socket(copy, reset);
     close(copy);
+    return true;
 }
 
-void wire_hang_up(nng_pipe pipe, bool reset)
+bool wire_hang_up(nng_pipe pipe, bool reset)
 {
     struct ends ends = {.peer_pid = 0};
     const struct dirent *entry;
+    bool tried = true;
     DIR *files;
 
     if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &ends.local) != 0 ||
         nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &ends.remote) != 0)
-        return;
+        return true;
     if (ends.local.s_family == NNG_AF_INPROC) {
         nng_pipe_close(pipe);
-        return;
+        return true;
     }
     (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &ends.peer_pid);
     files = opendir("/proc/self/fd");
     if (files == NULL)
-        return;
+        return false;
     while ((entry = readdir(files)) != NULL)
         if (entry->d_name[0] != '.')
-            hang_up_if(atoi(entry->d_name), &ends, reset);
+            tried &= hang_up_if(atoi(entry->d_name), &ends, reset);
     closedir(files);
+    return tried;
 }

@@ -21,6 +21,6 @@
  * that process to that path. Where nng has no addresses for it any more, it is ending already; one that has
  * no socket, as with inproc://, is closed by nng_pipe_close. Any thread may call it.
  */
-void wire_hang_up(nng_pipe pipe, bool reset);
+bool wire_hang_up(nng_pipe pipe, bool reset);
 
 #endif

@@ -69,7 +69,7 @@ class Install(unittest.TestCase):
 
     def test_the_installed_programs_run(self):
         for program in "tileryd", "tilery", "tilery-bridge":
-            said = run(os.path.join(self.prefix, "bin", program), "--version", env=self.environment)
+            said = run(os.path.join(self.prefix, "bin", program), "--version")
             self.assertEqual(said, f"{program} 0.1.0\n")
 
 

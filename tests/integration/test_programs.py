@@ -313,6 +313,14 @@ class Bridge(ServedTest):
         response, body = get(self.bridge.url, "/api/compute/health", "DELETE")
         self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
 
+    def test_a_taken_port_and_one_that_is_none_are_refused(self):
+        taken = self.bridge.url.removeprefix("http://")
+        for listen, code in (taken, 14), ("127.0.0.1:70000", 3), ("127.0.0.1:", 3), ("127.0.0.1:8x", 3):
+            result = subprocess.run([program("tilery-bridge"), "--listen", listen, "--backend", self.server.url],
+                                    capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((result.returncode, result.stdout), (code, ""), listen)
+            self.assertIn(listen, result.stderr)
+
     def test_without_its_backend_it_is_503_and_says_so(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
         response, body = get(bridge.url, "/api/compute/concurrent")

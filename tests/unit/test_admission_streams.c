@@ -101,15 +101,34 @@ END_TEST
 START_TEST(of_two_that_wait_the_stream_goes_first_when_it_came_first)
 {
     struct held_job *stream = jobs_submit_stream(2), *unary = jobs_submit("", 2);
-    struct held_job *next_stream = jobs_submit_stream(2), *next_unary = jobs_submit("", 4);
+    struct held_job *next_stream = jobs_submit_stream(2), *next_unary = jobs_submit("", 2);
 
     jobs_end(stream);
     jobs_check_runs(next_stream);
     jobs_check_waits(next_unary);
-    jobs_end(unary);
-    jobs_check_waits(next_unary);
     jobs_end(next_stream);
+    jobs_check_runs(next_unary);
+    jobs_end(unary);
     jobs_end(next_unary);
+}
+END_TEST
+
+/* Streams may pause for ever: a job that could never fit beside all their threads waits for the others only.
+ */
+START_TEST(a_job_wider_than_streams_leave_runs_beside_them_once_no_other_runs)
+{
+    uint32_t width = (uint32_t)_i;
+    struct held_job *stream = jobs_submit_stream(1), *unary = jobs_submit("", 1);
+    struct held_job *wide = jobs_submit("", width), *behind = jobs_submit("", 1);
+
+    jobs_check_waits(wide);
+    jobs_end(unary);
+    jobs_check_runs(wide);
+    jobs_check_waits(behind);
+    jobs_end(wide);
+    jobs_check_runs(behind);
+    jobs_end(behind);
+    jobs_end(stream);
 }
 END_TEST
 
@@ -235,6 +254,7 @@ int main(void)
     tcase_add_test(tests, a_stream_passes_nobody);
     tcase_add_test(tests, streams_keep_their_order_among_themselves);
     tcase_add_test(tests, of_two_that_wait_the_stream_goes_first_when_it_came_first);
+    tcase_add_loop_test(tests, a_job_wider_than_streams_leave_runs_beside_them_once_no_other_runs, 4, 7);
     tcase_add_loop_test(tests, a_stream_wider_than_the_share_counts_as_the_share, 3, 7);
     tcase_add_test(tests, a_stream_wider_than_the_share_waits_until_no_other_stream_runs);
     tcase_add_test(tests, a_stream_waits_for_threads_that_others_have);

@@ -48,7 +48,7 @@ static uint16_t *acquire(void *arg, uint32_t task_id, struct tile tile)
     (void)tile;
     if (mine->job.stream)
         fault |= atomic_fetch_add(&streams_at_work, 1) >= SHARE;
-    if (mine->width > THREADS)
+    else if (mine->width > THREADS)
         fault |= atomic_fetch_add(&wide_at_work, 1) >= mine->width || atomic_load(&narrow_at_work) != 0;
     else
         fault |= atomic_fetch_add(&narrow_at_work, 1) >= THREADS || atomic_load(&wide_at_work) != 0;
@@ -65,9 +65,10 @@ static void finish_tile(void *arg, const struct run_record *record, struct tile 
     (void)tile;
     (void)counts;
     (void)computed;
-    atomic_fetch_sub(mine->width > THREADS ? &wide_at_work : &narrow_at_work, 1);
     if (mine->job.stream)
         atomic_fetch_sub(&streams_at_work, 1);
+    else
+        atomic_fetch_sub(mine->width > THREADS ? &wide_at_work : &narrow_at_work, 1);
 }
 
 static void finish(struct job *job, const struct wire_error *why)
