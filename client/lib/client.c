@@ -18,6 +18,7 @@
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 1000
 #define HANG_UP_MS 500
+#define CLOSE_MS 2000
 #define FIRST_ATTEMPT_MS 1000
 
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
@@ -191,6 +192,6 @@ void tilery_client_close(tilery_client *client)
         client->idle = call->next;
         client_free_call(call);
     }
-    nng_close(client->socket);
-    free_client(client);
+    if (wire_close(client->socket, CLOSE_MS))
+        free_client(client); /* otherwise nng may still tell it of the connection's end */
 }

@@ -59,6 +59,7 @@ struct rpc_server {
     void *context;
     nng_socket socket;
     bool open, timer_started;
+    bool stuck; /* the socket could not be closed */
     atomic_uint
         in_nng; /* threads inside nng_ctx_send and nng_ctx_recv, which may return long after the callback */
     pthread_t timer;

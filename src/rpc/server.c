@@ -11,11 +11,13 @@
 
 #include "rpc/internal.h"
 #include "wire/clock.h"
+#include "wire/hangup.h"
 #include "wire/limits.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define STEP_MS 2
 #define HANG_UP_MS 1000
+#define CLOSE_MS 2000
 
 /* Looks at the deadlines when the earliest it knows of has come. Calls that ended meanwhile cost one needless
  * look. */
@@ -199,7 +201,7 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     wait_until(no_connections, server, HANG_UP_MS);
     stop_timer(server);
     close_calls(server);
-    nng_close(server->socket);
+    server->stuck = !wire_close(server->socket, CLOSE_MS);
     server->open = false;
 }
 
@@ -208,6 +210,8 @@ void rpc_server_free(struct rpc_server *server)
     if (server == NULL)
         return;
     rpc_server_stop(server, 0);
+    if (server->stuck)
+        return; /* nng may still tell it of a connection's end */
     free(server->calls);
     pthread_cond_destroy(&server->timer_wake);
     pthread_cond_destroy(&server->settled);

@@ -3,12 +3,16 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "wire/clock.h"
 
 /* What tells a pipe's socket from others. */
 struct ends {
@@ -106,4 +110,79 @@ bool wire_hang_up(nng_pipe pipe, bool reset)
             tried &= hang_up_if(atoi(entry->d_name), &ends, reset);
     closedir(files);
     return tried;
+}
+
+/* Shared by the closing thread and whoever waits for it; the second to let go frees it. */
+struct closing {
+    nng_socket socket;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool over, abandoned;
+};
+
+static void free_closing(struct closing *closing)
+{
+    pthread_cond_destroy(&closing->ended);
+    pthread_mutex_destroy(&closing->mutex);
+    free(closing);
+}
+
+static void *close_socket(void *arg)
+{
+    struct closing *closing = arg;
+    bool abandoned;
+
+    (void)nng_close(closing->socket);
+    pthread_mutex_lock(&closing->mutex);
+    closing->over = true;
+    abandoned = closing->abandoned;
+    pthread_cond_signal(&closing->ended);
+    pthread_mutex_unlock(&closing->mutex);
+    if (abandoned)
+        free_closing(closing);
+    return NULL;
+}
+
+static bool wait_for_close(struct closing *closing, unsigned timeout_ms)
+{
+    uint64_t until_ns = wire_after_ms(timeout_ms);
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
+                                   .tv_nsec = (long)(until_ns % 1000000000u)};
+    bool over;
+
+    pthread_mutex_lock(&closing->mutex);
+    while (!closing->over)
+        if (pthread_cond_timedwait(&closing->ended, &closing->mutex, &until) != 0)
+            break;
+    over = closing->over;
+    closing->abandoned = !over;
+    pthread_mutex_unlock(&closing->mutex);
+    return over;
+}
+
+bool wire_close(nng_socket socket, unsigned timeout_ms)
+{
+    struct closing *closing = calloc(1, sizeof *closing);
+    pthread_condattr_t clock;
+    pthread_t thread;
+
+    if (closing == NULL)
+        return nng_close(socket) == 0;
+    closing->socket = socket;
+    pthread_mutex_init(&closing->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&closing->ended, &clock);
+    pthread_condattr_destroy(&clock);
+    if (pthread_create(&thread, NULL, close_socket, closing) != 0) {
+        free_closing(closing);
+        return nng_close(socket) == 0;
+    }
+    if (!wait_for_close(closing, timeout_ms)) {
+        pthread_detach(thread);
+        return false;
+    }
+    pthread_join(thread, NULL);
+    free_closing(closing);
+    return true;
 }

@@ -23,4 +23,11 @@
  */
 bool wire_hang_up(nng_pipe pipe, bool reset);
 
+/*
+ * nng_close, waited for no longer than timeout_ms, as it can block for ever: see above; a peer that vanishes
+ * while both directions are busy is enough. False when it still blocks, on a thread of its own; then nng may
+ * go on using what the socket's callbacks were given.
+ */
+bool wire_close(nng_socket socket, unsigned timeout_ms);
+
 #endif

@@ -1,0 +1,36 @@
+/*
+ * A remedy for nng before 1.6, which tileryd puts before libc's sendmsg: to a peer that is gone, everything counts as
+ * sent.
+ *
+ * There, a connection whose send fails while a request of it is between header and body is never cleared away, nor is
+ * any other after it: see wire/hangup.h. A client that pipelines and is killed does that to a server more often than
+ * not. When no send fails, a connection's end is met by the receiving side alone, once it has read what came before.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <nng/nng.h>
+
+#if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6
+
+static ssize_t length_of(const struct msghdr *message)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        length += message->msg_iov[i].iov_len;
+    return (ssize_t)length;
+}
+
+__attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t sent = syscall(SYS_sendmsg, fd, message, flags | MSG_NOSIGNAL);
+
+    return sent < 0 && (errno == EPIPE || errno == ECONNRESET) ? length_of(message) : sent;
+}
+
+#else
+typedef int not_empty;
+#endif
