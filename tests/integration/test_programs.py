@@ -136,7 +136,7 @@ class CommandLine(ServedTest):
 
     def test_deadline_ends_a_tile_that_would_take_hours(self):
         answer = tilery(self.server.url, "--timeout-ms", "200", "compute", "--width=8192", "--height=8192",
-                        "--tile-w=8192", "--tile-h=8192", "--max-iter=65535")
+                        "--tile-w=8192", "--tile-h=8192", "--max-iter=65535", "--kernel=scalar")
         self.assertEqual(answer.returncode, 4)
         self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
 
@@ -429,10 +429,13 @@ class Trust(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
-    LONG = ["--width=512", "--height=512", "--tile-w=512", "--tile-h=512", "--max-iter=20000"]
+    # Every pixel of it takes all steps, and scalar does them.
+    INSIDE = ["--kernel=scalar", "--region=-0.2,-0.1,0.2,0.2", "--tile-w=512", "--tile-h=512"]
+    LONG = [*INSIDE, "--width=128", "--height=128", "--max-iter=20000"]
+    ENDLESS = [*INSIDE, "--width=512", "--height=512", "--max-iter=65535"]
 
-    def start_long(self, server):
-        client = subprocess.Popen([program("tilery"), "--server", server.url, "compute", *self.LONG],
+    def start_long(self, server, work):
+        client = subprocess.Popen([program("tilery"), "--server", server.url, "compute", *work],
                                   stdout=subprocess.PIPE, text=True)
         # Once the kernel has taken the request off the client's hands the connection stands: wait for its thread.
         while len(os.listdir(f"/proc/{server.process.pid}/task")) <= self.idle_threads:
@@ -444,13 +447,13 @@ class Signals(unittest.TestCase):
         self.idle_threads = len(os.listdir(f"/proc/{self.server.process.pid}/task"))
 
     def test_sigterm_finishes_the_work_in_hand(self):
-        client = self.start_long(self.server)
+        client = self.start_long(self.server, self.LONG)
         self.assertEqual(self.server.close(), 0)
         reply = json.loads(client.communicate(timeout=60)[0])
         self.assertEqual(len(reply["data"]), 1)
 
     def test_a_second_sigterm_ends_it_at_once(self):
-        client = self.start_long(self.server)
+        client = self.start_long(self.server, self.ENDLESS)
         self.server.process.send_signal(signal.SIGTERM)
         self.assertIn("finishing", self.server.process.stderr.readline())
         self.assertEqual(self.server.close(), 128 + signal.SIGTERM)
