@@ -92,6 +92,12 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
+    /* Streams have no call that the RPC server would have waited for, and a thread may be about to start the
+     * next one's run. */
+    if (service->streams != NULL) {
+        service_cancel_all(service);
+        (void)admission_wait_idle(service->admission, UINT64_MAX);
+    }
     pool_free(service->pool); /* joins: the last thread of a run still looks at admission after its reply */
     streams_free(service->streams);
     admission_free(service->admission);
