@@ -1,10 +1,11 @@
 /*
- * A remedy for nng before 1.6, which tileryd puts before libc's sendmsg: to a peer that is gone, everything counts as
- * sent.
+ * A remedy for nng before 1.6, which tileryd puts before libc's sendmsg: to a peer that is gone, everything
+ * counts as sent.
  *
- * There, a connection whose send fails while a request of it is between header and body is never cleared away, nor is
- * any other after it: see wire/hangup.h. A client that pipelines and is killed does that to a server more often than
- * not. When no send fails, a connection's end is met by the receiving side alone, once it has read what came before.
+ * There, a connection whose send fails while a request of it is between header and body is never cleared
+ * away, nor is any other after it: see wire/hangup.h. A client that pipelines and is killed does that to a
+ * server more often than not. When no send fails, a connection's end is met by the receiving side alone, once
+ * it has read what came before.
  */
 #include <errno.h>
 #include <sys/socket.h>
