@@ -111,14 +111,15 @@ static struct stream *visit(struct streams *streams, const char *id, struct poll
     return stream;
 }
 
-/* Makes it the stream's poll, unless its time is up already or the stream has ended. */
-static bool settle(struct stream *stream, struct poll *poll)
+/* Makes it the stream's poll, unless its time is up already or the stream has gone. */
+static bool settle(struct stream *stream, struct poll *poll, bool *gone)
 {
     struct poll *replaced = NULL;
     bool settled;
 
     pthread_mutex_lock(&stream->streams->mutex);
-    settled = !poll->over && stream_find(stream->streams, stream->id) == stream;
+    *gone = stream_find(stream->streams, stream->id) != stream;
+    settled = !poll->over && !*gone;
     if (settled) {
         replaced = stream_take_poll(stream);
         stream->poll = poll;
@@ -135,6 +136,7 @@ static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t
     struct poll *poll = rpc_call_alloc(call, sizeof *poll);
     struct window_batch batch;
     struct wire_error error;
+    bool gone;
 
     if (poll == NULL) {
         wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call; try again");
@@ -145,8 +147,11 @@ static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t
     (void)snprintf(poll->id, sizeof poll->id, "%s", stream->id);
     rpc_call_limit(call, wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS);
     rpc_call_defer(call, on_poll_over, poll);
-    if (!settle(stream, poll)) {
-        answer(stream, call, cursor, max_bytes);
+    if (!settle(stream, poll, &gone)) {
+        if (gone)
+            stream_fail_poll(poll, WIRE_CANCELLED, "the stream was cancelled");
+        else
+            answer(stream, call, cursor, max_bytes);
         return;
     }
     /* From here on anybody may end the call. What came before it was the stream's poll told nobody. */
