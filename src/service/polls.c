@@ -7,7 +7,7 @@
 /* A poll waits no longer than this, so that a stream whose reader is waiting keeps its lease. */
 #define MAX_WAIT_MS (STREAM_LEASE_MS / 2)
 
-void stream_fail_poll(const struct poll *poll, enum wire_status status, const char *message)
+static void fail(const struct poll *poll, enum wire_status status, const char *message)
 {
     struct wire_error error;
 
@@ -27,28 +27,32 @@ static void reply(struct stream *stream, struct rpc_call *call, const struct win
     window_release(stream->window, batch);
 }
 
-/* Why the stream ended early, or OK. */
-static struct wire_error error_of(const struct stream *stream)
+/* As window_read, unless the stream ended early. That is looked at last: an end that comes in between makes
+ * the window look read to its end. */
+static bool read_window(struct stream *stream, uint64_t cursor, uint64_t max_bytes,
+                        struct window_batch *batch, struct wire_error *error)
 {
-    struct wire_error error;
+    bool read = window_read(stream->window, cursor, max_bytes, false, batch, error) == WIRE_OK;
+    struct wire_error why = stream_error(stream);
 
-    pthread_mutex_lock(&stream->streams->mutex);
-    error = stream->error;
-    pthread_mutex_unlock(&stream->streams->mutex);
-    return error;
+    if (why.status == WIRE_OK)
+        return read;
+    if (read)
+        window_release(stream->window, batch);
+    *error = why;
+    return false;
 }
 
 /* With whatever has come by now. */
 static void answer(struct stream *stream, struct rpc_call *call, uint64_t cursor, uint64_t max_bytes)
 {
-    struct wire_error error = error_of(stream);
     struct window_batch batch;
+    struct wire_error error;
 
-    if (error.status != WIRE_OK ||
-        window_read(stream->window, cursor, max_bytes, false, &batch, &error) != WIRE_OK)
-        rpc_call_fail(call, &error);
-    else
+    if (read_window(stream, cursor, max_bytes, &batch, &error))
         reply(stream, call, &batch);
+    else
+        rpc_call_fail(call, &error);
 }
 
 /* Something has come for the poll that waits. */
@@ -88,7 +92,7 @@ static void on_poll_over(void *arg, enum wire_status why)
     if (why == WIRE_DEADLINE_EXCEEDED)
         answer(stream, poll->call, poll->cursor, poll->max_bytes);
     else
-        stream_fail_poll(poll, why, "the connection is gone");
+        fail(poll, why, "the connection is gone");
     stream_release(stream);
 }
 
@@ -107,26 +111,25 @@ static struct stream *visit(struct streams *streams, const char *id, struct poll
     }
     pthread_mutex_unlock(&streams->mutex);
     if (*replaced != NULL)
-        stream_fail_poll(*replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
+        fail(*replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
     return stream;
 }
 
 /* Makes it the stream's poll, unless its time is up already or the stream has gone. */
-static bool settle(struct stream *stream, struct poll *poll, bool *gone)
+static bool settle(struct stream *stream, struct poll *poll)
 {
     struct poll *replaced = NULL;
     bool settled;
 
     pthread_mutex_lock(&stream->streams->mutex);
-    *gone = stream_find(stream->streams, stream->id) != stream;
-    settled = !poll->over && !*gone;
+    settled = !poll->over && stream_find(stream->streams, stream->id) == stream;
     if (settled) {
         replaced = stream_take_poll(stream);
         stream->poll = poll;
     }
     pthread_mutex_unlock(&stream->streams->mutex);
     if (replaced != NULL)
-        stream_fail_poll(replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
+        fail(replaced, WIRE_ABORTED, "a newer NextTiles of this stream took its place");
     return settled;
 }
 
@@ -136,7 +139,6 @@ static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t
     struct poll *poll = rpc_call_alloc(call, sizeof *poll);
     struct window_batch batch;
     struct wire_error error;
-    bool gone;
 
     if (poll == NULL) {
         wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call; try again");
@@ -147,11 +149,8 @@ static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t
     (void)snprintf(poll->id, sizeof poll->id, "%s", stream->id);
     rpc_call_limit(call, wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS);
     rpc_call_defer(call, on_poll_over, poll);
-    if (!settle(stream, poll, &gone)) {
-        if (gone)
-            stream_fail_poll(poll, WIRE_CANCELLED, "the stream was cancelled");
-        else
-            answer(stream, call, cursor, max_bytes);
+    if (!settle(stream, poll)) {
+        answer(stream, call, cursor, max_bytes);
         return;
     }
     /* From here on anybody may end the call. What came before it was the stream's poll told nobody. */
@@ -176,9 +175,7 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
         rpc_call_fail(call, &error);
         return;
     }
-    error = error_of(stream);
-    if (error.status != WIRE_OK ||
-        window_read(stream->window, cursor, max_bytes, false, &batch, &error) != WIRE_OK)
+    if (!read_window(stream, cursor, max_bytes, &batch, &error))
         rpc_call_fail(call, &error);
     else if (batch.count == 0 && !batch.done && max_bytes != 0 && wait_ms != 0)
         wait_for_tile(stream, call, cursor, max_bytes, wait_ms);

@@ -51,11 +51,13 @@ struct stream *stream_find(const struct streams *streams, const char *id);
 void stream_renew(struct stream *stream);
 struct poll *stream_take_poll(struct stream *stream);
 
+/* Why the stream ended early, or OK. Takes the mutex. */
+struct wire_error stream_error(const struct stream *stream);
+
 /* Gives a reference back. */
 void stream_release(struct stream *stream);
 
 /* polls.c: something has come, or will not come any more, for the poll that waits. A window's ready. */
 void stream_on_ready(void *stream);
-void stream_fail_poll(const struct poll *poll, enum wire_status status, const char *message);
 
 #endif

@@ -84,8 +84,10 @@ static void add(struct streams *streams, struct stream *stream)
     streams->bytes += stream->window_bytes;
 }
 
-/* The table's reference is the caller's from here on. False when it was taken out before. */
-static bool take_out(struct streams *streams, const struct stream *stream)
+/* The table's reference is the caller's from here on. Who still reads the stream is told why it ended. False
+ * when it was taken out before. */
+static bool take_out(struct streams *streams, struct stream *stream, enum wire_status why,
+                     const char *message)
 {
     struct stream **link = &streams->first;
 
@@ -94,6 +96,8 @@ static bool take_out(struct streams *streams, const struct stream *stream)
     if (*link == NULL)
         return false;
     *link = stream->next;
+    if (stream->error.status == WIRE_OK)
+        wire_error_set(&stream->error, why, "%s", message);
     streams->count--;
     streams->bytes -= stream->window_bytes;
     pthread_cond_broadcast(&streams->changed);
@@ -134,14 +138,25 @@ void stream_release(struct stream *stream)
         free_stream(stream);
 }
 
-/* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
-static void end_stream(struct stream *stream, const struct poll *poll, enum wire_status why,
-                       const char *message)
+struct wire_error stream_error(const struct stream *stream)
 {
+    struct wire_error error;
+
+    pthread_mutex_lock(&stream->streams->mutex);
+    error = stream->error;
+    pthread_mutex_unlock(&stream->streams->mutex);
+    return error;
+}
+
+/* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
+static void end_stream(struct stream *stream, const struct poll *poll)
+{
+    struct wire_error why = stream_error(stream);
+
     if (poll != NULL)
-        stream_fail_poll(poll, why, message);
+        rpc_call_fail(poll->call, &why);
     window_abandon(stream->window);
-    admission_cancel(&stream->job, why);
+    admission_cancel(&stream->job, why.status);
     stream_release(stream);
 }
 
@@ -159,7 +174,8 @@ static void on_run_end(struct job *job, const struct wire_error *why)
     }
     pthread_mutex_lock(&stream->streams->mutex);
     stream->ended = true;
-    stream->error = error;
+    if (stream->error.status == WIRE_OK)
+        stream->error = error;
     stream->delivered |= error.status != WIRE_OK; /* there is nothing more to deliver */
     pthread_cond_broadcast(&stream->streams->changed);
     pthread_mutex_unlock(&stream->streams->mutex);
@@ -216,7 +232,7 @@ static struct stream *take_delivered(struct streams *streams)
     while (stream != NULL && !(stream->delivered && stream->ended))
         stream = stream->next;
     if (stream != NULL)
-        (void)take_out(streams, stream);
+        (void)take_out(streams, stream, WIRE_NOT_FOUND, "the stream was read to its end and has made room");
     return stream;
 }
 
@@ -265,11 +281,12 @@ static void leave(struct stream *stream, const struct wire_error *why)
     struct poll *poll;
 
     pthread_mutex_lock(&stream->streams->mutex);
-    stream->refs -= take_out(stream->streams, stream) ? 2 : 1; /* the table's, and the job's */
+    stream->refs -=
+        take_out(stream->streams, stream, why->status, why->message) ? 2 : 1; /* the table's, and the job's */
     poll = stream_take_poll(stream);
     pthread_mutex_unlock(&stream->streams->mutex);
     if (poll != NULL)
-        stream_fail_poll(poll, why->status, why->message);
+        rpc_call_fail(poll->call, why);
 }
 
 enum wire_status streams_open(struct streams *streams, const char *id, const struct run_spec *spec,
@@ -300,12 +317,12 @@ bool streams_cancel(struct streams *streams, const char *id)
     pthread_mutex_lock(&streams->mutex);
     stream = stream_find(streams, id);
     if (stream != NULL) {
-        (void)take_out(streams, stream);
+        (void)take_out(streams, stream, WIRE_CANCELLED, "the stream was cancelled");
         poll = stream_take_poll(stream);
     }
     pthread_mutex_unlock(&streams->mutex);
     if (stream != NULL)
-        end_stream(stream, poll, WIRE_CANCELLED, "the stream was cancelled");
+        end_stream(stream, poll);
     return stream != NULL;
 }
 
@@ -319,13 +336,13 @@ void streams_cancel_all(struct streams *streams)
         stream = streams->first;
         poll = NULL;
         if (stream != NULL) {
-            (void)take_out(streams, stream);
+            (void)take_out(streams, stream, WIRE_UNAVAILABLE, "the server is shutting down");
             poll = stream_take_poll(stream);
         }
         pthread_mutex_unlock(&streams->mutex);
         if (stream == NULL)
             return;
-        end_stream(stream, poll, WIRE_UNAVAILABLE, "the server is shutting down");
+        end_stream(stream, poll);
     }
 }
 
@@ -342,7 +359,7 @@ static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
     *next_ns = UINT64_MAX;
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
         if (stream->lease_until_ns <= now) {
-            (void)take_out(streams, stream);
+            (void)take_out(streams, stream, WIRE_CANCELLED, "the stream's lease ran out");
             return stream;
         }
         if (stream->lease_until_ns < *next_ns)
@@ -365,7 +382,7 @@ static void *watch_leases(void *arg)
             struct poll *poll = stream_take_poll(stream);
 
             pthread_mutex_unlock(&streams->mutex);
-            end_stream(stream, poll, WIRE_CANCELLED, "the stream's lease ran out");
+            end_stream(stream, poll);
             pthread_mutex_lock(&streams->mutex);
         } else if (next_ns == UINT64_MAX) {
             pthread_cond_wait(&streams->changed, &streams->mutex);
