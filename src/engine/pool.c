@@ -1,8 +1,10 @@
 #include "engine/pool.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Deep enough for the kernels and a strip; small enough that hundreds of threads cost little. */
@@ -52,9 +54,11 @@ static void *worker_main(void *arg)
     }
 }
 
-static bool spawn(struct worker *worker)
+/* number: for the name that top and gdb show. */
+static bool spawn(struct worker *worker, uint32_t number)
 {
     pthread_attr_t attributes;
+    char name[16];
     bool started;
 
     if (pthread_attr_init(&attributes) != 0)
@@ -62,7 +66,11 @@ static bool spawn(struct worker *worker)
     started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
               pthread_create(&worker->thread, &attributes, worker_main, worker) == 0;
     pthread_attr_destroy(&attributes);
-    return started;
+    if (!started)
+        return false;
+    (void)snprintf(name, sizeof name, "tilery-%" PRIu32, number);
+    (void)pthread_setname_np(worker->thread, name);
+    return true;
 }
 
 /* A new worker, not on the idle list. */
@@ -74,7 +82,7 @@ static enum engine_status add_worker(struct pool *pool, struct worker **out)
         return ENGINE_NO_MEMORY;
     worker->pool = pool;
     (void)sem_init(&worker->wake, 0, 0);
-    if (!spawn(worker)) {
+    if (!spawn(worker, pool_size(pool))) {
         sem_destroy(&worker->wake);
         free(worker);
         return ENGINE_NO_THREADS;

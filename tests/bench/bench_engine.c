@@ -1,11 +1,10 @@
 /*
- * The engine's speed: each kernel against SCALAR, two threads against one, the documented request, how soon a
- * cancel frees its threads, and memory. Runs of what is compared take turns; the figures are medians, with
- * the spread.
+ * The engine's speed: each kernel against SCALAR, what bounds SCALAR, two threads against one, the documented
+ * request, how soon a cancel frees its threads, and memory. Runs of what is compared take turns; the figures
+ * are medians, with the spread.
  */
 #include <argp.h>
 #include <jansson.h>
-#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +15,16 @@
 
 #include "chart.h"
 #include "engine/clock.h"
-#include "engine/run.h"
+#include "measure.h"
 #include "sample.h"
 
 #define MAX_KERNELS 8
 #define IMAGES 5
+
+/* A turn repeats a run that is shorter than this, so that short runs are measured as long as long ones. */
+#define TURN_MS 100
+
+#define CHAIN 200000000
 
 struct settings {
     unsigned runs;
@@ -43,86 +47,31 @@ static const struct image images[IMAGES] = {
     {"1600 x 1200, 1000, plain", 1600, 1200, 1000, 64, true, false},
 };
 
-static struct pool *pool;
-
-static void check(enum engine_status status)
+static void take_turn(const struct run_spec *spec, struct sample *times)
 {
-    if (status == ENGINE_OK)
-        return;
-    fputs("no memory or threads for a run\n", stderr);
-    exit(1);
-}
+    double time, spent = 0;
 
-static void post(void *arg)
-{
-    sem_post(arg);
-}
-
-static void wait_for(sem_t *semaphore)
-{
-    while (sem_wait(semaphore) != 0)
-        continue;
-}
-
-static struct run_spec spec_of(uint32_t width, uint32_t height, uint32_t max_iter, uint32_t tile,
-                               const struct kernel *kernel)
-{
-    struct grid grid = grid_make(width, height, tile, tile);
-
-    return (struct run_spec){.grid = grid,
-                             .plane = {-2.5, -1.0, 3.5, 2.0, width, height, max_iter},
-                             .kernel = kernel,
-                             .num_threads = 1,
-                             .time_limit_ms = 600000,
-                             .task_count = (uint32_t)grid.tiles};
-}
-
-/* From the making of a run to its end, in milliseconds. */
-static double time_run(const struct run_spec *spec)
-{
-    uint64_t begin = clock_now_ns(), end;
-    struct run *run;
-    sem_t over;
-
-    sem_init(&over, 0, 0);
-    check(run_create(spec, NULL, post, &over, &run));
-    check(run_start(run, pool));
-    wait_for(&over);
-    end = clock_now_ns();
-    run_free(run);
-    sem_destroy(&over);
-    return (double)(end - begin) / 1e6;
-}
-
-static uint64_t steps_of(const struct run_spec *spec)
-{
-    struct run_summary summary;
-    struct run *run;
-    sem_t over;
-
-    sem_init(&over, 0, 0);
-    check(run_create(spec, NULL, post, &over, &run));
-    check(run_start(run, pool));
-    wait_for(&over);
-    summary = run_summary(run);
-    run_free(run);
-    sem_destroy(&over);
-    return summary.iterations;
+    do {
+        time = measure_run(spec).tiles_ms;
+        sample_add(times, time);
+        spent += time;
+    } while (spent < TURN_MS);
 }
 
 /* ---- Kernels ---- */
 
-static void report_kernel(const struct image *image, const char *name, struct sample *times, double scalar,
-                          uint64_t steps, json_t *out)
+static void report_kernel(const struct image *image, const char *name, struct sample *times,
+                          struct sample *scalar, uint64_t steps, json_t *out)
 {
     double median = sample_percentile(times, 0.5), least = sample_percentile(times, 0);
-    double most = sample_percentile(times, 1);
+    double most = sample_percentile(times, 1), ratio = sample_percentile(scalar, 0.5) / median;
+    double least_ratio = sample_percentile(scalar, 0) / least;
 
-    printf("%-26s %-8s %12.3f %10.3f .. %-10.3f %10.1f %9.1f\n", image->name, name, median, least, most,
-           (double)steps / median / 1e3, scalar / median);
-    json_array_append_new(out, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "image", image->name, "kernel",
-                                         name, "median_ms", median, "min_ms", least, "max_ms", most, "ratio",
-                                         scalar / median));
+    printf("%-26s %-8s %12.3f %10.3f .. %-10.3f %10.1f %9.1f %9.1f\n", image->name, name, median, least, most,
+           (double)steps / median / 1e3, ratio, least_ratio);
+    json_array_append_new(out, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f}", "image", image->name,
+                                         "kernel", name, "median_ms", median, "min_ms", least, "max_ms", most,
+                                         "ratio", ratio, "min_ratio", least_ratio));
 }
 
 static void bench_image(const struct image *image, const struct settings *settings, json_t *out)
@@ -133,38 +82,70 @@ static void bench_image(const struct image *image, const struct settings *settin
     size_t count = 0;
     unsigned runs = image->slow && settings->runs > 3 ? 3 : settings->runs;
     uint64_t steps;
-    double scalar;
 
     for (const struct kernel *kernel; count < MAX_KERNELS && (kernel = kernel_at(count)) != NULL; count++) {
         kernels[count] = *kernel;
         if (image->plain)
             kernels[count].compute = kernel->plain;
     }
-    spec = spec_of(image->width, image->height, image->max_iter, image->tile, &kernels[0]);
-    steps = steps_of(&spec); /* and the threads are warm */
+    spec = measure_spec(image->width, image->height, image->max_iter, image->tile, &kernels[0]);
+    steps = measure_run(&spec).steps; /* and the threads are warm */
     for (unsigned run = 0; run < runs; run++)
         for (size_t k = 0; k < count; k++) {
             spec.kernel = &kernels[k];
-            for (unsigned again = image->width < 100 ? 50 : 1; again > 0; again--)
-                sample_add(&times[k], time_run(&spec));
+            take_turn(&spec, &times[k]);
         }
-    scalar = sample_percentile(&times[count - 1], 0.5);
-    for (size_t k = count; k-- > 0;) {
-        report_kernel(image, kernels[k].name, &times[k], scalar, steps, out);
+    for (size_t k = count; k-- > 0;)
+        report_kernel(image, kernels[k].name, &times[k], &times[count - 1], steps, out);
+    for (size_t k = 0; k < count; k++)
         sample_free(&times[k]);
-    }
 }
 
 static json_t *bench_kernels(const struct settings *settings)
 {
     json_t *out = json_array();
 
-    printf("%-26s %-8s %12s %10s    %-10s %10s %9s\n", "image, max_iter", "kernel", "median ms", "least",
-           "most", "Msteps/s", "x SCALAR");
+    printf("%-26s %-8s %12s %10s    %-10s %10s %9s %9s\n", "image, max_iter", "kernel", "median ms", "least",
+           "most", "Msteps/s", "x SCALAR", "x, least");
     for (size_t i = 0; i < IMAGES; i++)
         if (!images[i].slow || !settings->quick)
             bench_image(&images[i], settings, out);
     return out;
+}
+
+/* ---- What bounds SCALAR: a step's three dependent operations ---- */
+
+/* The clock of a busy core, from a chain of additions that take a cycle each. */
+static double core_ghz(void)
+{
+    uint64_t begin = clock_now_ns(), sum = 0;
+
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < CHAIN; i++) {
+        sum++;
+        __asm__ volatile("" : "+r"(sum)); /* or the compiler would know the sum */
+    }
+    return (double)sum / (double)(clock_now_ns() - begin);
+}
+
+static json_t *bench_bound(const struct settings *settings)
+{
+    struct run_spec spec = measure_spec(800, 600, 256, 64, &kernel_scalar);
+    struct sample times = {.count = 0}, clocks = {.count = 0};
+    double steps = (double)measure_run(&spec).steps, ghz, rate;
+
+    for (unsigned run = 0; run < settings->runs; run++) {
+        take_turn(&spec, &times);
+        sample_add(&clocks, core_ghz());
+    }
+    ghz = sample_percentile(&clocks, 0.5);
+    rate = steps / sample_percentile(&times, 0.5) / 1e3;
+    printf("\nSCALAR takes %.1f cycles a step at %.2f GHz; a step is a multiplication and two additions, one "
+           "after the other\n",
+           ghz * 1e3 / rate, ghz);
+    sample_free(&times);
+    sample_free(&clocks);
+    return json_pack("{s:f, s:f}", "ghz", ghz, "scalar_msteps", rate);
 }
 
 /* ---- Threads ---- */
@@ -172,7 +153,7 @@ static json_t *bench_kernels(const struct settings *settings)
 static json_t *bench_threads(const struct settings *settings)
 {
     static const enum schedule_kind schedules[] = {SCHEDULE_DYNAMIC, SCHEDULE_STEALING};
-    struct run_spec spec = spec_of(1600, 1200, 1000, 64, &kernel_scalar);
+    struct run_spec spec = measure_spec(1600, 1200, 1000, 64, &kernel_scalar);
     json_t *out = json_array();
 
     puts("\ntwo threads against one, 1600 x 1200, 1000, SCALAR");
@@ -183,9 +164,9 @@ static json_t *bench_threads(const struct settings *settings)
         spec.schedule = schedules[s];
         for (unsigned run = 0; run < settings->runs; run++) {
             spec.num_threads = 1;
-            sample_add(&one, time_run(&spec));
+            sample_add(&one, measure_run(&spec).whole_ms);
             spec.num_threads = 2;
-            sample_add(&two, time_run(&spec));
+            sample_add(&two, measure_run(&spec).whole_ms);
         }
         speedup = sample_percentile(&one, 0.5) / sample_percentile(&two, 0.5);
         printf("%-9s %10.1f ms %10.1f ms %8.3f x\n", schedule_name(schedules[s]),
@@ -200,6 +181,20 @@ static json_t *bench_threads(const struct settings *settings)
 
 /* ---- The documented request: 96 x 96 in 32 x 32 tiles, 128, two threads ---- */
 
+static json_t *bench_wake_up(const struct settings *settings)
+{
+    struct sample times = {.count = 0};
+    double median, late;
+
+    for (unsigned run = 0; run < 400 * settings->runs; run++)
+        sample_add(&times, measure_wake_up_us());
+    median = sample_percentile(&times, 0.5);
+    late = sample_percentile(&times, 0.99);
+    printf("wake-up   p50 %8.1f  p99 %8.1f (of one idle thread)\n", median, late);
+    sample_free(&times);
+    return json_pack("{s:f, s:f}", "p50_us", median, "p99_us", late);
+}
+
 static json_t *bench_request(const struct settings *settings)
 {
     const struct kernel *const kernels[] = {kernel_at(0), &kernel_scalar};
@@ -207,13 +202,13 @@ static json_t *bench_request(const struct settings *settings)
 
     puts("\nthe documented request in the engine, in us");
     for (size_t k = 0; k < 2; k++) {
-        struct run_spec spec = spec_of(96, 96, 128, 32, kernels[k]);
+        struct run_spec spec = measure_spec(96, 96, 128, 32, kernels[k]);
         struct sample times = {.count = 0};
 
         spec.num_threads = 2;
         spec.time_limit_ms = 500;
         for (unsigned run = 0; run < 400 * settings->runs; run++)
-            sample_add(&times, time_run(&spec) * 1e3);
+            sample_add(&times, measure_run(&spec).whole_ms * 1e3);
         printf("%-9s p50 %8.1f  p99 %8.1f\n", kernels[k]->name, sample_percentile(&times, 0.5),
                sample_percentile(&times, 0.99));
         json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "kernel", kernels[k]->name, "p50_us",
@@ -226,36 +221,13 @@ static json_t *bench_request(const struct settings *settings)
 
 /* ---- Cancel: one 8192 x 8192 tile inside the cardioid, at 65535, SCALAR ---- */
 
-static double time_cancel(void)
-{
-    struct run_spec spec = spec_of(8192, 8192, 65535, 8192, &kernel_scalar);
-    const struct timespec a_while = {.tv_nsec = 5000000};
-    struct run *run;
-    uint64_t begin;
-    sem_t over;
-
-    spec.plane.re_min = -0.2;
-    spec.plane.im_min = -0.1;
-    spec.plane.re_span = spec.plane.im_span = 0.2;
-    sem_init(&over, 0, 0);
-    check(run_create(&spec, NULL, post, &over, &run));
-    check(run_start(run, pool));
-    nanosleep(&a_while, NULL);
-    begin = clock_now_ns();
-    run_cancel(run);
-    wait_for(&over);
-    run_free(run);
-    sem_destroy(&over);
-    return (double)(clock_now_ns() - begin) / 1e6;
-}
-
 static json_t *bench_cancel(const struct settings *settings)
 {
     struct sample times = {.count = 0};
     double median, most;
 
     for (unsigned run = 0; run < 10 * settings->runs; run++)
-        sample_add(&times, time_cancel());
+        sample_add(&times, measure_cancel_ms());
     median = sample_percentile(&times, 0.5);
     most = sample_percentile(&times, 1);
     printf("\na cancel within a tile, in ms: p50 %.3f, most %.3f\n", median, most);
@@ -271,11 +243,11 @@ static long peak_kib(uint32_t tile)
     pid_t child = fork();
 
     if (child == 0) {
-        struct run_spec spec = spec_of(16384, 16384, 50, tile, kernel_at(0));
+        struct run_spec spec = measure_spec(16384, 16384, 50, tile, kernel_at(0));
 
         spec.num_threads = 2;
-        check(pool_create(&pool));
-        (void)time_run(&spec);
+        measure_begin();
+        (void)measure_run(&spec);
         _exit(0);
     }
     if (child < 0 || wait4(child, NULL, 0, &usage) != child)
@@ -337,13 +309,15 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &settings);
     setvbuf(stdout, NULL, _IOLBF, 0);
     memory = bench_memory(); /* first: a child takes over what its parent holds */
-    check(pool_create(&pool));
+    measure_begin();
     puts("");
     kernels = bench_kernels(&settings);
     all = json_object();
     json_object_set_new(all, "kernels", kernels);
+    json_object_set_new(all, "bound", bench_bound(&settings));
     json_object_set_new(all, "threads", bench_threads(&settings));
     json_object_set_new(all, "request", bench_request(&settings));
+    json_object_set_new(all, "wake_up", bench_wake_up(&settings));
     json_object_set_new(all, "cancel", bench_cancel(&settings));
     json_object_set_new(all, "memory", memory);
     if (settings.json != NULL && json_dump_file(all, settings.json, JSON_INDENT(2)) != 0)
@@ -353,6 +327,6 @@ int main(int argc, char **argv)
     if (status != 0)
         perror("cannot write");
     json_decref(all);
-    pool_free(pool);
+    measure_end();
     return status;
 }
