@@ -1,6 +1,7 @@
 #include "bridge.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +9,13 @@
 #include <time.h>
 
 #include "internal.h"
+#include "wire/clock.h"
 
 #define HTTP_THREADS 2u
 #define CONNECTION_TIMEOUT_S 30u
 #define MAX_CONNECTIONS 4096u
 #define CONNECTION_MEMORY (32u << 10)
+#define DROPPED_BODY (1u << 20)
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
                                const char *value)
@@ -23,20 +26,18 @@ static enum tilery_status fail(struct tilery_error *error, enum tilery_status st
     return status;
 }
 
-static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connection *connection,
-                                     const char *method)
+/* libmicrohttpd calls it for every request line, and hands what it returns on to on_request. */
+static void *on_url(void *arg, const char *url, struct MHD_Connection *connection)
 {
+    struct bridge *bridge = arg;
     struct exchange *exchange = calloc(1, sizeof *exchange);
 
     if (exchange == NULL)
         return NULL;
     exchange->bridge = bridge;
     exchange->connection = connection;
-    exchange->method = strdup(method);
-    if (exchange->method == NULL) {
-        free(exchange);
-        return NULL;
-    }
+    exchange->url_len = strlen(url);
+    exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
     bridge->in_hand++;
     pthread_mutex_unlock(&bridge->mutex);
@@ -56,11 +57,55 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     *state = NULL;
     tilery_result_free(exchange->result);
     free(exchange->method);
+    free(exchange->body);
     free(exchange);
     pthread_mutex_lock(&bridge->mutex);
     if (--bridge->in_hand == 0)
         pthread_cond_broadcast(&bridge->idle);
     pthread_mutex_unlock(&bridge->mutex);
+}
+
+/* The client's own name for the request, where it is one that a server takes. */
+static bool is_id(const char *text)
+{
+    size_t len = text != NULL ? strlen(text) : 0;
+
+    for (size_t i = 0; i < len; i++)
+        if (!isgraph((unsigned char)text[i]))
+            return false;
+    return len >= 1 && len <= 64;
+}
+
+/* The headers have been read. */
+static enum MHD_Result begin(struct exchange *exchange, const char *method)
+{
+    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
+    const char *length =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    if (is_id(id))
+        (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
+    else
+        tilery_random_id(exchange->id);
+    exchange->method = strdup(method);
+    if (exchange->method == NULL)
+        return MHD_NO;
+    exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
+    return exchange->too_long ? bridge_route(exchange, "") : MHD_YES; /* before the body has come */
+}
+
+/* A piece of a body. One that is too long is read on for a while, so that its sender sees the answer. */
+static enum MHD_Result take_body(struct exchange *exchange, const char *piece, size_t len)
+{
+    if (exchange->body == NULL && (exchange->body = malloc(BRIDGE_MAX_BODY)) == NULL)
+        return MHD_NO;
+    exchange->too_long |= len > BRIDGE_MAX_BODY || exchange->body_len > BRIDGE_MAX_BODY - len;
+    if (!exchange->too_long)
+        memcpy(&exchange->body[exchange->body_len], piece, len);
+    else if (exchange->body_len > DROPPED_BODY)
+        return MHD_NO;
+    exchange->body_len += len;
+    return MHD_YES;
 }
 
 /* libmicrohttpd calls it for the headers, for each piece of a body, at its end, and after each resume. */
@@ -70,15 +115,18 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct exchange *exchange = *state;
 
+    (void)arg;
+    (void)connection;
     (void)version;
-    (void)upload;
-    if (exchange == NULL) {
-        *state = new_exchange(arg, connection, method);
-        return *state != NULL ? MHD_YES : MHD_NO;
-    }
+    if (exchange == NULL)
+        return MHD_NO; /* no memory for it */
+    if (exchange->method == NULL)
+        return begin(exchange, method);
     if (*upload_size != 0) {
-        *upload_size = 0; /* no route takes a body */
-        return MHD_YES;
+        enum MHD_Result taken = take_body(exchange, upload, *upload_size);
+
+        *upload_size = 0;
+        return taken;
     }
     if (exchange->phase == EXCHANGE_CALLED)
         return bridge_answer(exchange);
@@ -126,9 +174,10 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
         flags |= MHD_USE_IPv6;
     bridge->http = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
-        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
+        MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     return bridge->http != NULL;
 }
 

@@ -45,7 +45,12 @@ void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connect
         return;
     (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
     (void)MHD_add_response_header(response, "Access-Control-Allow-Credentials", "true");
-    (void)MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
-    (void)MHD_add_response_header(response, "Access-Control-Allow-Headers", "Content-Type, X-Origin");
+    (void)MHD_add_response_header(response, "Access-Control-Allow-Methods",
+                                  "GET, HEAD, POST, DELETE, OPTIONS");
+    (void)MHD_add_response_header(
+        response, "Access-Control-Allow-Headers",
+        "Content-Type, X-Origin, X-Request-Id, Traceparent, Last-Event-ID, Authorization");
+    (void)MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                                  "Server-Timing, X-Request-Id, Retry-After");
     (void)MHD_add_response_header(response, "Access-Control-Max-Age", "600");
 }

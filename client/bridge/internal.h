@@ -7,6 +7,11 @@
 #include <microhttpd.h>
 
 #include "bridge.h"
+#include "json.h"
+
+/* Of a URL with its query, and of a request's body. */
+#define BRIDGE_MAX_URL 8192u
+#define BRIDGE_MAX_BODY 65536u
 
 struct bridge {
     struct bridge_options options;
@@ -23,9 +28,19 @@ struct exchange {
     struct bridge *bridge;
     struct MHD_Connection *connection;
     char *method; /* as sent */
+    char id[65];  /* the call's request_id and the answer's X-Request-Id */
+    uint64_t begin_ns;
+    size_t url_len;
+    char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */
+    size_t body_len;
+    bool too_long; /* the body, which is dropped */
     enum { EXCHANGE_READING, EXCHANGE_WAITING, EXCHANGE_CALLED } phase;
     bool is_health;
     struct tilery_compute_request request;
+    char kernel[33]; /* the request's */
+    struct json_options json;
+    bool pretty;
+    unsigned seen;         /* parameters, a bit each */
     tilery_result *result; /* with phase CALLED: NULL means error, or a health check */
     bool failed;
     struct tilery_error error;
@@ -36,16 +51,18 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 /* Answers after the call has ended. */
 enum MHD_Result bridge_answer(struct exchange *exchange);
 
-/* params.c: the request's parameters; INVALID_ARGUMENT names parameter, value and range. */
-enum tilery_status bridge_read_params(struct MHD_Connection *connection,
-                                      struct tilery_compute_request *request, struct tilery_error *error);
+/* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
+ * range.
+ */
+bool bridge_read_params(struct exchange *exchange);
 
 /* reply.c: queue an answer, with the headers that every answer carries. */
 enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, const struct tilery_error *error,
                                   const char *allow);
 enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, const char *message);
 enum MHD_Result bridge_send_result(struct exchange *exchange);
-enum MHD_Result bridge_send_empty(struct exchange *exchange, unsigned http);
+enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
+enum MHD_Result bridge_send_head(struct exchange *exchange);  /* a GET's headers */
 
 /* cors.c: the headers that let a browser page of an allowed origin read the answer. */
 void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connection,

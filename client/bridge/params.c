@@ -1,55 +1,196 @@
+/* A request's parameters, from its URL and from a JSON body. */
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "internal.h"
+#include "wire/status.h"
 
-static const char *const names[] = {"width",    "height",        "tile_w",     "tile_h",
-                                    "max_iter", "time_limit_ms", "num_threads"};
+enum kind { FIELD, KERNEL, PRECISION, FLAG };
 
-#define NAMES (sizeof names / sizeof *names)
-
-struct reading {
-    struct tilery_compute_request *request;
-    struct tilery_error *error;
-    bool seen[NAMES], failed;
+/* In the order of exchange.seen's bits. */
+static const struct param {
+    const char *name;
+    enum kind kind;
+} params[] = {
+    {"width", FIELD},    {"height", FIELD},        {"tile_w", FIELD},        {"tile_h", FIELD},
+    {"max_iter", FIELD}, {"time_limit_ms", FIELD}, {"num_threads", FIELD},   {"schedule", FIELD},
+    {"region", FIELD},   {"kernel", KERNEL},       {"precision", PRECISION}, {"summary", FLAG},
+    {"pretty", FLAG},
 };
 
-static enum MHD_Result fail(struct reading *reading, const char *name, const char *what)
+#define PARAMS (sizeof params / sizeof *params)
+
+static bool fail(struct exchange *exchange, const char *name, const char *what)
 {
-    reading->failed = true;
-    reading->error->status = TILERY_INVALID_ARGUMENT;
-    reading->error->retry_after_ms = 0;
-    (void)snprintf(reading->error->message, sizeof reading->error->message, "%s %s", name, what);
-    return MHD_NO;
+    exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
+    (void)snprintf(exchange->error.message, sizeof exchange->error.message, "%s %s", name, what);
+    return false;
+}
+
+static bool fail_value(struct exchange *exchange, const char *name, const char *value, const char *range)
+{
+    char shown[80];
+
+    exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
+    (void)snprintf(exchange->error.message, sizeof exchange->error.message, "%s is \"%s\"; it must be %s",
+                   name, wire_quote(shown, sizeof shown, value), range);
+    return false;
+}
+
+static bool set_flag(struct exchange *exchange, const char *name, const char *value)
+{
+    bool *flag = strcmp(name, "summary") == 0 ? &exchange->json.summary : &exchange->pretty;
+
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return fail_value(exchange, name, value, "0 or 1");
+    *flag = value[0] == '1';
+    return true;
+}
+
+static bool set_precision(struct exchange *exchange, const char *value)
+{
+    exchange->json.ns = strcmp(value, "ns") == 0;
+    return exchange->json.ns || strcmp(value, "ms") == 0 ||
+           fail_value(exchange, "precision", value, "ms or ns");
+}
+
+/* The server judges the name, as it knows its machine; what cannot be one is not sent there. */
+static bool set_kernel(struct exchange *exchange, const char *value)
+{
+    if (value[0] == '\0' || strlen(value) >= sizeof exchange->kernel)
+        return fail_value(exchange, "kernel", value, "auto or the name of one of the server's kernels");
+    (void)snprintf(exchange->kernel, sizeof exchange->kernel, "%s", value);
+    exchange->request.kernel = exchange->kernel;
+    exchange->json.kernel = true;
+    return true;
+}
+
+static bool set_field(struct exchange *exchange, const char *name, const char *value)
+{
+    exchange->json.schedule |= strcmp(name, "schedule") == 0;
+    exchange->json.region |= strcmp(name, "region") == 0;
+    return tilery_compute_request_set(&exchange->request, name, value, &exchange->error) == TILERY_OK;
+}
+
+static size_t find(const char *name, size_t len)
+{
+    size_t i = 0;
+
+    while (i < PARAMS && (strlen(params[i].name) != len || memcmp(params[i].name, name, len) != 0))
+        i++;
+    return i;
+}
+
+/* len may end at a NUL byte within the value. */
+static bool set(struct exchange *exchange, const char *name, size_t name_len, const char *value, size_t len)
+{
+    size_t i = find(name, name_len);
+
+    if (i == PARAMS ||
+        (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0))
+        return true;
+    if ((exchange->seen >> i & 1) != 0)
+        return fail(exchange, params[i].name, "is given twice; it must be given at most once");
+    exchange->seen |= 1u << i;
+    if (strlen(value) != len)
+        return fail(exchange, params[i].name, "holds a NUL byte");
+    switch (params[i].kind) {
+    case KERNEL:
+        return set_kernel(exchange, value);
+    case PRECISION:
+        return set_precision(exchange, value);
+    case FLAG:
+        return set_flag(exchange, params[i].name, value);
+    case FIELD:
+        break;
+    }
+    return set_field(exchange, params[i].name, value);
 }
 
 static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
                                 const char *value, size_t value_size)
 {
-    struct reading *reading = arg;
-    size_t i = 0;
+    struct exchange *exchange = arg;
 
     (void)kind;
-    while (i < NAMES && (strlen(names[i]) != key_size || memcmp(names[i], key, key_size) != 0))
-        i++;
-    if (i == NAMES ||
-        (reading->request->mode == TILERY_MODE_SEQUENTIAL && strcmp(names[i], "num_threads") == 0))
-        return MHD_YES;
-    if (reading->seen[i])
-        return fail(reading, names[i], "is given twice; it must be given at most once");
-    reading->seen[i] = true;
-    if (value != NULL && strlen(value) != value_size)
-        return fail(reading, names[i], "holds a NUL byte; it must be a whole number");
-    reading->failed = tilery_compute_request_set(reading->request, names[i], value != NULL ? value : "",
-                                                 reading->error) != TILERY_OK;
-    return reading->failed ? MHD_NO : MHD_YES;
+    if (value == NULL)
+        value = "";
+    exchange->failed = !set(exchange, key, key_size, value, value_size);
+    return exchange->failed ? MHD_NO : MHD_YES;
 }
 
-enum tilery_status bridge_read_params(struct MHD_Connection *connection,
-                                      struct tilery_compute_request *request, struct tilery_error *error)
-{
-    struct reading reading = {.request = request, .error = error};
+/* ---- JSON ---- */
 
-    (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, read_one, &reading);
-    return reading.failed ? error->status : TILERY_OK;
+/* A value as the URL has it; NULL when it is of a type that no parameter has. */
+static const char *text_of(const json_t *value, char *text, size_t size)
+{
+    size_t used = 0, i;
+    json_t *element;
+
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (json_is_boolean(value))
+        return json_is_true(value) ? "1" : "0";
+    if (json_is_real(value)) {
+        (void)snprintf(text, size, "%.17g", json_real_value(value));
+        return text;
+    }
+    if (!json_is_array(value))
+        return NULL;
+    text[0] = '\0';
+    json_array_foreach(value, i, element)
+    {
+        if (!json_is_number(element) || used >= size)
+            return NULL;
+        used += (size_t)snprintf(text + used, size - used, "%s%.17g", i == 0 ? "" : ",",
+                                 json_number_value(element));
+    }
+    return text;
+}
+
+static bool read_member(struct exchange *exchange, const char *key, const json_t *value)
+{
+    char buffer[256];
+    const char *text = text_of(value, buffer, sizeof buffer);
+
+    if (text == NULL && find(key, strlen(key)) == PARAMS)
+        return true;
+    if (text == NULL)
+        return fail(exchange, key, "is neither a number, a string, a boolean nor an array of numbers");
+    return set(exchange, key, strlen(key), text, strlen(text));
+}
+
+static bool read_body(struct exchange *exchange)
+{
+    json_error_t why = {.line = 1, .text = "it is empty"};
+    /* As reals, whole numbers of any size come as far as the check that names their parameter. */
+    json_t *body = exchange->body == NULL
+                       ? NULL
+                       : json_loadb(exchange->body, exchange->body_len,
+                                    JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+    json_t *value;
+    const char *key;
+    bool good = json_is_object(body);
+
+    if (body == NULL) {
+        exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
+        (void)snprintf(exchange->error.message, sizeof exchange->error.message,
+                       "the body is no JSON object: %s in line %d", why.text, why.line);
+        return false;
+    }
+    if (!good)
+        (void)fail(exchange, "the body", "is JSON but no object; it must be one such as {\"width\": 96}");
+    else
+        json_object_foreach(body, key, value) if (!(good = read_member(exchange, key, value))) break;
+    json_decref(body);
+    return good;
+}
+
+bool bridge_read_params(struct exchange *exchange)
+{
+    exchange->failed = false;
+    (void)MHD_get_connection_values_n(exchange->connection, MHD_GET_ARGUMENT_KIND, read_one, exchange);
+    return !exchange->failed && (strcmp(exchange->method, "POST") != 0 || read_body(exchange));
 }

@@ -6,12 +6,38 @@
 #include <jansson.h>
 
 #include "internal.h"
-#include "json.h"
+#include "pretty.h"
+#include "wire/clock.h"
 
 /* Answers of up to so many records are written in one piece, with their length; larger ones are streamed. */
 #define SMALL_RECORDS 256u
-#define RECORD_BYTES 224u
+#define RECORD_BYTES 320u
+#define THREAD_BYTES 96u
 #define STREAM_BYTES 16384u
+#define TEXT_BYTES 4096u
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (response != NULL)
+        (void)MHD_add_response_header(response, name, value);
+}
+
+/* https://www.w3.org/TR/server-timing/, in milliseconds: waiting for threads, the run, the whole request. */
+static void add_timing(const struct exchange *exchange, struct MHD_Response *response)
+{
+    double total = (double)(wire_now_ns() - exchange->begin_ns) / 1e6;
+    char value[128];
+
+    if (exchange->result != NULL) {
+        struct tilery_summary summary = tilery_result_summary(exchange->result);
+
+        (void)snprintf(value, sizeof value, "queue;dur=%.3f, run;dur=%.3f, total;dur=%.3f",
+                       (double)summary.queue_ns / 1e6, (double)summary.wall_ns / 1e6, total);
+    } else {
+        (void)snprintf(value, sizeof value, "total;dur=%.3f", total);
+    }
+    add_header(response, "Server-Timing", value);
+}
 
 /* Queues the response and lets go of it. */
 static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MHD_Response *response)
@@ -21,15 +47,12 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
     if (response == NULL)
         return MHD_NO;
     bridge_add_cors(exchange->bridge, exchange->connection, response);
+    add_timing(exchange, response);
+    add_header(response, "X-Request-Id", exchange->id);
+    add_header(response, "X-Content-Type-Options", "nosniff");
     queued = MHD_queue_response(exchange->connection, http, response);
     MHD_destroy_response(response);
     return queued;
-}
-
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
-{
-    if (response != NULL)
-        (void)MHD_add_response_header(response, name, value);
 }
 
 /* Takes over the JSON. */
@@ -74,30 +97,52 @@ enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, cons
     return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, json_response(json));
 }
 
-enum MHD_Result bridge_send_empty(struct exchange *exchange, unsigned http)
+enum MHD_Result bridge_send_empty(struct exchange *exchange)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-
-    if (http == MHD_HTTP_OK)
-        add_header(response, "Content-Type", "application/json");
-    return queue(exchange, http, response);
+    return queue(exchange, MHD_HTTP_NO_CONTENT,
+                 MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
 
-/* A streamed answer: what is left to write, and the piece that is being sent. Freed with the response. */
+static ssize_t no_body(void *arg, uint64_t position, char *buffer, size_t size)
+{
+    (void)arg;
+    (void)position;
+    (void)buffer;
+    (void)size;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+enum MHD_Result bridge_send_head(struct exchange *exchange)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, no_body, NULL, NULL);
+
+    add_header(response, "Content-Type", "application/json");
+    return queue(exchange, MHD_HTTP_OK, response);
+}
+
+/* A streamed answer: what is left to write, and the piece that is being sent. Freed with the response, which
+ * the exchange outlives. */
 struct body {
     struct json_reply json;
-    struct tilery_compute_request request;
-    tilery_result *result;
-    size_t used, len;
+    struct pretty layout;
+    bool pretty;
+    size_t used, len, text_used, text_len;
+    char text[TEXT_BYTES]; /* not yet laid out */
     char piece[STREAM_BYTES];
 };
 
-static void free_body(void *arg)
+/* The next piece's length; 0 after the last. */
+static size_t next_piece(struct body *body)
 {
-    struct body *body = arg;
-
-    tilery_result_free(body->result);
-    free(body);
+    if (!body->pretty)
+        return json_reply_next(&body->json, body->piece, sizeof body->piece);
+    if (body->text_used == body->text_len) {
+        body->text_used = 0;
+        body->text_len = json_reply_next(&body->json, body->text, sizeof body->text);
+    }
+    return pretty_next(&body->layout, body->text, body->text_len, &body->text_used, body->piece,
+                       sizeof body->piece);
 }
 
 static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size)
@@ -107,7 +152,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
     (void)position;
     if (body->used == body->len) {
         body->used = 0;
-        body->len = json_reply_next(&body->json, body->piece, sizeof body->piece);
+        body->len = next_piece(body);
         if (body->len == 0)
             return MHD_CONTENT_READER_END_OF_STREAM;
     }
@@ -120,32 +165,31 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
 
 static struct MHD_Response *streamed(struct exchange *exchange)
 {
-    struct body *body = malloc(sizeof *body);
+    struct body *body = calloc(1, sizeof *body);
     struct MHD_Response *response;
 
     if (body == NULL)
         return NULL;
-    body->request = exchange->request;
-    body->result = exchange->result;
-    body->used = body->len = 0;
-    json_reply_init(&body->json, &body->request, body->result);
-    exchange->result = NULL;
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free_body);
+    body->pretty = exchange->pretty;
+    json_reply_init(&body->json, &exchange->request, exchange->result, &exchange->json);
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);
     if (response == NULL)
-        free_body(body);
+        free(body);
     return response;
 }
 
 static struct MHD_Response *in_one_piece(struct exchange *exchange)
 {
-    size_t size = 2 * JSON_MIN_BUFFER + tilery_result_count(exchange->result) * RECORD_BYTES, len = 0, piece;
+    size_t size = 4 * JSON_MIN_BUFFER + tilery_result_count(exchange->result) * RECORD_BYTES +
+                  tilery_result_summary(exchange->result).threads * THREAD_BYTES;
+    size_t len = 0, piece;
     struct MHD_Response *response = NULL;
     struct json_reply json;
     char *text = malloc(size);
 
     if (text == NULL)
         return NULL;
-    json_reply_init(&json, &exchange->request, exchange->result);
+    json_reply_init(&json, &exchange->request, exchange->result, &exchange->json);
     while ((piece = json_reply_next(&json, text + len, size - len)) != 0)
         len += piece;
     response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
@@ -156,7 +200,7 @@ static struct MHD_Response *in_one_piece(struct exchange *exchange)
 
 enum MHD_Result bridge_send_result(struct exchange *exchange)
 {
-    bool small = tilery_result_count(exchange->result) <= SMALL_RECORDS;
+    bool small = tilery_result_count(exchange->result) <= SMALL_RECORDS && !exchange->pretty;
     struct MHD_Response *response = small ? in_one_piece(exchange) : streamed(exchange);
 
     add_header(response, "Content-Type", "application/json");

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #define ALLOW "GET, HEAD, OPTIONS"
+#define ALLOW_POST "GET, HEAD, POST, OPTIONS"
 #define HEALTH_TIMEOUT_MS 2000
 
 enum route { ROUTE_CONCURRENT, ROUTE_SEQUENTIAL, ROUTE_HEALTH, ROUTES };
@@ -51,6 +52,7 @@ static enum MHD_Result start_call(struct exchange *exchange)
 {
     tilery_client *client = exchange->bridge->options.client;
     const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
+    const struct tilery_call_options named = {.request_id = exchange->id};
     struct tilery_error error;
     enum tilery_status status;
 
@@ -59,7 +61,7 @@ static enum MHD_Result start_call(struct exchange *exchange)
     if (exchange->is_health)
         status = tilery_health_async(client, &quick, checked, exchange, &error);
     else
-        status = tilery_compute_async(client, &exchange->request, NULL, computed, exchange, &error);
+        status = tilery_compute_async(client, &exchange->request, &named, computed, exchange, &error);
     if (status != TILERY_OK)
         called(exchange, &error);
     return MHD_YES;
@@ -71,18 +73,39 @@ static enum MHD_Result handle(struct exchange *exchange, enum route route)
     tilery_compute_request_init(&exchange->request);
     if (route == ROUTE_SEQUENTIAL)
         exchange->request.mode = TILERY_MODE_SEQUENTIAL;
-    if (!exchange->is_health &&
-        bridge_read_params(exchange->connection, &exchange->request, &exchange->error) != TILERY_OK)
+    if (!exchange->is_health && !bridge_read_params(exchange))
         return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error,
                                  NULL);
     if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_empty(exchange, MHD_HTTP_OK);
+        return bridge_send_head(exchange);
     return start_call(exchange);
+}
+
+static bool is_allowed(const char *method, enum route route)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+           (strcmp(method, "POST") == 0 && route != ROUTE_HEALTH);
+}
+
+static enum MHD_Result refuse_length(struct exchange *exchange)
+{
+    char message[128];
+
+    if (exchange->too_long) {
+        (void)snprintf(message, sizeof message, "the body is longer than %u bytes", BRIDGE_MAX_BODY);
+        return refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, message, NULL);
+    }
+    (void)snprintf(message, sizeof message, "the URL has %zu bytes; at most %u are allowed",
+                   exchange->url_len, BRIDGE_MAX_URL);
+    return refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
 }
 
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
     unsigned route = 0;
+
+    if (exchange->too_long || exchange->url_len > BRIDGE_MAX_URL)
+        return refuse_length(exchange);
 
     while (route < ROUTES && strcmp(path, paths[route]) != 0)
         route++;
@@ -92,10 +115,12 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
                       "/api/compute/health",
                       NULL);
     if (strcmp(exchange->method, "OPTIONS") == 0)
-        return bridge_send_empty(exchange, MHD_HTTP_NO_CONTENT);
-    if (strcmp(exchange->method, "GET") != 0 && strcmp(exchange->method, "HEAD") != 0)
-        return refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "the method must be GET, HEAD or OPTIONS",
-                      ALLOW);
+        return bridge_send_empty(exchange);
+    if (!is_allowed(exchange->method, (enum route)route))
+        return refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED,
+                      route == ROUTE_HEALTH ? "the method must be one of " ALLOW
+                                            : "the method must be one of " ALLOW_POST,
+                      route == ROUTE_HEALTH ? ALLOW : ALLOW_POST);
     return handle(exchange, (enum route)route);
 }
 

@@ -34,7 +34,7 @@ int cli_compute(tilery_client *client, const struct cli_options *options)
 
     if (tilery_compute(client, &options->request, &options->call, &result, &error) != TILERY_OK)
         return cli_fail(options, &error);
-    json_reply_init(&reply, &options->request, result);
+    json_reply_init(&reply, &options->request, result, NULL);
     while ((len = json_reply_next(&reply, buffer, sizeof buffer)) != 0)
         if (fwrite(buffer, 1, len, stdout) != len)
             break;

@@ -153,3 +153,8 @@ enum tilery_status tilery_compute_request_set(struct tilery_compute_request *req
         status = set_number(request, field, value, &why);
     return status == WIRE_OK ? TILERY_OK : call_error(error, &why);
 }
+
+void tilery_random_id(char id[33])
+{
+    call_random_id(id);
+}

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""The programs as their users meet them: real processes, real sockets, every port chosen by the system."""
+"""The programs as their users meet them."""
 import array
-import http.client
 import json
 import os
 import re
@@ -12,93 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("TILERY_BIN", os.path.join(ROOT, "build", "release"))
-PROTO = os.path.join(ROOT, "proto")
-DOCUMENT = os.path.join(ROOT, "tests", "vectors", "program-reference.md")
-QUERY = "width=96&height=96&tile_w=32&tile_h=32&max_iter=128&time_limit_ms=500&num_threads=2"
-OPTIONS = ["--" + pair.replace("_", "-") for pair in QUERY.split("&")]
-RECORD_KEYS = ["task_id", "thread_id", "tile_x", "tile_y", "tile_w", "tile_h", "start_time_ms", "duration_ms",
-               "pixels_computed"]
-FIELDS = ["width", "height", "tile_w", "tile_h", "max_iter", "time_limit_ms", "num_threads"]
-BAD_NUMBERS = ["", "x", "-1", "1.5", "+1", " 1", "1e3", "0x10", "4294967392", "99999999999999999999999"]
-
-
-def program(name):
-    return os.path.join(BIN, name)
-
-
-class Process:
-    """A server, ready when it says what it listens on; ended and checked by close()."""
-
-    def __init__(self, name, *arguments):
-        self.process = subprocess.Popen([program(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
-        line = self.process.stdout.readline()
-        found = re.fullmatch(r"listening on (\S+)\n", line)
-        if found is None:
-            raise AssertionError(f"{name} said {line!r} and {self.process.stderr.read()!r}")
-        self.url = found.group(1)
-
-    def close(self, sign=signal.SIGTERM):
-        self.process.send_signal(sign)
-        _, self.said = self.process.communicate(timeout=60)
-        return self.process.returncode
-
-
-def tilery(server, *arguments):
-    return subprocess.run([program("tilery"), "--server", server, *arguments], capture_output=True, text=True,
-                          timeout=60, check=False)
-
-
-def get(url, path, method="GET", headers=None):
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
-    connection.request(method, path, headers=headers or {})
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    return response, body
-
-
-def fnv1a(data):
-    value = 0xcbf29ce484222325
-    for byte in data:
-        value = (value ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-    return value
-
-
-def document_reply():
-    with open(DOCUMENT, encoding="utf-8") as file:
-        return json.loads(re.search(r"```json\n(.*?)```", file.read(), re.S).group(1))
-
-
-def without_times(reply):
-    """All that the document fixes: neither the times nor the order that follows from them."""
-    records = [{**record, "start_time_ms": 0, "duration_ms": 0} for record in reply["data"]]
-    return {**reply, "data": sorted(records, key=lambda record: record["task_id"])}
-
-
-class ServedTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
-        cls.bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", cls.server.url)
-
-    @classmethod
-    def tearDownClass(cls):
-        for process in (cls.bridge, cls.server):
-            if process.close() != 0:
-                raise AssertionError(f"{process.url} did not end with exit status 0: {process.said}")
-
-    def check_documented(self, text):
-        reply = json.loads(text)
-        self.assertEqual(without_times(reply), without_times(document_reply()))
-        self.assertEqual(list(reply), ["success", "data", "params", "message"])
-        self.assertEqual(list(reply["params"]), FIELDS + ["mode"])
-        for record in reply["data"]:
-            self.assertEqual(list(record), RECORD_KEYS)
-        starts = [record["start_time_ms"] for record in reply["data"]]
-        self.assertEqual(starts, sorted(starts))
+from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, ROOT, Process, ServedTest, fnv1a, program, tilery
 
 
 class CommandLine(ServedTest):
@@ -263,79 +176,6 @@ class Render(ServedTest):
         os.close(master)
         self.assertEqual(result.returncode, 64)
         self.assertIn("--output FILE", result.stderr)
-
-
-class Bridge(ServedTest):
-    def test_concurrent_answers_the_documented_request_as_documented(self):
-        response, body = get(self.bridge.url, "/api/compute/concurrent?" + QUERY)
-        self.assertEqual((response.status, response.headers["Content-Type"]), (200, "application/json"))
-        self.check_documented(body)
-
-    def test_defaults_are_the_documented_ones(self):
-        _, body = get(self.bridge.url, "/api/compute/concurrent")
-        self.assertEqual(json.loads(body)["params"],
-                         {"width": 800, "height": 600, "tile_w": 64, "tile_h": 64, "max_iter": 256,
-                          "time_limit_ms": 2000, "num_threads": 4, "mode": "concurrent"})
-
-    def test_many_records_stream_out_whole(self):
-        _, body = get(self.bridge.url,
-                      "/api/compute/concurrent?width=512&height=512&tile_w=2&tile_h=2&max_iter=1&time_limit_ms=60000")
-        self.assertEqual(sorted(record["task_id"] for record in json.loads(body)["data"]), list(range(65536)))
-
-    def test_bad_parameters_are_400_in_the_documented_shape(self):
-        bad = [f"{field}={value}" for field in FIELDS for value in ("", "x", "-1", "4294967392", "%00", "1%20")]
-        for query in bad + ["width=5&width=5", "width=65536&height=65536&tile_w=1&tile_h=1"]:
-            with self.subTest(query=query):
-                response, body = get(self.bridge.url, "/api/compute/concurrent?" + query)
-                reply = json.loads(body)
-                self.assertEqual((response.status, list(reply), reply["success"]), (400, ["success", "error"], False))
-                self.assertIn(query.split("=")[0], reply["error"])
-
-    def test_unknown_parameters_and_num_threads_for_sequential_are_ignored(self):
-        for path in ("concurrent?colour=red&width=32&height=32", "sequential?num_threads=x&width=32&height=32"):
-            self.assertEqual(get(self.bridge.url, "/api/compute/" + path)[0].status, 200)
-
-    def test_preflight_and_answers_let_a_loopback_origin_in_and_nobody_else(self):
-        for method in ("OPTIONS", "GET", "HEAD"):
-            for path in ("/api/compute/health", "/api/compute/concurrent?width=0"):
-                response, _ = get(self.bridge.url, path, method, {"Origin": "http://localhost:4100"})
-                self.assertEqual(response.headers["Access-Control-Allow-Origin"], "http://localhost:4100")
-                self.assertEqual(response.headers["Access-Control-Allow-Credentials"], "true")
-                self.assertEqual(response.headers["Access-Control-Allow-Headers"], "Content-Type, X-Origin")
-                self.assertEqual(response.headers["Vary"], "Origin")
-                for origin in ("http://evil.example", "http://localhost.evil.example", "http://localhost:1x", "null"):
-                    response, _ = get(self.bridge.url, path, method, {"Origin": origin})
-                    self.assertNotIn("Access-Control-Allow-Origin", response.headers)
-
-    def test_unknown_routes_are_404_and_methods_405(self):
-        response, body = get(self.bridge.url, "/api/compute/nothing")
-        self.assertEqual((response.status, json.loads(body)["success"]), (404, False))
-        response, body = get(self.bridge.url, "/api/compute/health", "DELETE")
-        self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
-
-    def test_a_taken_port_and_one_that_is_none_are_refused(self):
-        taken = self.bridge.url.removeprefix("http://")
-        for listen, code in (taken, 14), ("127.0.0.1:70000", 3), ("127.0.0.1:", 3), ("127.0.0.1:8x", 3):
-            result = subprocess.run([program("tilery-bridge"), "--listen", listen, "--backend", self.server.url],
-                                    capture_output=True, text=True, timeout=60, check=False)
-            self.assertEqual((result.returncode, result.stdout), (code, ""), listen)
-            self.assertIn(listen, result.stderr)
-
-    def test_without_its_backend_it_is_503_and_says_so(self):
-        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
-        response, body = get(bridge.url, "/api/compute/concurrent")
-        self.assertEqual((response.status, list(json.loads(body))), (503, ["success", "error", "message"]))
-        response, body = get(bridge.url, "/api/compute/health")
-        reply = json.loads(body)
-        self.assertEqual((response.status, reply["rustism_available"], reply["status"]), (503, False, "unavailable"))
-        self.assertEqual(bridge.close(), 0)
-
-    def test_with_the_server_inside_it_is_a_whole_system(self):
-        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0")
-        self.check_documented(get(bridge.url, "/api/compute/concurrent?" + QUERY)[1])
-        reply = json.loads(get(bridge.url, "/api/compute/health")[1])
-        self.assertEqual(list(reply), ["rustism_available", "status", "message"])
-        self.assertEqual(bridge.close(), 0)
 
 
 class RawPeers(ServedTest):

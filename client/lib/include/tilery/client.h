@@ -136,6 +136,9 @@ struct tilery_call_options {
     const char *request_id; /* 1 to 64 printable characters; NULL: 128 random bits in hex */
 };
 
+/* A request_id of its own: 128 random bits in hex. */
+TILERY_API void tilery_random_id(char id[33]);
+
 /* ---- Results ---- */
 
 /* One finished tile. */

@@ -1,0 +1,96 @@
+"""What the tests of the programs share: real processes, real sockets, every port chosen by the system."""
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("TILERY_BIN", os.path.join(ROOT, "build", "release"))
+PROTO = os.path.join(ROOT, "proto")
+DOCUMENT = os.path.join(ROOT, "tests", "vectors", "program-reference.md")
+QUERY = "width=96&height=96&tile_w=32&tile_h=32&max_iter=128&time_limit_ms=500&num_threads=2"
+OPTIONS = ["--" + pair.replace("_", "-") for pair in QUERY.split("&")]
+RECORD_KEYS = ["task_id", "thread_id", "tile_x", "tile_y", "tile_w", "tile_h", "start_time_ms", "duration_ms",
+               "pixels_computed"]
+FIELDS = ["width", "height", "tile_w", "tile_h", "max_iter", "time_limit_ms", "num_threads"]
+BAD_NUMBERS = ["", "x", "-1", "1.5", "+1", " 1", "1e3", "0x10", "4294967392", "99999999999999999999999"]
+
+
+def program(name):
+    return os.path.join(BIN, name)
+
+
+class Process:
+    """A server, ready when it says what it listens on; ended and checked by close()."""
+
+    def __init__(self, name, *arguments):
+        self.process = subprocess.Popen([program(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        line = self.process.stdout.readline()
+        found = re.fullmatch(r"listening on (\S+)\n", line)
+        if found is None:
+            raise AssertionError(f"{name} said {line!r} and {self.process.stderr.read()!r}")
+        self.url = found.group(1)
+
+    def close(self, sign=signal.SIGTERM):
+        self.process.send_signal(sign)
+        _, self.said = self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def tilery(server, *arguments):
+    return subprocess.run([program("tilery"), "--server", server, *arguments], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def get(url, path, method="GET", headers=None, body=None):
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.request(method, path, body, headers or {})
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    return response, answer
+
+
+def fnv1a(data):
+    value = 0xcbf29ce484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+    return value
+
+
+def document_reply():
+    with open(DOCUMENT, encoding="utf-8") as file:
+        return json.loads(re.search(r"```json\n(.*?)```", file.read(), re.S).group(1))
+
+
+def without_times(reply):
+    """All that the document fixes: neither the times nor the order that follows from them."""
+    records = [{**record, "start_time_ms": 0, "duration_ms": 0} for record in reply["data"]]
+    return {**reply, "data": sorted(records, key=lambda record: record["task_id"])}
+
+
+class ServedTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        cls.bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", cls.server.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        for process in (cls.bridge, cls.server):
+            if process.close() != 0:
+                raise AssertionError(f"{process.url} did not end with exit status 0: {process.said}")
+
+    def check_documented(self, text):
+        reply = json.loads(text)
+        self.assertEqual(without_times(reply), without_times(document_reply()))
+        self.assertEqual(list(reply), ["success", "data", "params", "message"])
+        self.assertEqual(list(reply["params"]), FIELDS + ["mode"])
+        for record in reply["data"]:
+            self.assertEqual(list(record), RECORD_KEYS)
+        starts = [record["start_time_ms"] for record in reply["data"]]
+        self.assertEqual(starts, sorted(starts))

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""The HTTP bridge."""
+import json
+import subprocess
+import unittest
+
+from programs import FIELDS, OPTIONS, QUERY, RECORD_KEYS, Process, ServedTest, document_reply, get, program, \
+    tilery, without_times
+
+
+class Bridge(ServedTest):
+    def test_concurrent_answers_the_documented_request_as_documented(self):
+        response, body = get(self.bridge.url, "/api/compute/concurrent?" + QUERY)
+        self.assertEqual((response.status, response.headers["Content-Type"]), (200, "application/json"))
+        self.check_documented(body)
+
+    def test_defaults_are_the_documented_ones(self):
+        _, body = get(self.bridge.url, "/api/compute/concurrent")
+        self.assertEqual(json.loads(body)["params"],
+                         {"width": 800, "height": 600, "tile_w": 64, "tile_h": 64, "max_iter": 256,
+                          "time_limit_ms": 2000, "num_threads": 4, "mode": "concurrent"})
+
+    def test_many_records_stream_out_whole(self):
+        _, body = get(self.bridge.url,
+                      "/api/compute/concurrent?width=512&height=512&tile_w=2&tile_h=2&max_iter=1&time_limit_ms=60000")
+        self.assertEqual(sorted(record["task_id"] for record in json.loads(body)["data"]), list(range(65536)))
+
+    def test_bad_parameters_are_400_in_the_documented_shape(self):
+        bad = [f"{field}={value}" for field in FIELDS for value in ("", "x", "-1", "4294967392", "%00", "1%20")]
+        for query in bad + ["width=5&width=5", "width=65536&height=65536&tile_w=1&tile_h=1"]:
+            with self.subTest(query=query):
+                response, body = get(self.bridge.url, "/api/compute/concurrent?" + query)
+                reply = json.loads(body)
+                self.assertEqual((response.status, list(reply), reply["success"]), (400, ["success", "error"], False))
+                self.assertIn(query.split("=")[0], reply["error"])
+
+    def test_unknown_parameters_and_num_threads_for_sequential_are_ignored(self):
+        for path in ("concurrent?colour=red&width=32&height=32", "sequential?num_threads=x&width=32&height=32"):
+            self.assertEqual(get(self.bridge.url, "/api/compute/" + path)[0].status, 200)
+
+    def test_preflight_and_answers_let_a_loopback_origin_in_and_nobody_else(self):
+        for method in ("OPTIONS", "GET", "HEAD"):
+            for path in ("/api/compute/health", "/api/compute/concurrent?width=0"):
+                response, _ = get(self.bridge.url, path, method, {"Origin": "http://localhost:4100"})
+                self.assertEqual(response.headers["Access-Control-Allow-Origin"], "http://localhost:4100")
+                self.assertEqual(response.headers["Access-Control-Allow-Credentials"], "true")
+                self.assertIn("Content-Type, X-Origin", response.headers["Access-Control-Allow-Headers"])
+                self.assertEqual(response.headers["Vary"], "Origin")
+                for origin in ("http://evil.example", "http://localhost.evil.example", "http://localhost:1x", "null"):
+                    response, _ = get(self.bridge.url, path, method, {"Origin": origin})
+                    self.assertNotIn("Access-Control-Allow-Origin", response.headers)
+
+    def test_unknown_routes_are_404_and_methods_405(self):
+        response, body = get(self.bridge.url, "/api/compute/nothing")
+        self.assertEqual((response.status, json.loads(body)["success"]), (404, False))
+        response, body = get(self.bridge.url, "/api/compute/health", "DELETE")
+        self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
+        response, body = get(self.bridge.url, "/api/compute/concurrent", "PUT")
+        self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, POST, OPTIONS"))
+
+    def test_a_taken_port_and_one_that_is_none_are_refused(self):
+        taken = self.bridge.url.removeprefix("http://")
+        for listen, code in (taken, 14), ("127.0.0.1:70000", 3), ("127.0.0.1:", 3), ("127.0.0.1:8x", 3):
+            result = subprocess.run([program("tilery-bridge"), "--listen", listen, "--backend", self.server.url],
+                                    capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((result.returncode, result.stdout), (code, ""), listen)
+            self.assertIn(listen, result.stderr)
+
+    def test_without_its_backend_it_is_503_and_says_so(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
+        response, body = get(bridge.url, "/api/compute/concurrent")
+        self.assertEqual((response.status, list(json.loads(body))), (503, ["success", "error", "message"]))
+        response, body = get(bridge.url, "/api/compute/health")
+        reply = json.loads(body)
+        self.assertEqual((response.status, reply["rustism_available"], reply["status"]), (503, False, "unavailable"))
+        self.assertEqual(bridge.close(), 0)
+
+    def test_with_the_server_inside_it_is_a_whole_system(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0")
+        self.check_documented(get(bridge.url, "/api/compute/concurrent?" + QUERY)[1])
+        reply = json.loads(get(bridge.url, "/api/compute/health")[1])
+        self.assertEqual(list(reply), ["rustism_available", "status", "message"])
+        self.assertEqual(bridge.close(), 0)
+
+
+class Additions(ServedTest):
+    """What the document does not have: asked for, or in headers."""
+
+    def compute(self, query="", mode="concurrent"):
+        response, body = get(self.bridge.url, f"/api/compute/{mode}?{QUERY}&{query}")
+        self.assertEqual(response.status, 200, body)
+        return json.loads(body), body, response
+
+    def test_ns_stand_beside_the_milliseconds(self):
+        reply, _, _ = self.compute("precision=ns")
+        for record in reply["data"]:
+            self.assertEqual(list(record), RECORD_KEYS + ["start_time_ns", "duration_ns"])
+            for name in ("start_time", "duration"):
+                self.assertEqual(record[name + "_ms"], record[name + "_ns"] // 1000000)
+            self.assertGreater(record["duration_ns"], 0)
+        self.check_documented(self.compute("precision=ms&summary=0&pretty=0")[1])
+
+    def test_the_summary_follows_the_documented_keys(self):
+        reply, _, _ = self.compute("summary=1")
+        summary = reply["summary"]
+        self.assertEqual(list(reply), ["success", "data", "params", "message", "summary"])
+        self.assertEqual((summary["tiles_planned"], summary["tiles_done"], summary["time_limited"]), (9, 9, False))
+        self.assertEqual((summary["pixels"], summary["schedule"]), (96 * 96, "static"))
+        self.assertEqual([thread["tiles"] for thread in summary["threads"]], [5, 4])
+        cut = json.loads(get(self.bridge.url, "/api/compute/sequential?time_limit_ms=0&summary=1")[1])["summary"]
+        self.assertEqual((cut["tiles_planned"], cut["tiles_done"], cut["time_limited"]), (130, 0, True))
+
+    def test_pretty_is_the_same_over_many_lines(self):
+        for query in ("width=96", "width=2048&height=2048&tile_w=16&tile_h=16"):
+            path = f"/api/compute/concurrent?{query}&time_limit_ms=60000&summary=1&precision=ns"
+            plain, pretty = (get(self.bridge.url, path + extra)[1].decode() for extra in ("", "&pretty=1"))
+            reply = json.loads(pretty)
+            self.assertEqual(pretty, json.dumps(reply, indent=2).replace("1.0,", "1,"))
+            self.assertEqual(without_times(reply)["data"][0].keys(), without_times(json.loads(plain))["data"][0].keys())
+            self.assertEqual(len(reply["data"]), reply["summary"]["tiles_planned"])
+
+    def test_schedule_kernel_and_region_are_taken_and_echoed(self):
+        reply, _, _ = self.compute("summary=1&schedule=cyclic&kernel=scalar&region=-0.1,-0.1,0.2,0.25")
+        self.assertEqual((reply["summary"]["schedule"], reply["summary"]["kernel"]), ("cyclic", "scalar"))
+        self.assertEqual(reply["summary"]["iterations"], 96 * 96 * 128)
+        self.assertEqual((reply["params"]["schedule"], reply["params"]["kernel"]), ("cyclic", "scalar"))
+        self.assertEqual(reply["params"]["region"], [-0.1, -0.1, 0.2, 0.25])
+        self.assertEqual({record["thread_id"] for record in reply["data"] if record["task_id"] % 2 == 1}, {1})
+
+    def test_bad_additions_are_400_and_named(self):
+        for query in ("precision=us", "precision=", "summary=2", "summary=", "pretty=yes", "kernel=", "kernel=quantum",
+                      "kernel=" + 40 * "x", "schedule=x", "schedule=STATIC", "region=1,2", "region=0,0,0,1",
+                      "region=0,0,inf,1", "pretty=1&pretty=1", "kernel=scalar%00"):
+            response, body = get(self.bridge.url, "/api/compute/concurrent?" + query)
+            self.assertEqual((response.status, list(json.loads(body))), (400, ["success", "error"]), query)
+            self.assertIn(query.split("=")[0], json.loads(body)["error"])
+
+    def test_every_answer_has_its_time_and_its_id(self):
+        _, _, response = self.compute()
+        self.assertRegex(response.headers["Server-Timing"],
+                         r"^queue;dur=\d+\.\d{3}, run;dur=\d+\.\d{3}, total;dur=\d+\.\d{3}$")
+        self.assertRegex(response.headers["X-Request-Id"], "^[0-9a-f]{32}$")
+        for path in ("/nothing", "/api/compute/health", "/api/compute/concurrent?width=0"):
+            response, _ = get(self.bridge.url, path, headers={"X-Request-Id": "my-own"})
+            self.assertRegex(response.headers["Server-Timing"], r"^total;dur=\d+\.\d{3}$")
+            self.assertEqual(response.headers["X-Request-Id"], "my-own")
+        for bad in ("a b", 65 * "x", "\x7f"):
+            response, _ = get(self.bridge.url, "/nothing", headers={"X-Request-Id": bad})
+            self.assertRegex(response.headers["X-Request-Id"], "^[0-9a-f]{32}$")
+
+
+class Post(ServedTest):
+    def post(self, body, query="", path="concurrent"):
+        response, answer = get(self.bridge.url, f"/api/compute/{path}?{query}", "POST",
+                               {"Content-Type": "application/json"}, body)
+        return response.status, json.loads(answer)
+
+    def test_a_json_body_is_as_good_as_a_query(self):
+        fields = {name: int(value) for name, value in (pair.split("=") for pair in QUERY.split("&"))}
+        status, reply = self.post(json.dumps(fields))
+        self.assertEqual((status, without_times(reply)), (200, without_times(document_reply())))
+        status, reply = self.post(json.dumps({"region": [-0.1, -0.1, 0.2, 0.2], "summary": True, "kernel": "scalar",
+                                              "schedule": "dynamic", "unknown": {"a": None}}), QUERY, "sequential")
+        self.assertEqual((status, reply["summary"]["iterations"]), (200, 96 * 96 * 128))
+        self.assertEqual(reply["params"]["mode"], "sequential")
+
+    def test_bad_bodies_are_400_in_words(self):
+        for body, named in (("", "empty"), ("[]", "object"), ("{", "line 1"), ('{"width":1}x', "line 1"), ("\0", "line"),
+                            ('{"width":4294967392}', "width"), ('{"width":-1}', "width"), ('{"width":1.5}', "width"),
+                            ('{"width":18446744073709551712}', "width"), ('{"width":null}', "width"),
+                            ('{"width":1,"width":1}', "width"), ('{"region":[0,0,"1",1]}', "region"),
+                            ('{"region":[' + 999 * "1," + "1]}", "region"), ('{"width":"1\\u0000"}', "line 1"),
+                            ('{"summary":2}', "summary"), (9999 * "[", "line 1"), (b'{"width":"\xff"}', "line 1")):
+            status, reply = self.post(body)
+            self.assertEqual((status, list(reply)), (400, ["success", "error"]), body)
+            self.assertIn(named, reply["error"])
+        self.assertEqual(self.post('{"width":5}', "width=5")[0], 400)
+
+    def test_what_is_too_long_is_refused_in_the_documented_shape(self):
+        status, reply = self.post('{"x":"' + 65536 * "x" + '"}')
+        self.assertEqual((status, list(reply)), (413, ["success", "error"]))
+        response, body = get(self.bridge.url, "/api/compute/concurrent", "POST", body=iter([b"x" * 60000] * 4))
+        self.assertEqual((response.status, json.loads(body)["success"]), (413, False))
+        response, body = get(self.bridge.url, "/api/compute/concurrent?x=" + 8192 * "x")
+        self.assertEqual((response.status, json.loads(body)["success"]), (414, False))
+        self.assertEqual(get(self.bridge.url, "/api/compute/concurrent?x=" + 8000 * "x")[0].status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
