@@ -7,7 +7,7 @@
 #include <microhttpd.h>
 
 #include "bridge.h"
-#include "json.h"
+#include "format.h"
 
 /* Of a URL with its query, and of a request's body. */
 #define BRIDGE_MAX_URL 8192u
@@ -38,7 +38,8 @@ struct exchange {
     bool is_health;
     struct tilery_compute_request request;
     char kernel[33]; /* the request's */
-    struct json_options json;
+    enum format format;
+    struct format_options json;
     bool pretty;
     unsigned seen;         /* parameters, a bit each */
     tilery_result *result; /* with phase CALLED: NULL means error, or a health check */

@@ -12,7 +12,7 @@
 /* Answers of up to so many records are written in one piece, with their length; larger ones are streamed. */
 #define SMALL_RECORDS 256u
 #define RECORD_BYTES 320u
-#define THREAD_BYTES 96u
+#define THREAD_BYTES 256u
 #define STREAM_BYTES 16384u
 #define TEXT_BYTES 4096u
 
@@ -124,7 +124,7 @@ enum MHD_Result bridge_send_head(struct exchange *exchange)
 /* A streamed answer: what is left to write, and the piece that is being sent. Freed with the response, which
  * the exchange outlives. */
 struct body {
-    struct json_reply json;
+    struct format_writer json;
     struct pretty layout;
     bool pretty;
     size_t used, len, text_used, text_len;
@@ -136,10 +136,10 @@ struct body {
 static size_t next_piece(struct body *body)
 {
     if (!body->pretty)
-        return json_reply_next(&body->json, body->piece, sizeof body->piece);
+        return format_next(&body->json, body->piece, sizeof body->piece);
     if (body->text_used == body->text_len) {
         body->text_used = 0;
-        body->text_len = json_reply_next(&body->json, body->text, sizeof body->text);
+        body->text_len = format_next(&body->json, body->text, sizeof body->text);
     }
     return pretty_next(&body->layout, body->text, body->text_len, &body->text_used, body->piece,
                        sizeof body->piece);
@@ -171,7 +171,7 @@ static struct MHD_Response *streamed(struct exchange *exchange)
     if (body == NULL)
         return NULL;
     body->pretty = exchange->pretty;
-    json_reply_init(&body->json, &exchange->request, exchange->result, &exchange->json);
+    format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);
     if (response == NULL)
         free(body);
@@ -180,17 +180,17 @@ static struct MHD_Response *streamed(struct exchange *exchange)
 
 static struct MHD_Response *in_one_piece(struct exchange *exchange)
 {
-    size_t size = 4 * JSON_MIN_BUFFER + tilery_result_count(exchange->result) * RECORD_BYTES +
+    size_t size = 4 * FORMAT_MIN_BUFFER + tilery_result_count(exchange->result) * RECORD_BYTES +
                   tilery_result_summary(exchange->result).threads * THREAD_BYTES;
     size_t len = 0, piece;
     struct MHD_Response *response = NULL;
-    struct json_reply json;
+    struct format_writer json;
     char *text = malloc(size);
 
     if (text == NULL)
         return NULL;
-    json_reply_init(&json, &exchange->request, exchange->result, &exchange->json);
-    while ((piece = json_reply_next(&json, text + len, size - len)) != 0)
+    format_init(&json, exchange->format, &exchange->request, exchange->result, &exchange->json);
+    while ((piece = format_next(&json, text + len, size - len)) != 0)
         len += piece;
     response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)

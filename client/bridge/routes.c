@@ -7,11 +7,12 @@
 #define ALLOW_POST "GET, HEAD, POST, OPTIONS"
 #define HEALTH_TIMEOUT_MS 2000
 
-enum route { ROUTE_CONCURRENT, ROUTE_SEQUENTIAL, ROUTE_HEALTH, ROUTES };
+enum route { ROUTE_CONCURRENT, ROUTE_SEQUENTIAL, ROUTE_TRACE, ROUTE_HEALTH, ROUTES };
 
 static const char *const paths[ROUTES] = {
     [ROUTE_CONCURRENT] = "/api/compute/concurrent",
     [ROUTE_SEQUENTIAL] = "/api/compute/sequential",
+    [ROUTE_TRACE] = "/api/compute/trace.json",
     [ROUTE_HEALTH] = "/api/compute/health",
 };
 
@@ -70,6 +71,7 @@ static enum MHD_Result start_call(struct exchange *exchange)
 static enum MHD_Result handle(struct exchange *exchange, enum route route)
 {
     exchange->is_health = route == ROUTE_HEALTH;
+    exchange->format = route == ROUTE_TRACE ? FORMAT_TRACE : FORMAT_JSON;
     tilery_compute_request_init(&exchange->request);
     if (route == ROUTE_SEQUENTIAL)
         exchange->request.mode = TILERY_MODE_SEQUENTIAL;
@@ -111,8 +113,8 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
         route++;
     if (route == ROUTES)
         return refuse(exchange, MHD_HTTP_NOT_FOUND,
-                      "no such route; there are /api/compute/concurrent, /api/compute/sequential and "
-                      "/api/compute/health",
+                      "no such route; there are /api/compute/concurrent, /api/compute/sequential, "
+                      "/api/compute/trace.json and /api/compute/health",
                       NULL);
     if (strcmp(exchange->method, "OPTIONS") == 0)
         return bridge_send_empty(exchange);

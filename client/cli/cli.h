@@ -1,6 +1,9 @@
 #ifndef TILERY_CLI_CLI_H
 #define TILERY_CLI_CLI_H
 
+#include <stdio.h>
+
+#include "format.h"
 #include "tilery/client.h"
 
 #define CLI_USAGE_EXIT 64
@@ -9,8 +12,10 @@
 struct cli_options {
     const char *server;
     const char *command;
-    const char *output; /* of render; "-" is stdout */
-    bool time_limited;  /* --time-limit-ms was given */
+    const char *output; /* "-" is stdout */
+    const char *format; /* NULL: the command's own */
+    struct format_options json;
+    bool time_limited; /* --time-limit-ms was given */
     struct tilery_compute_request request;
     struct tilery_call_options call;
 };
@@ -25,9 +30,23 @@ int cli_info(tilery_client *client, const struct cli_options *options);
 /* Says the error on stderr, with the remedy where there is one, and returns its exit status. */
 int cli_fail(const struct cli_options *options, const struct tilery_error *error);
 
-/* A full disk or a closed pipe is a failure, not a short answer: says so, by errno, and returns the exit
- * status. */
-int cli_output_failed(void);
+/* Says what a wrong option is and what it may be, and returns CLI_USAGE_EXIT. */
+int cli_refuse(const char *option, const char *value, const char *range);
+
+/* Where an answer goes: stdout, or a file that appears only when it is whole. */
+struct cli_output {
+    FILE *file;
+    const char *name;
+    bool nameless; /* as yet */
+};
+
+/* Both return 0 or the exit status, said on stderr: a full disk or a closed pipe is a failure, not a short
+ * answer. status: the exit status so far; a file that is not whole is dropped. */
+int cli_output_open(struct cli_output *output, const char *name);
+int cli_output_close(struct cli_output *output, int status);
+
+/* Says, by errno, that it cannot be written, and returns the exit status. */
+int cli_output_failed(const char *name);
 int cli_flush_output(void);
 
 #endif

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "json.h"
+#include "format.h"
 
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
@@ -13,34 +13,49 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
     return tilery_status_exit(error->status);
 }
 
-int cli_output_failed(void)
+int cli_refuse(const char *option, const char *value, const char *range)
 {
-    perror("tilery: cannot write the answer");
-    return tilery_status_exit(TILERY_DATA_LOSS);
+    fprintf(stderr, "tilery: %s is \"%s\"; it must be %s\n", option, value, range);
+    return CLI_USAGE_EXIT;
 }
 
 int cli_flush_output(void)
 {
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed();
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed("-");
+}
+
+static void write_result(struct cli_output *output, struct format_writer *writer)
+{
+    char buffer[16384];
+    size_t len;
+
+    while ((len = format_next(writer, buffer, sizeof buffer)) != 0)
+        if (fwrite(buffer, 1, len, output->file) != len)
+            return;
+    if (writer->format == FORMAT_JSON)
+        putc('\n', output->file);
 }
 
 int cli_compute(tilery_client *client, const struct cli_options *options)
 {
-    char buffer[16384];
-    tilery_result *result;
+    enum format format = FORMAT_JSON;
+    struct format_writer writer;
+    struct cli_output output;
     struct tilery_error error;
-    struct json_reply reply;
-    size_t len;
+    tilery_result *result;
+    int status;
 
+    if (options->format != NULL && !format_find(options->format, &format))
+        return cli_refuse("format", options->format, "json, ndjson, csv, table or trace");
+    if ((status = cli_output_open(&output, options->output)) != 0)
+        return status;
     if (tilery_compute(client, &options->request, &options->call, &result, &error) != TILERY_OK)
-        return cli_fail(options, &error);
-    json_reply_init(&reply, &options->request, result, NULL);
-    while ((len = json_reply_next(&reply, buffer, sizeof buffer)) != 0)
-        if (fwrite(buffer, 1, len, stdout) != len)
-            break;
-    putchar('\n');
+        return cli_output_close(&output, cli_fail(options, &error));
+    format_init(&writer, format, &options->request, result, &options->json);
+    write_result(&output, &writer);
+    status = cli_output_close(&output, 0);
     tilery_result_free(result);
-    return cli_flush_output();
+    return status;
 }
 
 int cli_health(tilery_client *client, const struct cli_options *options)

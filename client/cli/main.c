@@ -11,7 +11,7 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery " TILERY_VERSION;
 
-enum { OPT_FIELD = 256, OPT_KERNEL = 300, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT };
+enum { OPT_FIELD = 256, OPT_KERNEL = 300, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT, OPT_SUMMARY, OPT_NS };
 
 /* The options that are fields of the request: --tile-w sets tile_w. */
 static const char *const fields[] = {"width",      "height",        "tile_w",      "tile_h",
@@ -38,9 +38,15 @@ static const struct argp_option options[] = {
     {"region", OPT_FIELD + 11, "RE,IM,W,H", 0,
      "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
     {"kernel", OPT_KERNEL, "NAME", 0, "auto (default) or one that `tilery info` lists", 0},
-    {0, 0, 0, 0, "render:", 2},
-    {"format", OPT_FORMAT, "FORMAT", 0, "raw (default): escape counts, row by row, little-endian uint16", 0},
-    {"output", 'o', "FILE", 0, "Where to write the image (default: -, stdout)", 0},
+    {"format", OPT_FORMAT, "FORMAT", 0,
+     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: raw "
+     "(default: "
+     "escape counts, row by row, little-endian uint16)",
+     0},
+    {"output", 'o', "FILE", 0, "Where to write (default: -, stdout); a file appears when it is whole", 0},
+    {0, 0, 0, 0, "compute --format json and ndjson:", 2},
+    {"summary", OPT_SUMMARY, NULL, 0, "What the run came to, after the documented keys", 0},
+    {"ns", OPT_NS, NULL, 0, "Times in nanoseconds beside the milliseconds", 0},
     {0},
 };
 
@@ -85,8 +91,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli->call.request_id = arg;
         return 0;
     case OPT_FORMAT:
-        if (strcmp(arg, "raw") != 0)
-            argp_error(state, "format is \"%s\"; it must be raw", arg);
+        cli->format = arg;
+        return 0;
+    case OPT_SUMMARY:
+        cli->json.summary = true;
+        return 0;
+    case OPT_NS:
+        cli->json.ns = true;
         return 0;
     case 'o':
         cli->output = arg;

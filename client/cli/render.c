@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -26,7 +25,7 @@ struct render {
     uint64_t band_rows;                       /* of tiles */
     uint64_t next;                            /* the first row of tiles that no band has yet */
     uint16_t *counts;                         /* a band's */
-    FILE *file;
+    struct cli_output output;
 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -107,48 +106,14 @@ static int write_bands(struct render *render)
     while (status == 0 && band.stream != NULL) {
         if (open_band(render, &next, &error) != TILERY_OK || read_band(render, &band, &error) != TILERY_OK)
             status = cli_fail(render->options, &error);
-        else if (fwrite(render->counts, sizeof *render->counts, band.rows * width, render->file) !=
+        else if (fwrite(render->counts, sizeof *render->counts, band.rows * width, render->output.file) !=
                  band.rows * width)
-            status = cli_output_failed();
+            status = cli_output_failed(render->options->output);
         tilery_stream_close(band.stream);
         band = next;
     }
     tilery_stream_close(band.stream);
     return status;
-}
-
-static bool is_regular(FILE *file)
-{
-    struct stat about;
-
-    return fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
-}
-
-static int write_file(struct render *render)
-{
-    const char *name = render->options->output;
-    bool regular;
-    int status;
-
-    render->file = fopen(name, "wb");
-    if (render->file == NULL)
-        return cli_output_failed();
-    regular = is_regular(render->file);
-    status = write_bands(render);
-    if (fclose(render->file) != 0 && status == 0)
-        status = cli_output_failed();
-    if (status != 0 && regular)
-        (void)unlink(name); /* half an image looks like a whole one */
-    return status;
-}
-
-static int write_stdout(struct render *render)
-{
-    int status;
-
-    render->file = stdout;
-    status = write_bands(render);
-    return status != 0 ? status : cli_flush_output();
 }
 
 int cli_render(tilery_client *client, const struct cli_options *options)
@@ -159,6 +124,8 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     uint64_t row_bytes = request->width * request->tile_h * sizeof(uint16_t);
     int status;
 
+    if (options->format != NULL && strcmp(options->format, "raw") != 0)
+        return cli_refuse("format", options->format, "raw");
     if (request->first_task != 0 || request->task_count != 0) {
         fprintf(stderr,
                 "tilery: render writes the whole image; --first-task and --task-count are for compute\n");
@@ -174,8 +141,10 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     render.counts = malloc(least(render.band_rows * request->tile_h, request->height) * request->width *
                            sizeof *render.counts);
     if (render.counts == NULL)
-        return cli_output_failed();
-    status = to_stdout ? write_stdout(&render) : write_file(&render);
+        return cli_output_failed(options->output);
+    status = cli_output_open(&render.output, options->output);
+    if (status == 0)
+        status = cli_output_close(&render.output, write_bands(&render));
     free(render.counts);
     return status;
 }

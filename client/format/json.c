@@ -1,210 +1,141 @@
-#include "json.h"
+/* The documented JSON, and its parts, of which NDJSON is made as well. */
+#include "internal.h"
 
-#include <ctype.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+enum { HEAD, RECORDS, PARAMS, SUMMARY, THREADS, CLOSE };
 
-/* The longest piece, the summary without its threads, is well below this: ten keys, numbers of at most
- * twenty digits, and a kernel's name of at most MAX_NAME characters. */
-#define MAX_PIECE 768u
-#define MAX_NAME 64
-
-_Static_assert(JSON_MIN_BUFFER > MAX_PIECE, "a piece fits any buffer");
-
-void json_reply_init(struct json_reply *reply, const struct tilery_compute_request *request,
-                     const tilery_result *result, const struct json_options *options)
+char *format_record(char *out, const struct tilery_record *record, bool ns)
 {
-    *reply = (struct json_reply){.request = request, .result = result};
-    if (options != NULL)
-        reply->options = *options;
-}
-
-static char *put_text(char *out, const char *text)
-{
-    size_t len = strlen(text);
-
-    memcpy(out, text, len);
-    return out + len;
-}
-
-static char *put_number(char *out, const char *key, uint64_t value)
-{
-    char digits[20];
-    size_t n = sizeof digits;
-
-    do
-        digits[--n] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    out = put_text(out, key);
-    memcpy(out, &digits[n], sizeof digits - n);
-    return out + (sizeof digits - n);
-}
-
-/* The shortest form that reads back as the same double. JSON has no infinities; the server sends none. */
-static char *put_double(char *out, const char *key, double value)
-{
-    char text[32];
-
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    return put_text(put_text(out, key), isfinite(value) ? text : "null");
-}
-
-/* Names come from lists of lower-case words; what is none of these, from elsewhere, is left out. */
-static char *put_name(char *out, const char *key, const char *name)
-{
-    out = put_text(put_text(out, key), "\"");
-    for (size_t i = 0; name[i] != '\0' && i < MAX_NAME; i++)
-        if (isalnum((unsigned char)name[i]) || name[i] == '_' || name[i] == '-')
-            *out++ = name[i];
-    return put_text(out, "\"");
-}
-
-static char *put_record(char *out, const struct tilery_record *record, bool ns)
-{
-    out = put_number(out, "{\"task_id\":", record->task_id);
-    out = put_number(out, ",\"thread_id\":", record->thread_id);
-    out = put_number(out, ",\"tile_x\":", record->tile_x);
-    out = put_number(out, ",\"tile_y\":", record->tile_y);
-    out = put_number(out, ",\"tile_w\":", record->tile_w);
-    out = put_number(out, ",\"tile_h\":", record->tile_h);
-    out = put_number(out, ",\"start_time_ms\":", record->start_time_ms);
-    out = put_number(out, ",\"duration_ms\":", record->duration_ms);
-    out = put_number(out, ",\"pixels_computed\":", record->pixels_computed);
+    out = format_number(out, "{\"task_id\":", record->task_id);
+    out = format_number(out, ",\"thread_id\":", record->thread_id);
+    out = format_number(out, ",\"tile_x\":", record->tile_x);
+    out = format_number(out, ",\"tile_y\":", record->tile_y);
+    out = format_number(out, ",\"tile_w\":", record->tile_w);
+    out = format_number(out, ",\"tile_h\":", record->tile_h);
+    out = format_number(out, ",\"start_time_ms\":", record->start_time_ms);
+    out = format_number(out, ",\"duration_ms\":", record->duration_ms);
+    out = format_number(out, ",\"pixels_computed\":", record->pixels_computed);
     if (ns) {
-        out = put_number(out, ",\"start_time_ns\":", record->start_time_ns);
-        out = put_number(out, ",\"duration_ns\":", record->duration_ns);
+        out = format_number(out, ",\"start_time_ns\":", record->start_time_ns);
+        out = format_number(out, ",\"duration_ns\":", record->duration_ns);
     }
-    return put_text(out, "}");
+    return format_text(out, "}");
+}
+
+char *format_summary(char *out, const tilery_result *result)
+{
+    struct tilery_summary summary = tilery_result_summary(result);
+
+    out = format_number(out, "{\"wall_ns\":", summary.wall_ns);
+    out = format_number(out, ",\"queue_ns\":", summary.queue_ns);
+    out = format_number(out, ",\"tiles_planned\":", summary.tiles_planned);
+    out = format_number(out, ",\"tiles_done\":", summary.tiles_done);
+    out = format_text(out, summary.time_limited ? ",\"time_limited\":true" : ",\"time_limited\":false");
+    out = format_number(out, ",\"pixels\":", summary.pixels);
+    out = format_number(out, ",\"iterations\":", summary.iterations);
+    out = format_double(out, ",\"imbalance\":", summary.imbalance);
+    out = format_name(out, ",\"kernel\":", summary.kernel);
+    out = format_name(out, ",\"schedule\":", tilery_schedule_name(summary.schedule));
+    return format_text(out, ",\"threads\":[");
+}
+
+char *format_thread(char *out, const struct tilery_thread *thread)
+{
+    out = format_number(out, "{\"thread_id\":", thread->thread_id);
+    out = format_number(out, ",\"busy_ns\":", thread->busy_ns);
+    out = format_number(out, ",\"tiles\":", thread->tiles);
+    return format_text(out, "}");
 }
 
 /* What was asked for beyond the document. */
 static char *put_choices(char *out, const struct tilery_compute_request *request,
-                         const struct json_options *options)
+                         const struct format_options *options)
 {
     const struct tilery_region *region = &request->region;
 
     if (options->schedule)
-        out = put_name(out, ",\"schedule\":", tilery_schedule_name(request->schedule));
+        out = format_name(out, ",\"schedule\":", tilery_schedule_name(request->schedule));
     if (options->kernel)
-        out = put_name(out, ",\"kernel\":", request->kernel);
+        out = format_name(out, ",\"kernel\":", request->kernel);
     if (options->region) {
-        out = put_double(out, ",\"region\":[", region->re_min);
-        out = put_double(out, ",", region->im_min);
-        out = put_double(out, ",", region->re_span);
-        out = put_double(out, ",", region->im_span);
-        out = put_text(out, "]");
+        out = format_double(out, ",\"region\":[", region->re_min);
+        out = format_double(out, ",", region->im_min);
+        out = format_double(out, ",", region->re_span);
+        out = format_double(out, ",", region->im_span);
+        out = format_text(out, "]");
     }
     return out;
 }
 
-static char *put_tail(char *out, const struct json_reply *reply)
+static char *put_params(char *out, const struct format_writer *writer)
 {
-    const struct tilery_compute_request *request = reply->request;
+    const struct tilery_compute_request *request = writer->request;
     bool concurrent = request->mode != TILERY_MODE_SEQUENTIAL;
 
-    out = put_number(out, "],\"params\":{\"width\":", request->width);
-    out = put_number(out, ",\"height\":", request->height);
-    out = put_number(out, ",\"tile_w\":", request->tile_w);
-    out = put_number(out, ",\"tile_h\":", request->tile_h);
-    out = put_number(out, ",\"max_iter\":", request->max_iter);
-    out = put_number(out, ",\"time_limit_ms\":", request->time_limit_ms);
+    out = format_number(out, "],\"params\":{\"width\":", request->width);
+    out = format_number(out, ",\"height\":", request->height);
+    out = format_number(out, ",\"tile_w\":", request->tile_w);
+    out = format_number(out, ",\"tile_h\":", request->tile_h);
+    out = format_number(out, ",\"max_iter\":", request->max_iter);
+    out = format_number(out, ",\"time_limit_ms\":", request->time_limit_ms);
     if (concurrent)
-        out = put_number(out, ",\"num_threads\":", request->num_threads);
-    out = put_choices(out, request, &reply->options);
-    return put_text(out, concurrent ? ",\"mode\":\"concurrent\"},\"message\":\"Concurrent tasks executed "
-                                      "successfully\""
-                                    : ",\"mode\":\"sequential\"},\"message\":\"Sequential tasks executed "
-                                      "successfully\"");
+        out = format_number(out, ",\"num_threads\":", request->num_threads);
+    out = put_choices(out, request, &writer->options);
+    return format_text(out, concurrent ? ",\"mode\":\"concurrent\"},\"message\":\"Concurrent tasks executed "
+                                         "successfully\""
+                                       : ",\"mode\":\"sequential\"},\"message\":\"Sequential tasks executed "
+                                         "successfully\"");
 }
 
-static char *put_summary(char *out, const tilery_result *result)
+static char *put_records(struct format_writer *writer, char *out, const char *end)
 {
-    struct tilery_summary summary = tilery_result_summary(result);
+    size_t count = tilery_result_count(writer->result);
 
-    out = put_number(out, ",\"summary\":{\"wall_ns\":", summary.wall_ns);
-    out = put_number(out, ",\"queue_ns\":", summary.queue_ns);
-    out = put_number(out, ",\"tiles_planned\":", summary.tiles_planned);
-    out = put_number(out, ",\"tiles_done\":", summary.tiles_done);
-    out = put_text(out, summary.time_limited ? ",\"time_limited\":true" : ",\"time_limited\":false");
-    out = put_number(out, ",\"pixels\":", summary.pixels);
-    out = put_number(out, ",\"iterations\":", summary.iterations);
-    out = put_double(out, ",\"imbalance\":", summary.imbalance);
-    out = put_name(out, ",\"kernel\":", summary.kernel);
-    out = put_name(out, ",\"schedule\":", tilery_schedule_name(summary.schedule));
-    return put_text(out, ",\"threads\":[");
-}
+    for (; writer->next < count && format_fits(out, end); writer->next++) {
+        struct tilery_record record = tilery_result_record(writer->result, writer->next);
 
-static char *put_records(struct json_reply *reply, char *out, const char *end)
-{
-    size_t count = tilery_result_count(reply->result);
-
-    for (; reply->next < count && (size_t)(end - out) >= MAX_PIECE; reply->next++) {
-        struct tilery_record record = tilery_result_record(reply->result, reply->next);
-
-        if (reply->next != 0)
-            out = put_text(out, ",");
-        out = put_record(out, &record, reply->options.ns);
+        if (writer->next != 0)
+            *out++ = ',';
+        out = format_record(out, &record, writer->options.ns);
     }
-    if (reply->next == count)
-        reply->stage = JSON_TAIL;
+    if (writer->next == count)
+        format_enter(writer, PARAMS);
     return out;
 }
 
-static char *put_threads(struct json_reply *reply, char *out, const char *end)
+static char *put_threads(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_summary(reply->result).threads;
+    size_t count = tilery_result_summary(writer->result).threads;
 
-    for (; reply->next < count && (size_t)(end - out) >= MAX_PIECE; reply->next++) {
-        struct tilery_thread thread = tilery_result_thread(reply->result, reply->next);
+    for (; writer->next < count && format_fits(out, end); writer->next++) {
+        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
 
-        out = put_number(out, reply->next != 0 ? ",{\"thread_id\":" : "{\"thread_id\":", thread.thread_id);
-        out = put_number(out, ",\"busy_ns\":", thread.busy_ns);
-        out = put_number(out, ",\"tiles\":", thread.tiles);
-        out = put_text(out, "}");
+        if (writer->next != 0)
+            *out++ = ',';
+        out = format_thread(out, &thread);
     }
-    if (reply->next == count)
-        reply->stage = JSON_CLOSE;
+    if (writer->next == count)
+        format_enter(writer, CLOSE);
     return out;
 }
 
-static char *put_stage(struct json_reply *reply, char *out, const char *end)
+char *format_json(struct format_writer *writer, char *out, const char *end)
 {
-    switch (reply->stage) {
-    case JSON_HEAD:
-        reply->stage = JSON_RECORDS;
-        return put_text(out, "{\"success\":true,\"data\":[");
-    case JSON_RECORDS:
-        return put_records(reply, out, end);
-    case JSON_TAIL:
-        reply->stage = reply->options.summary ? JSON_SUMMARY : JSON_CLOSE;
-        return put_tail(out, reply);
-    case JSON_SUMMARY:
-        reply->stage = JSON_THREADS;
-        reply->next = 0;
-        return put_summary(out, reply->result);
-    case JSON_THREADS:
-        return put_threads(reply, out, end);
-    case JSON_CLOSE:
-        reply->stage = JSON_END;
-        return put_text(out, reply->options.summary ? "]}}" : "}");
-    case JSON_END:
-        break;
+    switch (writer->stage) {
+    case HEAD:
+        format_enter(writer, RECORDS);
+        return format_text(out, "{\"success\":true,\"data\":[");
+    case RECORDS:
+        return put_records(writer, out, end);
+    case PARAMS:
+        format_enter(writer, writer->options.summary ? SUMMARY : CLOSE);
+        return put_params(out, writer);
+    case SUMMARY:
+        format_enter(writer, THREADS);
+        return format_summary(format_text(out, ",\"summary\":"), writer->result);
+    case THREADS:
+        return put_threads(writer, out, end);
+    default:
+        format_enter(writer, FORMAT_END);
+        return format_text(out, writer->options.summary ? "]}}" : "}");
     }
-    return out;
-}
-
-size_t json_reply_next(struct json_reply *reply, char *buffer, size_t size)
-{
-    char *out = buffer;
-    const char *end = buffer + size;
-
-    while (reply->stage != JSON_END && (size_t)(end - out) >= MAX_PIECE)
-        out = put_stage(reply, out, end);
-    return (size_t)(out - buffer);
 }

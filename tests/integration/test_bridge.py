@@ -149,6 +149,24 @@ class Additions(ServedTest):
             self.assertRegex(response.headers["X-Request-Id"], "^[0-9a-f]{32}$")
 
 
+class Trace(ServedTest):
+    def test_a_trace_has_a_lane_a_thread_and_every_tile_in_it(self):
+        response, body = get(self.bridge.url, "/api/compute/trace.json?summary=0&" + QUERY)
+        self.assertEqual((response.status, response.headers["Content-Type"]), (200, "application/json"))
+        events = json.loads(body)["traceEvents"]
+        lanes = [event for event in events if event["name"] == "thread_name"]
+        self.assertEqual([lane["args"]["name"] for lane in lanes], ["thread 0", "thread 1"])
+        tiles = [event for event in events if event["ph"] == "X"]
+        self.assertEqual(sorted(tile["args"]["task_id"] for tile in tiles), list(range(9)))
+        for lane in (0, 1):
+            ends = 0
+            for tile in sorted((tile for tile in tiles if tile["tid"] == lane), key=lambda tile: tile["ts"]):
+                self.assertGreaterEqual(tile["ts"], ends)
+                ends = tile["ts"] + tile["dur"] - 0.001
+        self.assertNotIn(b"time limit", body)
+        self.assertIn(b"time limit", get(self.bridge.url, "/api/compute/trace.json?time_limit_ms=0")[1])
+
+
 class Post(ServedTest):
     def post(self, body, query="", path="concurrent"):
         response, answer = get(self.bridge.url, f"/api/compute/{path}?{query}", "POST",

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The programs as their users meet them."""
 import array
+import csv
 import json
 import os
 import re
@@ -12,6 +13,9 @@ import tempfile
 import unittest
 
 from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, ROOT, Process, ServedTest, fnv1a, program, tilery
+
+UMASK = os.umask(0)
+os.umask(UMASK)
 
 
 class CommandLine(ServedTest):
@@ -88,6 +92,50 @@ class CommandLine(ServedTest):
                 answer = subprocess.run([program(name), option], capture_output=True, text=True, check=False)
                 self.assertEqual((answer.returncode, answer.stderr), (0, ""))
                 self.assertIn(name, answer.stdout)
+
+
+class Formats(ServedTest):
+    def compute(self, name, *arguments):
+        answer = tilery(self.server.url, "compute", *OPTIONS, "--format", name, *arguments)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        return answer.stdout
+
+    def test_every_format_has_every_record(self):
+        lines = self.compute("ndjson", "--summary").splitlines()
+        records = [json.loads(line) for line in lines]
+        self.assertEqual(sorted(record["task_id"] for record in records[:-1]), list(range(9)))
+        self.assertEqual(records[-1]["summary"]["tiles_done"], 9)
+        rows = list(csv.DictReader(self.compute("csv").splitlines()))
+        self.assertEqual(list(rows[0]), list(records[0]))
+        self.assertEqual(sorted(int(row["task_id"]) for row in rows), list(range(9)))
+        self.assertEqual(sum(event["ph"] == "X" for event in json.loads(self.compute("trace"))["traceEvents"]), 9)
+        table = self.compute("table")
+        self.assertEqual(sorted(int(line.split()[0]) for line in table.splitlines()[1:10]), list(range(9)))
+        self.assertIn("9 of 9 tiles, 9216 pixels", table)
+        plain = json.loads(self.compute("json", "--ns", "--summary"))
+        self.assertEqual((list(plain["data"][0]), plain["summary"]["tiles_done"]), (list(records[0]), 9))
+
+    def test_unknown_formats_are_usage_errors(self):
+        for command, name in (("compute", "raw"), ("render", "json"), ("compute", "")):
+            answer = tilery(self.server.url, command, "--format", name, "--output", "/nowhere/at/all")
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""))
+            self.assertIn(f'format is "{name}"', answer.stderr)
+
+    def test_an_output_appears_when_it_is_whole_and_what_was_there_stays_until_then(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = os.path.join(directory, "answer")
+            for content in ("first", "second"):
+                with open(file, "w", encoding="utf-8") as out:
+                    out.write(content)
+                answer = tilery(self.server.url, "compute", "--kernel", "quantum", "--output", file)
+                self.assertEqual(answer.returncode, 3)
+                with open(file, encoding="utf-8") as kept:
+                    self.assertEqual(kept.read(), content)
+                self.assertEqual(tilery(self.server.url, "compute", *OPTIONS, "--output", file).returncode, 0)
+                with open(file, encoding="utf-8") as written:
+                    self.check_documented(written.read())
+                self.assertEqual(os.listdir(directory), ["answer"])
+            self.assertEqual(os.stat(file).st_mode & 0o777, 0o666 & ~UMASK)
 
 
 class Render(ServedTest):

@@ -1,0 +1,53 @@
+#ifndef TILERY_FORMAT_FORMAT_H
+#define TILERY_FORMAT_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tilery/client.h"
+
+/* How a computation's records are written. */
+enum format {
+    FORMAT_JSON,   /* the documented JSON, compact: {"success": true, "data": [records], "params": ...} */
+    FORMAT_NDJSON, /* a record a line, with ns; the summary last, where it is asked for */
+    FORMAT_CSV,    /* a record a line, with ns, under a line of names: RFC 4180 with plain line feeds */
+    FORMAT_TABLE,  /* for people: a record a line, and the summary, in milliseconds */
+    FORMAT_TRACE   /* Chrome's trace events, for Perfetto: a lane a thread */
+};
+
+/* By its lower-case name. False when there is none of that name. */
+bool format_find(const char *name, enum format *out);
+
+/* What is added to the documented JSON. All zero: nothing. */
+struct format_options {
+    bool ns;      /* start_time_ns and duration_ns in every record */
+    bool summary; /* "summary", after the documented keys */
+    /* These in "params", too. */
+    bool schedule, kernel, region;
+};
+
+/*
+ * Writes a result in pieces of any size, so that a million records need no more memory than ten. Plain data;
+ * nothing to free. The request and the result stay the caller's and outlive it.
+ */
+struct format_writer {
+    enum format format;
+    const struct tilery_compute_request *request;
+    const tilery_result *result;
+    struct format_options options;
+    unsigned stage; /* 0 at first; each format has its own */
+    size_t next;    /* record or thread, within a stage */
+};
+
+/* options may be NULL. */
+void format_init(struct format_writer *writer, enum format format,
+                 const struct tilery_compute_request *request, const tilery_result *result,
+                 const struct format_options *options);
+
+/* The buffer given to format_next holds at least this many bytes. */
+#define FORMAT_MIN_BUFFER 1024u
+
+/* Writes the next piece, not terminated, and returns its length; 0 when all is written. */
+size_t format_next(struct format_writer *writer, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef TILERY_FORMAT_INTERNAL_H
+#define TILERY_FORMAT_INTERNAL_H
+
+#include "format.h"
+
+/* The longest piece, the JSON summary without its threads, is well below this: ten keys, numbers of at most
+ * twenty digits, and a kernel's name of at most FORMAT_MAX_NAME characters. */
+#define FORMAT_MAX_PIECE 768u
+#define FORMAT_MAX_NAME 64
+
+#define FORMAT_END 99u /* the stage after the last */
+
+/* Each writes one piece of the writer's stage into a buffer with room for it, and returns its end. */
+typedef char *format_stage_fn(struct format_writer *writer, char *out, const char *end);
+format_stage_fn format_json, format_ndjson, format_csv, format_table, format_trace;
+
+/* Whether another piece fits. */
+static inline bool format_fits(const char *out, const char *end)
+{
+    return (size_t)(end - out) >= FORMAT_MAX_PIECE;
+}
+
+/* The next stage, with its items from the first on. */
+static inline void format_enter(struct format_writer *writer, unsigned stage)
+{
+    writer->stage = stage;
+    writer->next = 0;
+}
+
+/* Each returns the end of what it wrote. */
+char *format_text(char *out, const char *text);
+char *format_number(char *out, const char *before, uint64_t value);
+/* The shortest form that reads back as the same double; null where JSON has none. */
+char *format_double(char *out, const char *before, double value);
+/* ns with three digits after the point, in units of 1,000^power ns: 1 for us, 2 for ms. */
+char *format_ns(char *out, const char *before, uint64_t ns, unsigned power);
+/* Names come from lists of lower-case words; what is none of these, from elsewhere, is left out. */
+char *format_word(char *out, const char *before, const char *word);
+/* The same in quotes. */
+char *format_name(char *out, const char *before, const char *name);
+
+/* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
+char *format_record(char *out, const struct tilery_record *record, bool ns);
+char *format_summary(char *out, const tilery_result *result);
+char *format_thread(char *out, const struct tilery_thread *thread);
+
+#endif

@@ -1,0 +1,156 @@
+/* The formats of a record a line: NDJSON, CSV and the table for people. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "internal.h"
+
+enum { HEAD, RECORDS, SUMMARY, THREADS, CLOSE };
+
+typedef char *put_record_fn(char *out, const struct tilery_record *record);
+
+static char *put_rows(struct format_writer *writer, char *out, const char *end, put_record_fn *put)
+{
+    size_t count = tilery_result_count(writer->result);
+
+    for (; writer->next < count && format_fits(out, end); writer->next++) {
+        struct tilery_record record = tilery_result_record(writer->result, writer->next);
+
+        out = format_text(put(out, &record), "\n");
+    }
+    if (writer->next == count)
+        format_enter(writer, SUMMARY);
+    return out;
+}
+
+/* ---- NDJSON ---- */
+
+static char *put_ndjson(char *out, const struct tilery_record *record)
+{
+    return format_record(out, record, true);
+}
+
+static char *put_ndjson_threads(struct format_writer *writer, char *out, const char *end)
+{
+    size_t count = tilery_result_summary(writer->result).threads;
+
+    for (; writer->next < count && format_fits(out, end); writer->next++) {
+        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
+
+        if (writer->next != 0)
+            *out++ = ',';
+        out = format_thread(out, &thread);
+    }
+    if (writer->next < count)
+        return out;
+    format_enter(writer, FORMAT_END);
+    return format_text(out, "]}}\n");
+}
+
+char *format_ndjson(struct format_writer *writer, char *out, const char *end)
+{
+    switch (writer->stage) {
+    case HEAD:
+        format_enter(writer, RECORDS);
+        return out;
+    case RECORDS:
+        return put_rows(writer, out, end, put_ndjson);
+    case SUMMARY:
+        format_enter(writer, writer->options.summary ? THREADS : FORMAT_END);
+        return writer->options.summary ? format_summary(format_text(out, "{\"summary\":"), writer->result)
+                                       : out;
+    default:
+        return put_ndjson_threads(writer, out, end);
+    }
+}
+
+/* ---- CSV ---- */
+
+static char *put_csv(char *out, const struct tilery_record *record)
+{
+    out = format_number(out, "", record->task_id);
+    out = format_number(out, ",", record->thread_id);
+    out = format_number(out, ",", record->tile_x);
+    out = format_number(out, ",", record->tile_y);
+    out = format_number(out, ",", record->tile_w);
+    out = format_number(out, ",", record->tile_h);
+    out = format_number(out, ",", record->start_time_ms);
+    out = format_number(out, ",", record->duration_ms);
+    out = format_number(out, ",", record->pixels_computed);
+    out = format_number(out, ",", record->start_time_ns);
+    return format_number(out, ",", record->duration_ns);
+}
+
+char *format_csv(struct format_writer *writer, char *out, const char *end)
+{
+    switch (writer->stage) {
+    case HEAD:
+        format_enter(writer, RECORDS);
+        return format_text(out, "task_id,thread_id,tile_x,tile_y,tile_w,tile_h,start_time_ms,duration_ms,"
+                                "pixels_computed,start_time_ns,duration_ns\n");
+    case RECORDS:
+        return put_rows(writer, out, end, put_csv);
+    default:
+        format_enter(writer, FORMAT_END);
+        return out;
+    }
+}
+
+/* ---- The table ---- */
+
+static char *put_table(char *out, const struct tilery_record *record)
+{
+    return out + sprintf(out,
+                         "%8" PRIu32 " %7" PRIu32 " %7" PRIu32 " %7" PRIu32 " %6" PRIu32 " x %-6" PRIu32
+                         " %12.3f %12.3f",
+                         record->task_id, record->thread_id, record->tile_x, record->tile_y, record->tile_w,
+                         record->tile_h, (double)record->start_time_ns / 1e6,
+                         (double)record->duration_ns / 1e6);
+}
+
+static char *put_table_summary(char *out, const tilery_result *result)
+{
+    struct tilery_summary summary = tilery_result_summary(result);
+
+    out += sprintf(out, "\n%" PRIu64 " of %" PRIu64 " tiles%s, %" PRIu64 " pixels, %" PRIu64 " iterations\n",
+                   summary.tiles_done, summary.tiles_planned,
+                   summary.time_limited ? ", then the time limit was over" : "", summary.pixels,
+                   summary.iterations);
+    out += sprintf(out, "%.3f ms on %zu threads, imbalance %.3f", (double)summary.wall_ns / 1e6,
+                   summary.threads, summary.imbalance);
+    out = format_word(out, ", kernel ", summary.kernel);
+    out = format_word(out, ", schedule ", tilery_schedule_name(summary.schedule));
+    return out + sprintf(out, "\n\n%8s %7s %12s %6s\n", "thread", "tiles", "busy ms", "busy");
+}
+
+static char *put_table_threads(struct format_writer *writer, char *out, const char *end)
+{
+    struct tilery_summary summary = tilery_result_summary(writer->result);
+
+    for (; writer->next < summary.threads && format_fits(out, end); writer->next++) {
+        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
+
+        out += sprintf(out, "%8" PRIu32 " %7" PRIu64 " %12.3f %5.1f%%\n", thread.thread_id, thread.tiles,
+                       (double)thread.busy_ns / 1e6,
+                       summary.wall_ns != 0 ? 100 * (double)thread.busy_ns / (double)summary.wall_ns : 0.0);
+    }
+    if (writer->next == summary.threads)
+        format_enter(writer, FORMAT_END);
+    return out;
+}
+
+char *format_table(struct format_writer *writer, char *out, const char *end)
+{
+    switch (writer->stage) {
+    case HEAD:
+        format_enter(writer, RECORDS);
+        return out + sprintf(out, "%8s %7s %7s %7s %6s   %-6s %12s %12s\n", "task", "thread", "x", "y", "w",
+                             "h", "start ms", "duration ms");
+    case RECORDS:
+        return put_rows(writer, out, end, put_table);
+    case SUMMARY:
+        format_enter(writer, THREADS);
+        return put_table_summary(out, writer->result);
+    default:
+        return put_table_threads(writer, out, end);
+    }
+}
