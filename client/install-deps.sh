@@ -6,7 +6,7 @@
 set -eu
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
-    libmicrohttpd-dev libjansson-dev ca-certificates curl)
+    libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
 case ${1:-} in
 build) ;;
 tests) packages+=(check clang-format python3 jq nng-utils protobuf-compiler) ;;

@@ -12,8 +12,9 @@
 struct cli_options {
     const char *server;
     const char *command;
-    const char *output; /* "-" is stdout */
-    const char *format; /* NULL: the command's own */
+    const char *output;  /* "-" is stdout */
+    const char *format;  /* NULL: the command's own */
+    const char *palette; /* the same */
     struct format_options json;
     bool time_limited; /* --time-limit-ms was given */
     struct tilery_compute_request request;

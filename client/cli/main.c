@@ -11,7 +11,16 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery " TILERY_VERSION;
 
-enum { OPT_FIELD = 256, OPT_KERNEL = 300, OPT_TIMEOUT, OPT_REQUEST_ID, OPT_FORMAT, OPT_SUMMARY, OPT_NS };
+enum {
+    OPT_FIELD = 256,
+    OPT_KERNEL = 300,
+    OPT_TIMEOUT,
+    OPT_REQUEST_ID,
+    OPT_FORMAT,
+    OPT_PALETTE,
+    OPT_SUMMARY,
+    OPT_NS
+};
 
 /* The options that are fields of the request: --tile-w sets tile_w. */
 static const char *const fields[] = {"width",      "height",        "tile_w",      "tile_h",
@@ -39,10 +48,11 @@ static const struct argp_option options[] = {
      "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
     {"kernel", OPT_KERNEL, "NAME", 0, "auto (default) or one that `tilery info` lists", 0},
     {"format", OPT_FORMAT, "FORMAT", 0,
-     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: raw "
-     "(default: "
-     "escape counts, row by row, little-endian uint16)",
+     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: png, pgm, "
+     "raw "
+     "(default: escape counts, row by row, little-endian uint16)",
      0},
+    {"palette", OPT_PALETTE, "NAME", 0, "Of a png: viridis (default), magma, grey, or thread", 0},
     {"output", 'o', "FILE", 0, "Where to write (default: -, stdout); a file appears when it is whole", 0},
     {0, 0, 0, 0, "compute --format json and ndjson:", 2},
     {"summary", OPT_SUMMARY, NULL, 0, "What the run came to, after the documented keys", 0},
@@ -92,6 +102,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_FORMAT:
         cli->format = arg;
+        return 0;
+    case OPT_PALETTE:
+        cli->palette = arg;
         return 0;
     case OPT_SUMMARY:
         cli->json.summary = true;

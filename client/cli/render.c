@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "image.h"
 
 #define BAND_BYTES (UINT64_C(8) << 20)
 #define NO_TIME_LIMIT_MS 600000
@@ -25,6 +26,8 @@ struct render {
     uint64_t band_rows;                       /* of tiles */
     uint64_t next;                            /* the first row of tiles that no band has yet */
     uint16_t *counts;                         /* a band's */
+    uint8_t *threads;                         /* the same for its threads; NULL when nobody asks for them */
+    struct image *image;
     struct cli_output output;
 };
 
@@ -79,9 +82,14 @@ static enum tilery_status read_band(const struct render *render, const struct ba
             (uint64_t)tile->tile_y + tile->rows > band->first_row + band->rows ||
             (uint64_t)tile->tile_x + tile->columns > width)
             return bad_tile(tile, error);
-        for (uint32_t y = 0; y < tile->rows; y++)
-            memcpy(&render->counts[(tile->tile_y - band->first_row + y) * width + tile->tile_x],
-                   &tile->counts[(size_t)y * tile->columns], tile->columns * sizeof *tile->counts);
+        for (uint32_t y = 0; y < tile->rows; y++) {
+            uint64_t at = (tile->tile_y - band->first_row + y) * width + tile->tile_x;
+
+            memcpy(&render->counts[at], &tile->counts[(size_t)y * tile->columns],
+                   tile->columns * sizeof *tile->counts);
+            if (render->threads != NULL)
+                memset(&render->threads[at], (int)tile->thread_id, tile->columns);
+        }
     }
     if (tilery_stream_tiles_received(band->stream) == tilery_stream_tiles_planned(band->stream))
         return TILERY_OK;
@@ -96,7 +104,6 @@ static enum tilery_status read_band(const struct render *render, const struct ba
 
 static int write_bands(struct render *render)
 {
-    uint64_t width = render->options->request.width;
     struct tilery_error error;
     struct band band, next;
     int status = 0;
@@ -106,8 +113,7 @@ static int write_bands(struct render *render)
     while (status == 0 && band.stream != NULL) {
         if (open_band(render, &next, &error) != TILERY_OK || read_band(render, &band, &error) != TILERY_OK)
             status = cli_fail(render->options, &error);
-        else if (fwrite(render->counts, sizeof *render->counts, band.rows * width, render->output.file) !=
-                 band.rows * width)
+        else if (!image_rows(render->image, render->counts, render->threads, (uint32_t)band.rows))
             status = cli_output_failed(render->options->output);
         tilery_stream_close(band.stream);
         band = next;
@@ -116,35 +122,76 @@ static int write_bands(struct render *render)
     return status;
 }
 
+static bool write_output(void *arg, const void *bytes, size_t len)
+{
+    const struct render *render = arg;
+
+    return fwrite(bytes, 1, len, render->output.file) == len;
+}
+
+static int write_image(struct render *render, enum image_format format, enum image_palette palette)
+{
+    const struct tilery_compute_request *request = &render->options->request;
+    const struct image_options image = {.format = format,
+                                        .palette = palette,
+                                        .width = (uint32_t)request->width,
+                                        .height = (uint32_t)request->height,
+                                        .max_iter = (uint32_t)request->max_iter,
+                                        .write = write_output,
+                                        .arg = render};
+    int status;
+
+    render->image = image_begin(&image);
+    if (render->image == NULL)
+        return cli_output_failed(render->options->output);
+    status = write_bands(render);
+    if (!image_end(render->image) && status == 0)
+        status = cli_output_failed(render->options->output);
+    return status;
+}
+
+static bool allocate(struct render *render, enum image_palette palette)
+{
+    const struct tilery_compute_request *request = &render->options->request;
+    uint64_t row_bytes = request->width * request->tile_h * sizeof(uint16_t), pixels;
+
+    render->columns_of_tiles = divide_up(request->width, request->tile_w);
+    render->rows_of_tiles = divide_up(request->height, request->tile_h);
+    render->band_rows = row_bytes < BAND_BYTES ? BAND_BYTES / row_bytes : 1;
+    pixels = least(render->band_rows * request->tile_h, request->height) * request->width;
+    render->counts = malloc(pixels * sizeof *render->counts);
+    if (palette == IMAGE_THREAD)
+        render->threads = malloc(pixels);
+    return render->counts != NULL && (palette != IMAGE_THREAD || render->threads != NULL);
+}
+
 int cli_render(tilery_client *client, const struct cli_options *options)
 {
     const struct tilery_compute_request *request = &options->request;
     struct render render = {.client = client, .options = options};
-    bool to_stdout = strcmp(options->output, "-") == 0;
-    uint64_t row_bytes = request->width * request->tile_h * sizeof(uint16_t);
+    enum image_format format = IMAGE_RAW;
+    enum image_palette palette = IMAGE_VIRIDIS;
     int status;
 
-    if (options->format != NULL && strcmp(options->format, "raw") != 0)
-        return cli_refuse("format", options->format, "raw");
+    if (options->format != NULL && !image_find_format(options->format, &format))
+        return cli_refuse("format", options->format, "png, pgm or raw");
+    if (options->palette != NULL && !image_find_palette(options->palette, &palette))
+        return cli_refuse("palette", options->palette, "grey, viridis, magma or thread");
     if (request->first_task != 0 || request->task_count != 0) {
         fprintf(stderr,
                 "tilery: render writes the whole image; --first-task and --task-count are for compute\n");
         return CLI_USAGE_EXIT;
     }
-    if (to_stdout && isatty(STDOUT_FILENO)) {
+    if (strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO)) {
         fprintf(stderr, "tilery: an image is not for a terminal; name a file with --output FILE\n");
         return CLI_USAGE_EXIT;
     }
-    render.columns_of_tiles = divide_up(request->width, request->tile_w);
-    render.rows_of_tiles = divide_up(request->height, request->tile_h);
-    render.band_rows = row_bytes < BAND_BYTES ? BAND_BYTES / row_bytes : 1;
-    render.counts = malloc(least(render.band_rows * request->tile_h, request->height) * request->width *
-                           sizeof *render.counts);
-    if (render.counts == NULL)
-        return cli_output_failed(options->output);
     status = cli_output_open(&render.output, options->output);
-    if (status == 0)
-        status = cli_output_close(&render.output, write_bands(&render));
+    if (status != 0)
+        return status;
+    status = allocate(&render, palette) ? write_image(&render, format, palette)
+                                        : cli_output_failed(options->output);
+    free(render.threads);
     free(render.counts);
-    return status;
+    return cli_output_close(&render.output, status);
 }

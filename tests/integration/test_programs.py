@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import zlib
 
 from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, ROOT, Process, ServedTest, fnv1a, program, tilery
 
@@ -138,6 +139,28 @@ class Formats(ServedTest):
             self.assertEqual(os.stat(file).st_mode & 0o777, 0o666 & ~UMASK)
 
 
+def pixels_of(png):
+    """The colours of an 8-bit RGB PNG, row by row."""
+    chunks, at = {}, 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at:at + 8])
+        data = png[at + 8:at + 8 + size]
+        if struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0] != zlib.crc32(kind + data):
+            raise AssertionError("a chunk's CRC is wrong")
+        chunks[kind] = chunks.get(kind, b"") + data
+        at += 12 + size
+    width, height, *shape = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    if shape != [8, 2, 0, 0, 0]:
+        raise AssertionError(f"not 8-bit RGB: {shape}")
+    rows, before, pixels = zlib.decompress(chunks[b"IDAT"]), bytes(3 * width), []
+    for y in range(height):
+        filtered = rows[y * (3 * width + 1):(y + 1) * (3 * width + 1)]
+        row = {0: filtered[1:], 2: bytes(a + b & 255 for a, b in zip(filtered[1:], before))}[filtered[0]]
+        pixels += zip(row[::3], row[1::3], row[2::3])
+        before = row
+    return pixels
+
+
 class Render(ServedTest):
     """The image as raw counts, from the server's streams."""
 
@@ -190,7 +213,31 @@ class Render(ServedTest):
         self.assertEqual(len(expected), 20000 * 400 * 2)
         self.assertEqual(self.image(*wide, "--tile-h", "7"), expected)
 
+    def test_a_pgm_holds_the_counts(self):
+        raw = self.image("--width", "70", "--height", "50", "--max-iter", "100")
+        pgm = self.image("--width", "70", "--height", "50", "--max-iter", "100", "--format", "pgm")
+        counts = array.array("H", raw)
+        counts.byteswap()
+        self.assertEqual(pgm, b"P5\n70 50\n256\n" + counts.tobytes())
+
+    def test_a_png_s_colours_follow_from_counts_and_threads(self):
+        shape = ["--width", "150", "--height", "100", "--max-iter", "90", "--tile-w", "32", "--tile-h", "32"]
+        counts = array.array("H", self.image(*shape))
+        for palette in ("grey", "viridis", "magma"):
+            colours = {}
+            for count, colour in zip(counts, pixels_of(self.image(*shape, "--format", "png", "--palette", palette))):
+                self.assertEqual(colours.setdefault(count, colour), colour)
+            self.assertEqual(colours.pop(90), (0, 0, 0))
+            lightness = [0.2126 * red + 0.7152 * green + 0.0722 * blue for _, (red, green, blue) in sorted(colours.items())]
+            self.assertEqual(lightness, sorted(lightness), palette)
+        png = self.image(*shape, "--format", "png", "--palette", "thread", "--num-threads", "2", "--schedule", "cyclic")
+        for i, (red, green, blue) in enumerate(pixels_of(png)):
+            task = i // 150 // 32 * 5 + i % 150 // 32
+            self.assertEqual(task % 2 == 0, red > blue, (i, task))
+
     def test_an_incomplete_image_is_a_failure_and_leaves_no_file(self):
+        if os.path.exists(self.file):
+            os.remove(self.file)
         result = self.render("--time-limit-ms", "0")
         self.assertEqual(result.returncode, 4)
         self.assertIn("time_limit_ms left 130 of a band's 130 tiles undone", result.stderr)
