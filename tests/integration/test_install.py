@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from test_programs import BIN, ROOT, Process
+from programs import BIN, ROOT, Process
 
 CONSUMER = os.path.join(ROOT, "tests", "install")
 STRICT = ["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror"]

@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from test_programs import PROTO, ROOT
+from programs import PROTO, ROOT
 
 RELEASED = os.path.join(ROOT, "tests", "vectors", "schema-0.1.txt")
 
