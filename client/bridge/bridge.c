@@ -129,7 +129,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return taken;
     }
     if (exchange->phase == EXCHANGE_CALLED)
-        return bridge_answer(exchange);
+        return exchange->answer(exchange);
     return exchange->phase == EXCHANGE_READING ? bridge_route(exchange, url) : MHD_YES;
 }
 
@@ -172,12 +172,13 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    bridge->http = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-        MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
-        MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    bridge->http =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
+                         MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED,
+                         on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
+                         MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
+                         MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     return bridge->http != NULL;
 }
 
@@ -228,9 +229,11 @@ const char *bridge_url(const struct bridge *bridge)
 
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
 {
-    MHD_socket listener = MHD_quiesce_daemon(bridge->http);
+    MHD_socket listener;
     struct timespec until;
 
+    bridge->draining = true;
+    listener = MHD_quiesce_daemon(bridge->http);
     if (listener != MHD_INVALID_SOCKET)
         (void)shutdown(listener, SHUT_RDWR);
     clock_gettime(CLOCK_MONOTONIC, &until);

@@ -18,6 +18,10 @@ struct bridge_options {
     tilery_client *client; /* the caller's; closed after the bridge has drained and before it is freed */
     const char *const *allowed_origins; /* besides loopback ones */
     size_t allowed_count;
+    bool check_host;                  /* only loopback names and these may stand in Host */
+    const char *const *allowed_hosts; /* without a port */
+    size_t host_count;
+    unsigned max_per_address; /* connections from one address; 0: no limit */
 };
 
 /* Serves when it returns. Ends with bridge_free. */

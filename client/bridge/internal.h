@@ -2,6 +2,7 @@
 #define TILERY_BRIDGE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include <microhttpd.h>
@@ -20,7 +21,11 @@ struct bridge {
     pthread_mutex_t mutex; /* guards in_hand */
     pthread_cond_t idle;
     unsigned in_hand; /* exchanges */
+    atomic_bool draining;
 };
+
+struct exchange;
+typedef enum MHD_Result bridge_answer_fn(struct exchange *exchange);
 
 /* One request and its answer. Made when the headers are read, freed when the answer is sent or the client is
  * gone. */
@@ -35,7 +40,7 @@ struct exchange {
     size_t body_len;
     bool too_long; /* the body, which is dropped */
     enum { EXCHANGE_READING, EXCHANGE_WAITING, EXCHANGE_CALLED } phase;
-    bool is_health;
+    bridge_answer_fn *answer; /* of phase CALLED */
     struct tilery_compute_request request;
     char kernel[33]; /* the request's */
     enum format format;
@@ -49,8 +54,8 @@ struct exchange {
 
 /* routes.c: answers the request, or suspends it until its call has ended. */
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
-/* Answers after the call has ended. */
-enum MHD_Result bridge_answer(struct exchange *exchange);
+enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
+                              const char *allow);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.
@@ -61,11 +66,16 @@ bool bridge_read_params(struct exchange *exchange);
 enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, const struct tilery_error *error,
                                   const char *allow);
 enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, const char *message);
+enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text);
 enum MHD_Result bridge_send_result(struct exchange *exchange);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
 enum MHD_Result bridge_send_head(struct exchange *exchange);  /* a GET's headers */
 
-/* cors.c: the headers that let a browser page of an allowed origin read the answer. */
+/* origin.c: whether the Host header names this service, where that is asked: a page of another name that a
+ * browser was led to this address by (DNS rebinding) is kept out. */
+bool bridge_host_allowed(const struct exchange *exchange);
+
+/* origin.c: the headers that let a browser page of an allowed origin read the answer. */
 void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connection,
                      struct MHD_Response *response);
 

@@ -16,26 +16,43 @@
 #define DEFAULT_LISTEN "127.0.0.1:8405"
 #define INNER_URL "inproc://tilery-bridge"
 #define USAGE_EXIT 64
-#define MAX_ORIGINS 16
+#define MAX_NAMES 16
+/* From one address, where others than this machine can reach the bridge. */
+#define MAX_PER_ADDRESS 256
 #define GRACE_MS 30000
 #define WATCHDOG_S 20
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
+enum { OPT_HOST = 256 };
+
 struct settings {
     const char *listen, *backend;
-    const char *origins[MAX_ORIGINS];
-    size_t origin_count;
+    const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
+    size_t origin_count, host_count;
 };
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
     {"backend", 'b', "URL", 0, "The Tilery server (TILERY_BACKEND; default: one inside this process)", 0},
     {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
+    {"allow-host", OPT_HOST, "NAME", 0,
+     "A name that the Host header may hold, besides loopback ones; repeatable (default: on a loopback "
+     "address "
+     "none, elsewhere any)",
+     0},
     {0},
 };
 
-static const char *const lists[] = {"allow-origin", NULL};
+static const char *const lists[] = {"allow-origin", "allow-host", NULL};
+
+static void add_name(const struct argp_state *state, const char *option, const char **names, size_t *count,
+                     const char *name)
+{
+    if (*count == MAX_NAMES)
+        argp_error(state, "more than %d of --%s", MAX_NAMES, option);
+    names[(*count)++] = name;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -49,9 +66,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         settings->backend = arg;
         return 0;
     case 'o':
-        if (settings->origin_count == MAX_ORIGINS)
-            argp_error(state, "more than %d allowed origins", MAX_ORIGINS);
-        settings->origins[settings->origin_count++] = arg;
+        add_name(state, "allow-origin", settings->origins, &settings->origin_count, arg);
+        return 0;
+    case OPT_HOST:
+        add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -108,9 +126,14 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
 
 static int run(const struct settings *settings, const sigset_t *signals)
 {
+    bool local = wire_address_is_local(settings->listen);
     struct bridge_options bridge = {.listen = settings->listen,
                                     .allowed_origins = settings->origins,
-                                    .allowed_count = settings->origin_count};
+                                    .allowed_count = settings->origin_count,
+                                    .check_host = local || settings->host_count != 0,
+                                    .allowed_hosts = settings->hosts,
+                                    .host_count = settings->host_count,
+                                    .max_per_address = local ? 0 : MAX_PER_ADDRESS};
     struct tilery_client_options client = {.server = settings->backend};
     struct daemon_options inner = DAEMON_DEFAULTS;
     const char *inner_url = INNER_URL;

@@ -97,6 +97,15 @@ enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, cons
     return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, json_response(json));
 }
 
+enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+
+    add_header(response, "Content-Type", "text/plain; charset=utf-8");
+    return queue(exchange, http, response);
+}
+
 enum MHD_Result bridge_send_empty(struct exchange *exchange)
 {
     return queue(exchange, MHD_HTTP_NO_CONTENT,

@@ -1,29 +1,47 @@
+/* The routes: what each path does, and with which methods. */
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 
-#define ALLOW "GET, HEAD, OPTIONS"
-#define ALLOW_POST "GET, HEAD, POST, OPTIONS"
 #define HEALTH_TIMEOUT_MS 2000
 
-enum route { ROUTE_CONCURRENT, ROUTE_SEQUENTIAL, ROUTE_TRACE, ROUTE_HEALTH, ROUTES };
+enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
 
-static const char *const paths[ROUTES] = {
-    [ROUTE_CONCURRENT] = "/api/compute/concurrent",
-    [ROUTE_SEQUENTIAL] = "/api/compute/sequential",
-    [ROUTE_TRACE] = "/api/compute/trace.json",
-    [ROUTE_HEALTH] = "/api/compute/health",
+typedef enum MHD_Result route_fn(struct exchange *exchange);
+
+static route_fn concurrent, sequential, trace, health, alive, ready;
+
+static const struct route {
+    const char *path;
+    unsigned methods;
+    route_fn *handle;
+} routes[] = {
+    {"/api/compute/concurrent", METHOD_GET | METHOD_POST, concurrent},
+    {"/api/compute/sequential", METHOD_GET | METHOD_POST, sequential},
+    {"/api/compute/trace.json", METHOD_GET | METHOD_POST, trace},
+    {"/api/compute/health", METHOD_GET, health},
+    {"/healthz", METHOD_GET, alive},
+    {"/readyz", METHOD_GET, ready},
 };
 
-static enum MHD_Result refuse(struct exchange *exchange, unsigned http, const char *message,
+#define ROUTES (sizeof routes / sizeof *routes)
+
+enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow)
 {
-    struct tilery_error error = {.status = TILERY_NOT_FOUND};
+    struct tilery_error error = {.status = TILERY_UNKNOWN};
 
     (void)snprintf(error.message, sizeof error.message, "%s", message);
     return bridge_send_error(exchange, http, &error, allow);
 }
+
+static enum MHD_Result send_failure(struct exchange *exchange)
+{
+    return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error, NULL);
+}
+
+/* ---- Calls ---- */
 
 /* The call has ended, on a thread of libtilery, or could not even begin. */
 static void called(struct exchange *exchange, const struct tilery_error *error)
@@ -48,46 +66,104 @@ static void checked(void *arg, const struct tilery_error *error)
     called(arg, error);
 }
 
-/* Suspended first: the callback may come before the call has returned. */
-static enum MHD_Result start_call(struct exchange *exchange)
+/* Suspended before the call: its callback may come before it has returned. */
+static void suspend(struct exchange *exchange, bridge_answer_fn *answer)
 {
-    tilery_client *client = exchange->bridge->options.client;
-    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
-    const struct tilery_call_options named = {.request_id = exchange->id};
-    struct tilery_error error;
-    enum tilery_status status;
-
+    exchange->answer = answer;
     exchange->phase = EXCHANGE_WAITING;
     MHD_suspend_connection(exchange->connection);
-    if (exchange->is_health)
-        status = tilery_health_async(client, &quick, checked, exchange, &error);
-    else
-        status = tilery_compute_async(client, &exchange->request, &named, computed, exchange, &error);
-    if (status != TILERY_OK)
+}
+
+/* ---- Computations ---- */
+
+static enum MHD_Result answer_compute(struct exchange *exchange)
+{
+    return exchange->failed ? send_failure(exchange) : bridge_send_result(exchange);
+}
+
+static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
+{
+    const struct tilery_call_options named = {.request_id = exchange->id};
+    struct tilery_error error;
+
+    exchange->format = format;
+    tilery_compute_request_init(&exchange->request);
+    exchange->request.mode = mode;
+    if (!bridge_read_params(exchange))
+        return send_failure(exchange);
+    if (strcmp(exchange->method, "HEAD") == 0)
+        return bridge_send_head(exchange);
+    suspend(exchange, answer_compute);
+    if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
+                             &error) != TILERY_OK)
         called(exchange, &error);
     return MHD_YES;
 }
 
-static enum MHD_Result handle(struct exchange *exchange, enum route route)
+static enum MHD_Result concurrent(struct exchange *exchange)
 {
-    exchange->is_health = route == ROUTE_HEALTH;
-    exchange->format = route == ROUTE_TRACE ? FORMAT_TRACE : FORMAT_JSON;
-    tilery_compute_request_init(&exchange->request);
-    if (route == ROUTE_SEQUENTIAL)
-        exchange->request.mode = TILERY_MODE_SEQUENTIAL;
-    if (!exchange->is_health && !bridge_read_params(exchange))
-        return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error,
-                                 NULL);
-    if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange);
-    return start_call(exchange);
+    return compute(exchange, TILERY_MODE_CONCURRENT, FORMAT_JSON);
 }
 
-static bool is_allowed(const char *method, enum route route)
+static enum MHD_Result sequential(struct exchange *exchange)
 {
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
-           (strcmp(method, "POST") == 0 && route != ROUTE_HEALTH);
+    return compute(exchange, TILERY_MODE_SEQUENTIAL, FORMAT_JSON);
 }
+
+static enum MHD_Result trace(struct exchange *exchange)
+{
+    return compute(exchange, TILERY_MODE_CONCURRENT, FORMAT_TRACE);
+}
+
+/* ---- Health: as documented, and as orchestrators ask ---- */
+
+static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
+{
+    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
+    struct tilery_error error;
+
+    if (strcmp(exchange->method, "HEAD") == 0)
+        return bridge_send_head(exchange);
+    suspend(exchange, answer);
+    if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
+        called(exchange, &error);
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_health(struct exchange *exchange)
+{
+    return bridge_send_health(exchange, !exchange->failed,
+                              exchange->failed ? exchange->error.message : "The Tilery server is serving");
+}
+
+static enum MHD_Result health(struct exchange *exchange)
+{
+    return check(exchange, answer_health);
+}
+
+static enum MHD_Result alive(struct exchange *exchange)
+{
+    return bridge_send_text(exchange, MHD_HTTP_OK, "ok\n");
+}
+
+static enum MHD_Result answer_ready(struct exchange *exchange)
+{
+    char text[sizeof exchange->error.message + 2];
+
+    if (!exchange->failed)
+        return bridge_send_text(exchange, MHD_HTTP_OK, "ready\n");
+    (void)snprintf(text, sizeof text, "%s\n", exchange->error.message);
+    return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, text);
+}
+
+static enum MHD_Result ready(struct exchange *exchange)
+{
+    if (exchange->bridge->draining)
+        return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the bridge is shutting down\n");
+    return check(exchange, answer_ready);
+}
+
+/* ---- Finding the route ---- */
 
 static enum MHD_Result refuse_length(struct exchange *exchange)
 {
@@ -95,45 +171,57 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
 
     if (exchange->too_long) {
         (void)snprintf(message, sizeof message, "the body is longer than %u bytes", BRIDGE_MAX_BODY);
-        return refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, message, NULL);
+        return bridge_refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, message, NULL);
     }
     (void)snprintf(message, sizeof message, "the URL has %zu bytes; at most %u are allowed",
                    exchange->url_len, BRIDGE_MAX_URL);
-    return refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
+    return bridge_refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
+}
+
+static enum MHD_Result refuse_path(struct exchange *exchange)
+{
+    char message[256] = "no such route; there are";
+
+    for (size_t i = 0; i < ROUTES; i++) {
+        size_t len = strlen(message);
+
+        (void)snprintf(message + len, sizeof message - len, "%s %s", i == 0 ? "" : ",", routes[i].path);
+    }
+    return bridge_refuse(exchange, MHD_HTTP_NOT_FOUND, message, NULL);
+}
+
+static unsigned method_of(const char *name)
+{
+    if (strcmp(name, "GET") == 0 || strcmp(name, "HEAD") == 0)
+        return METHOD_GET;
+    return strcmp(name, "POST") == 0 ? METHOD_POST : 0;
+}
+
+static enum MHD_Result refuse_method(struct exchange *exchange, unsigned methods)
+{
+    const char *allow = (methods & METHOD_POST) != 0 ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS";
+    char message[80];
+
+    (void)snprintf(message, sizeof message, "the method must be one of %s", allow);
+    return bridge_refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, message, allow);
 }
 
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
-    unsigned route = 0;
+    const struct route *route = routes;
 
     if (exchange->too_long || exchange->url_len > BRIDGE_MAX_URL)
         return refuse_length(exchange);
-
-    while (route < ROUTES && strcmp(path, paths[route]) != 0)
+    if (!bridge_host_allowed(exchange))
+        return bridge_refuse(exchange, MHD_HTTP_FORBIDDEN,
+                             "the Host header names no host of this service; see --allow-host", NULL);
+    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
         route++;
-    if (route == ROUTES)
-        return refuse(exchange, MHD_HTTP_NOT_FOUND,
-                      "no such route; there are /api/compute/concurrent, /api/compute/sequential, "
-                      "/api/compute/trace.json and /api/compute/health",
-                      NULL);
+    if (route == routes + ROUTES)
+        return refuse_path(exchange);
     if (strcmp(exchange->method, "OPTIONS") == 0)
         return bridge_send_empty(exchange);
-    if (!is_allowed(exchange->method, (enum route)route))
-        return refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED,
-                      route == ROUTE_HEALTH ? "the method must be one of " ALLOW
-                                            : "the method must be one of " ALLOW_POST,
-                      route == ROUTE_HEALTH ? ALLOW : ALLOW_POST);
-    return handle(exchange, (enum route)route);
-}
-
-enum MHD_Result bridge_answer(struct exchange *exchange)
-{
-    if (exchange->is_health)
-        return bridge_send_health(exchange, !exchange->failed,
-                                  exchange->failed ? exchange->error.message
-                                                   : "The Tilery server is serving");
-    if (exchange->failed)
-        return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error,
-                                 NULL);
-    return bridge_send_result(exchange);
+    if ((method_of(exchange->method) & route->methods) == 0)
+        return refuse_method(exchange, route->methods);
+    return route->handle(exchange);
 }

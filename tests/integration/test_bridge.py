@@ -167,6 +167,27 @@ class Trace(ServedTest):
         self.assertIn(b"time limit", get(self.bridge.url, "/api/compute/trace.json?time_limit_ms=0")[1])
 
 
+class Operation(ServedTest):
+    def test_orchestrators_learn_whether_it_lives_and_is_ready(self):
+        for path, said in (("/healthz", b"ok\n"), ("/readyz", b"ready\n")):
+            response, body = get(self.bridge.url, path)
+            self.assertEqual((response.status, body), (200, said))
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
+        self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)
+        self.assertEqual(get(bridge.url, "/readyz")[0].status, 503)
+        self.assertEqual(bridge.close(), 0)
+
+    def test_a_host_that_is_not_its_own_is_kept_out(self):
+        named = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--allow-host", "tilery.example")
+        for host, here, there in (("localhost", 200, 200), ("LOCALHOST:8405", 200, 200), ("[::1]:1", 200, 200),
+                                  ("tilery.example:80", 403, 200), ("evil.example", 403, 403), ("", 403, 403),
+                                  ("127.0.0.1.evil.example", 403, 403), ("localhost:1x", 403, 403)):
+            for url, status in ((self.bridge.url, here), (named.url, there)):
+                response, body = get(url, "/api/compute/health", headers={"Host": host})
+                self.assertEqual(response.status, status, (host, body))
+        self.assertEqual(named.close(), 0)
+
+
 class Post(ServedTest):
     def post(self, body, query="", path="concurrent"):
         response, answer = get(self.bridge.url, f"/api/compute/{path}?{query}", "POST",

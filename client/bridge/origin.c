@@ -1,29 +1,47 @@
-/* Cross-origin answers: https://fetch.spec.whatwg.org/#http-cors-protocol */
+/* Who may call: cross-origin answers, https://fetch.spec.whatwg.org/#http-cors-protocol, and the Host header.
+ */
 #include <string.h>
+#include <strings.h>
 
 #include "internal.h"
+
+/* name, and any port or none. */
+static bool is_host(const char *host, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strncasecmp(host, name, len) != 0)
+        return false;
+    if (host[len] == '\0')
+        return true;
+    return host[len] == ':' && host[len + 1] != '\0' &&
+           host[len + 1 + strspn(&host[len + 1], "0123456789")] == '\0';
+}
+
+static bool is_loopback_host(const char *host)
+{
+    return is_host(host, "localhost") || is_host(host, "127.0.0.1") || is_host(host, "[::1]");
+}
 
 /* http or https, a loopback host, and any port or none. */
 static bool is_loopback(const char *origin)
 {
-    static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
-
     if (strncmp(origin, "http://", 7) == 0)
-        origin += 7;
-    else if (strncmp(origin, "https://", 8) == 0)
-        origin += 8;
-    else
-        return false;
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        size_t len = strlen(hosts[i]);
+        return is_loopback_host(origin + 7);
+    return strncmp(origin, "https://", 8) == 0 && is_loopback_host(origin + 8);
+}
 
-        if (strncmp(origin, hosts[i], len) != 0)
-            continue;
-        if (origin[len] == '\0')
+bool bridge_host_allowed(const struct exchange *exchange)
+{
+    const struct bridge_options *options = &exchange->bridge->options;
+    const char *host =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+
+    if (host == NULL || !options->check_host || is_loopback_host(host))
+        return true; /* no browser sends none */
+    for (size_t i = 0; i < options->host_count; i++)
+        if (is_host(host, options->allowed_hosts[i]))
             return true;
-        if (origin[len] == ':' && origin[len + 1] != '\0')
-            return origin[len + 1 + strspn(&origin[len + 1], "0123456789")] == '\0';
-    }
     return false;
 }
 
