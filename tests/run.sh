@@ -6,6 +6,10 @@
 # build/tests.log. The exit status is 0 when something ran and nothing failed.
 set -eu
 cd "$(dirname "$0")/.."
+if [ $# -gt 0 ]; then
+    sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' tests/run.sh
+    [ "$1" = --help ] && exit 0 || exit 64
+fi
 log=build/tests.log
 
 # Sums up the log that ctest -V wrote, whose lines begin with a test program's number: each failed program's output, and
