@@ -301,6 +301,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
+    static const struct chart chart = {.title = "Times as fast as SCALAR, one thread (logarithmic)",
+                                       .group = "image",
+                                       .name = "kernel",
+                                       .value = "ratio",
+                                       .unit = " x",
+                                       .most = 10000};
     static const struct argp argp = {options, parse, NULL, "Measures the engine.", NULL, NULL, NULL};
     struct settings settings = {.runs = 5};
     json_t *memory, *kernels, *all;
@@ -322,7 +328,7 @@ int main(int argc, char **argv)
     json_object_set_new(all, "memory", memory);
     if (settings.json != NULL && json_dump_file(all, settings.json, JSON_INDENT(2)) != 0)
         status = 1;
-    if (settings.chart != NULL && !chart_write(settings.chart, kernels))
+    if (settings.chart != NULL && !chart_write(settings.chart, &chart, kernels))
         status = 1;
     if (status != 0)
         perror("cannot write");

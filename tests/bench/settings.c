@@ -1,0 +1,89 @@
+#include "settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "chart.h"
+
+enum { OPT_INPROC = 256, OPT_SERVE };
+
+static const struct argp_option options[] = {
+    {"runs", 'r', "N", 0, "Runs of each (default 5; quick: 2)", 0},
+    {"ms", 'm', "MS", 0, "How long each of them lasts (default 1000; quick: 200)", 0},
+    {"quick", 'q', NULL, 0, "Run each briefly", 0},
+    {"inproc", OPT_INPROC, NULL, 0, "Over inproc, too, where there is such a thing", 0},
+    {"json", 'j', "FILE", 0, "Write the figures as JSON, too", 0},
+    {"chart", 'c', "FILE", 0, "Draw the calls a second as SVG", 0},
+    {"serve", OPT_SERVE, "KIND", OPTION_HIDDEN, "", 0},
+    {0},
+};
+
+static unsigned number(const struct argp_state *state, const char *name, const char *text, unsigned max)
+{
+    char *end;
+    unsigned long value;
+
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > max)
+        argp_error(state, "--%s is \"%s\"; it must be a whole number from 1 to %u", name, text, max);
+    return (unsigned)value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct settings *settings = state->input;
+
+    switch (key) {
+    case 'r':
+        settings->runs = number(state, "runs", arg, 1000);
+        return 0;
+    case 'm':
+        settings->ms = number(state, "ms", arg, 60000);
+        return 0;
+    case 'q':
+        settings->quick = true;
+        return 0;
+    case OPT_INPROC:
+        settings->inproc = true;
+        return 0;
+    case 'j':
+        settings->json = arg;
+        return 0;
+    case 'c':
+        settings->chart = arg;
+        return 0;
+    case OPT_SERVE:
+        settings->serve = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void settings_parse(struct settings *settings, const char *doc, int argc, char **argv)
+{
+    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+
+    *settings = (struct settings){.runs = 0};
+    argp_err_exit_status = 64;
+    argp_parse(&argp, argc, argv, 0, NULL, settings);
+    if (settings->runs == 0)
+        settings->runs = settings->quick ? 2 : 5;
+    if (settings->ms == 0)
+        settings->ms = settings->quick ? 200 : 1000;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+bool settings_write(const struct settings *settings, const json_t *results)
+{
+    static const struct chart chart = {
+        .title = "Calls a second", .group = "load", .name = "side", .value = "calls_per_s", .unit = ""};
+
+    if ((settings->json == NULL || json_dump_file(results, settings->json, JSON_INDENT(2)) == 0) &&
+        (settings->chart == NULL || chart_write(settings->chart, &chart, json_object_get(results, "calls"))))
+        return true;
+    perror("cannot write");
+    return false;
+}
