@@ -1,50 +1,20 @@
 /* Blocking calls, and what a reply holds. */
-#include <pthread.h>
-
-#include "internal.h"
-
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    bool over;
-    nng_msg *reply;
-    struct wire_error error;
-};
-
-static void wake(void *arg, nng_msg *reply, const struct wire_error *error)
-{
-    struct waiter *waiter = arg;
-
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->reply = reply;
-    if (error != NULL)
-        waiter->error = *error;
-    waiter->over = true;
-    pthread_cond_signal(&waiter->ended);
-    pthread_mutex_unlock(&waiter->mutex);
-}
+#include "connection.h"
 
 enum wire_status call_blocking(tilery_client *client, const char *method, const ProtobufCMessage *request,
                                const struct tilery_call_options *options, nng_msg **reply,
                                struct wire_error *error)
 {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    enum wire_status status = call_start(client, method, request, options, true, wake, &waiter, error);
+    struct call *call;
 
     *reply = NULL;
-    if (status != WIRE_OK)
-        return status;
-    pthread_mutex_lock(&waiter.mutex);
-    while (!waiter.over)
-        pthread_cond_wait(&waiter.ended, &waiter.mutex);
-    pthread_mutex_unlock(&waiter.mutex);
-    pthread_cond_destroy(&waiter.ended);
-    pthread_mutex_destroy(&waiter.mutex);
-    *reply = waiter.reply;
-    if (waiter.reply != NULL)
-        return WIRE_OK;
-    *error = waiter.error;
-    return error->status;
+    if (call_begin(client, method, request, options, true, NULL, NULL, &call, error) != WIRE_OK)
+        return error->status;
+    do
+        nng_aio_wait(call->aio);
+    while (!call_go_on(call, reply, error));
+    call_end(call);
+    return *reply != NULL ? WIRE_OK : error->status;
 }
 
 enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,

@@ -1,4 +1,4 @@
-/* Calls over a client's connection: one REQ context and one aio a call, reused call after call. */
+/* Calls over a client's connection: one REQ context a call, reused call after call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -18,11 +18,10 @@ static void unlink_active(tilery_client *client, struct call *call)
         call->next->prev = call->prev;
 }
 
-static void end_call(struct call *call, nng_msg *reply, const struct wire_error *error)
+void call_end(struct call *call)
 {
     tilery_client *client = call->client;
 
-    call->done(call->arg, reply, error);
     pthread_mutex_lock(&client->mutex);
     unlink_active(client, call);
     call->next = client->idle;
@@ -76,33 +75,45 @@ static bool start_receiving(struct call *call)
     return !closing;
 }
 
-static void on_aio(void *arg)
+bool call_go_on(struct call *call, nng_msg **reply, struct wire_error *error)
 {
-    struct call *call = arg;
     int result = nng_aio_result(call->aio);
     nng_msg *msg = nng_aio_get_msg(call->aio);
-    struct wire_error error;
 
+    *reply = NULL;
     if (result == 0 && call->state == CALL_SENDING) {
         if (start_receiving(call))
-            return;
+            return false;
         result = NNG_ECANCELED;
         msg = NULL;
     }
     nng_aio_set_msg(call->aio, NULL);
     if (result == 0) {
-        end_call(call, msg, NULL);
-        return;
+        *reply = msg;
+        return true;
     }
     if (call->state == CALL_SENDING && msg != NULL)
         nng_msg_free(msg);
-    set_failure(call, result, &error);
-    end_call(call, NULL, &error);
+    set_failure(call, result, error);
+    return true;
+}
+
+static void on_aio(void *arg)
+{
+    struct call *call = arg;
+    struct wire_error error;
+    nng_msg *reply;
+
+    if (!call_go_on(call, &reply, &error))
+        return;
+    call->done(call->arg, reply, reply != NULL ? NULL : &error);
+    call_end(call);
 }
 
 void client_free_call(struct call *call)
 {
-    nng_aio_free(call->aio);
+    nng_aio_free(call->told);
+    nng_aio_free(call->waited);
     nng_ctx_close(call->ctx);
     free(call);
 }
@@ -111,14 +122,14 @@ static struct call *new_call(tilery_client *client)
 {
     struct call *call = calloc(1, sizeof *call);
 
-    if (call == NULL || nng_aio_alloc(&call->aio, on_aio, call) != 0) {
-        free(call);
+    if (call == NULL)
         return NULL;
-    }
     call->client = client;
-    if (nng_ctx_open(&call->ctx, client->socket) == 0)
+    if (nng_aio_alloc(&call->told, on_aio, call) == 0 && nng_aio_alloc(&call->waited, NULL, NULL) == 0 &&
+        nng_ctx_open(&call->ctx, client->socket) == 0)
         return call;
-    nng_aio_free(call->aio);
+    nng_aio_free(call->told);
+    nng_aio_free(call->waited);
     free(call);
     return NULL;
 }
@@ -193,9 +204,9 @@ static struct call *take_call(tilery_client *client)
     return call;
 }
 
-enum wire_status call_start(tilery_client *client, const char *method, const ProtobufCMessage *request,
+enum wire_status call_begin(tilery_client *client, const char *method, const ProtobufCMessage *request,
                             const struct tilery_call_options *options, bool wait, call_done_fn *done,
-                            void *arg, struct wire_error *error)
+                            void *arg, struct call **out, struct wire_error *error)
 {
     static const struct tilery_call_options no_options;
     uint64_t connect_ns = wire_after_ms(client->connect_timeout_ms), deadline_ns;
@@ -225,13 +236,24 @@ enum wire_status call_start(tilery_client *client, const char *method, const Pro
         call->deadline_ns = deadline_ns;
         call->done = done;
         call->arg = arg;
+        call->aio = done != NULL ? call->told : call->waited;
         nng_aio_set_timeout(call->aio, time_left(connect_ns, 1));
         nng_aio_set_msg(call->aio, msg);
         nng_ctx_send(call->ctx, call->aio);
     }
     pthread_mutex_unlock(&client->mutex);
+    *out = call;
     if (call != NULL)
         return WIRE_OK;
     nng_msg_free(msg);
     return error->status;
+}
+
+enum wire_status call_start(tilery_client *client, const char *method, const ProtobufCMessage *request,
+                            const struct tilery_call_options *options, bool wait, call_done_fn *done,
+                            void *arg, struct wire_error *error)
+{
+    struct call *call;
+
+    return call_begin(client, method, request, options, wait, done, arg, &call, error);
 }
