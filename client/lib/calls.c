@@ -1,5 +1,4 @@
 /* Calls over a client's connection: one REQ context a call, reused call after call. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -136,12 +135,16 @@ static struct call *new_call(tilery_client *client)
 
 void call_random_id(char id[33])
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char bytes[16];
 
     if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
         abort(); /* cannot happen for so few bytes once the kernel has started */
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        id[2 * i] = digits[bytes[i] >> 4];
+        id[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    id[32] = '\0';
 }
 
 static enum wire_status make_frame(const char *method, const ProtobufCMessage *request,

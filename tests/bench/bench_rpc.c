@@ -1,6 +1,7 @@
 /*
  * What a call costs. Health/Check through libtilery against nng and nothing else; a streamed image against
- * the same run without its data; and how often a call makes a thread wait for another. Over tcp, servers are
+ * the same run without its data; and what a call uses, in hand-overs and
+ * processor time. Over tcp, servers are
  * processes of their own. bench_grpc compares the documented request.
  */
 #include <stdio.h>
@@ -48,46 +49,51 @@ static _Noreturn void serve_echo(void)
     child_serve(bound);
 }
 
-/* ---- Hand-overs ---- */
-
-#define COUNTED_CALLS 2000
+/* ---- What a call uses ---- */
 
 /* A thread that waits for another, or for the network, goes to sleep; so sleeps count hand-overs. */
-static void count_sleeps(const char *what, const struct target *target, pid_t server, json_t *out)
+static void measure_use(const char *what, const struct target *target, pid_t server, unsigned clients,
+                        const struct settings *settings, json_t *out)
 {
+    const pid_t pids[2] = {getpid(), server};
+    struct usage before[2], after[2];
     struct sample times = {.count = 0};
-    struct child_threads before[2], after[2];
-    double sleeps[2];
+    double sleeps[2], cpu_us[2];
     struct load load;
 
-    load_open(&load, target, 1);
-    (void)load_run(&load, 1, 20, &times); /* warms up */
-    before[0] = child_threads(getpid());
-    before[1] = child_threads(server);
-    for (unsigned i = 0; i < COUNTED_CALLS; i++)
-        if (!target->call(load.clients[0]))
-            exit(1);
-    after[0] = child_threads(getpid());
-    after[1] = child_threads(server);
+    load_open(&load, target, clients);
+    (void)load_run(&load, clients, 20, &times); /* connects */
+    sample_free(&times);
     for (unsigned i = 0; i < 2; i++)
-        sleeps[i] = (double)(after[i].sleeps - before[i].sleeps) / COUNTED_CALLS;
-    printf("%-15s client %5.2f, server %5.2f (%lu threads)\n", what, sleeps[0], sleeps[1], after[1].count);
-    json_array_append_new(
-        out, json_pack("{s:s, s:f, s:f}", "call", what, "client", sleeps[0], "server", sleeps[1]));
+        before[i] = usage_of(pids[i]);
+    (void)load_run(&load, clients, settings->ms, &times);
+    for (unsigned i = 0; i < 2; i++) {
+        after[i] = usage_of(pids[i]);
+        sleeps[i] = (after[i].sleeps - before[i].sleeps) / (double)times.count;
+        cpu_us[i] = (after[i].cpu_us - before[i].cpu_us) / (double)times.count;
+    }
+    printf("%-13s %8u %17.2f %8.2f %17.1f %8.1f\n", what, clients, sleeps[0], sleeps[1], cpu_us[0],
+           cpu_us[1]);
+    json_array_append_new(out, json_pack("{s:s, s:i, s:[f, f], s:[f, f]}", "call", what, "clients", clients,
+                                         "sleeps", sleeps[0], sleeps[1], "cpu_us", cpu_us[0], cpu_us[1]));
     load_close(&load);
     sample_free(&times);
 }
 
-static json_t *hand_overs(const struct child *tileryd, const struct child *echo)
+static json_t *bench_use(const struct child *tileryd, const struct child *echo,
+                         const struct settings *settings)
 {
     const struct target bare = echo_target(echo->url), health = called_health(tileryd->url),
                         compute = called_compute(tileryd->url);
     json_t *out = json_array();
 
-    puts("\nhow often a thread goes to sleep, a call of one client over tcp");
-    count_sleeps("nng alone", &bare, echo->pid, out);
-    count_sleeps("Health/Check", &health, tileryd->pid, out);
-    count_sleeps("Compute", &compute, tileryd->pid, out);
+    printf("\n%-13s %8s %17s %8s %17s %8s\n", "a call, tcp", "clients", "sleeps of: client", "server",
+           "cpu us of: client", "server");
+    for (unsigned clients = 1; clients <= 16; clients *= 16) {
+        measure_use("nng alone", &bare, echo->pid, clients, settings, out);
+        measure_use("Health/Check", &health, tileryd->pid, clients, settings, out);
+        measure_use("Compute", &compute, tileryd->pid, clients, settings, out);
+    }
     return out;
 }
 
@@ -104,7 +110,7 @@ static void bench_tcp(const struct settings *settings, json_t *out, json_t *stre
     health = called_health(tileryd.url);
     bare = echo_target(echo.url);
     duel(&health, &bare, "tcp", settings, out);
-    json_object_set_new(out, "hand_overs", hand_overs(&tileryd, &echo));
+    json_object_set_new(out, "use", bench_use(&tileryd, &echo, settings));
     puts("\na 4096 x 4096 image, 1000, two threads, streamed");
     stream_bench(tileryd.url, "tcp", settings, streams);
     child_stop(&echo);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LISTENING "listening on "
@@ -93,10 +95,11 @@ static unsigned long sleeps_of(pid_t pid, const char *thread)
     return sleeps;
 }
 
-struct child_threads child_threads(pid_t pid)
+/* Of the threads that there are: those of a server stay. */
+static unsigned long sleeps_of_child(pid_t pid)
 {
-    struct child_threads threads = {.count = 0};
     const struct dirent *entry;
+    unsigned long sleeps = 0;
     char path[64];
     DIR *tasks;
 
@@ -104,12 +107,29 @@ struct child_threads child_threads(pid_t pid)
     tasks = opendir(path);
     if (tasks == NULL)
         fail(path);
-    while ((entry = readdir(tasks)) != NULL) {
-        if (entry->d_name[0] == '.')
-            continue;
-        threads.sleeps += sleeps_of(pid, entry->d_name);
-        threads.count++;
-    }
+    while ((entry = readdir(tasks)) != NULL)
+        if (entry->d_name[0] != '.')
+            sleeps += sleeps_of(pid, entry->d_name);
     closedir(tasks);
-    return threads;
+    return sleeps;
+}
+
+static double cpu_us_of(pid_t pid)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        fail("the time a process has used");
+    return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+}
+
+struct usage usage_of(pid_t pid)
+{
+    struct rusage own;
+
+    if (pid != getpid())
+        return (struct usage){.sleeps = (double)sleeps_of_child(pid), .cpu_us = cpu_us_of(pid)};
+    (void)getrusage(RUSAGE_SELF, &own);
+    return (struct usage){.sleeps = (double)own.ru_nvcsw, .cpu_us = cpu_us_of(pid)};
 }

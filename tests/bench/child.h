@@ -18,10 +18,11 @@ void child_stop(const struct child *child);
 /* For a server's main: says that it serves, until it is killed. */
 _Noreturn void child_serve(const char *url);
 
-/* How often the threads of a process have gone to sleep so far, and how many there are. */
-struct child_threads {
-    unsigned long sleeps, count;
+/* What a process, this one or a child, has used so far. */
+struct usage {
+    double sleeps; /* how often a thread of its has waited for something */
+    double cpu_us;
 };
-struct child_threads child_threads(pid_t pid);
+struct usage usage_of(pid_t pid);
 
 #endif

@@ -90,7 +90,9 @@ void *echo_open(const struct target *target)
 {
     struct client *client = calloc(1, sizeof *client);
 
+    /* Without the timer for sending again, which libtilery does without, too. */
     if (client == NULL || nng_req0_open(&client->socket) != 0 ||
+        nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) != 0 ||
         nng_dial(client->socket, target->url, NULL, 0) != 0 ||
         nng_ctx_open(&client->ctx, client->socket) != 0 || nng_aio_alloc(&client->aio, NULL, NULL) != 0)
         return NULL;
