@@ -6,6 +6,8 @@
 #include "tilery/client.h"
 #include "wire/envelope.h"
 
+#define RECORDS 9
+
 void called_start(struct child *child)
 {
     const char *const argv[] = {TILERYD, "--listen", "tcp://127.0.0.1:0", NULL};
@@ -43,7 +45,7 @@ static bool call_health(void *client)
     return check(tilery_health(client, NULL, &error), &error);
 }
 
-struct tilery_compute_request called_documented(void)
+static struct tilery_compute_request documented(void)
 {
     struct tilery_compute_request request;
 
@@ -58,14 +60,14 @@ struct tilery_compute_request called_documented(void)
 
 static bool call_compute(void *client)
 {
-    const struct tilery_compute_request request = called_documented();
+    const struct tilery_compute_request request = documented();
     struct tilery_error error;
     tilery_result *result;
     bool whole;
 
     if (!check(tilery_compute(client, &request, NULL, &result, &error), &error))
         return false;
-    whole = tilery_result_count(result) == CALLED_RECORDS;
+    whole = tilery_result_count(result) == RECORDS;
     tilery_result_free(result);
     return whole;
 }

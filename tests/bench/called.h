@@ -7,13 +7,10 @@
 /* A Tilery server, called through libtilery. */
 void called_start(struct child *child); /* tileryd, on a free port */
 
-/* Health/Check, and the documented request, at a URL that is the caller's. */
+/* Health/Check, and the documented request, 96 x 96 in 32 x 32 tiles, 128 iterations, 500 ms, two threads, at
+ * a URL that is the caller's. */
 struct target called_health(const char *url);
 struct target called_compute(const char *url);
-
-/* The documented request: 96 x 96 in 32 x 32 tiles, 128 iterations, 500 ms, two threads. */
-struct tilery_compute_request called_documented(void);
-#define CALLED_RECORDS 9
 
 /* The contexts of a tileryd that is not told otherwise, and what a Health/Check takes on the wire. */
 #define CALLED_CONTEXTS 192

@@ -96,22 +96,34 @@ static unsigned long sleeps_of(pid_t pid, const char *thread)
 }
 
 /* Of the threads that there are: those of a server stay. */
-static unsigned long sleeps_of_child(pid_t pid)
+static unsigned long sleeps_of_child(pid_t pid, unsigned *threads)
 {
     const struct dirent *entry;
     unsigned long sleeps = 0;
     char path[64];
     DIR *tasks;
 
+    *threads = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     tasks = opendir(path);
     if (tasks == NULL)
         fail(path);
-    while ((entry = readdir(tasks)) != NULL)
-        if (entry->d_name[0] != '.')
-            sleeps += sleeps_of(pid, entry->d_name);
+    while ((entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        sleeps += sleeps_of(pid, entry->d_name);
+        ++*threads;
+    }
     closedir(tasks);
     return sleeps;
+}
+
+unsigned child_threads(pid_t pid)
+{
+    unsigned threads;
+
+    (void)sleeps_of_child(pid, &threads);
+    return threads;
 }
 
 static double cpu_us_of(pid_t pid)
@@ -127,9 +139,10 @@ static double cpu_us_of(pid_t pid)
 struct usage usage_of(pid_t pid)
 {
     struct rusage own;
+    unsigned threads;
 
     if (pid != getpid())
-        return (struct usage){.sleeps = (double)sleeps_of_child(pid), .cpu_us = cpu_us_of(pid)};
+        return (struct usage){.sleeps = (double)sleeps_of_child(pid, &threads), .cpu_us = cpu_us_of(pid)};
     (void)getrusage(RUSAGE_SELF, &own);
     return (struct usage){.sleeps = (double)own.ru_nvcsw, .cpu_us = cpu_us_of(pid)};
 }

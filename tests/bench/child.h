@@ -25,4 +25,7 @@ struct usage {
 };
 struct usage usage_of(pid_t pid);
 
+/* How many threads it has. */
+unsigned child_threads(pid_t pid);
+
 #endif
