@@ -6,6 +6,8 @@
 
 /* A poll waits no longer than this, so that a stream whose reader is waiting keeps its lease. */
 #define MAX_WAIT_MS (STREAM_LEASE_MS / 2)
+/* A small batch is given so long to grow: a reader that keeps up would ask for every tile by itself. */
+#define GATHER_MS 2
 
 static void fail(const struct poll *poll, enum wire_status status, const char *message)
 {
@@ -32,7 +34,7 @@ static void reply(struct stream *stream, struct rpc_call *call, const struct win
 static bool read_window(struct stream *stream, uint64_t cursor, uint64_t max_bytes,
                         struct window_batch *batch, struct wire_error *error)
 {
-    bool read = window_read(stream->window, cursor, max_bytes, false, batch, error) == WIRE_OK;
+    bool read = window_read(stream->window, cursor, max_bytes, 0, batch, error) == WIRE_OK;
     struct wire_error why = stream_error(stream);
 
     if (why.status == WIRE_OK)
@@ -133,8 +135,9 @@ static bool settle(struct stream *stream, struct poll *poll)
     return settled;
 }
 
-static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t cursor, uint64_t max_bytes,
-                          uint64_t wait_ms)
+/* Until so many bytes have come, or the time is up. */
+static void wait_for_bytes(struct stream *stream, struct rpc_call *call, uint64_t cursor, uint64_t max_bytes,
+                           uint64_t bytes, uint64_t wait_ms)
 {
     struct poll *poll = rpc_call_alloc(call, sizeof *poll);
     struct window_batch batch;
@@ -154,9 +157,15 @@ static void wait_for_tile(struct stream *stream, struct rpc_call *call, uint64_t
         return;
     }
     /* From here on anybody may end the call. What came before it was the stream's poll told nobody. */
-    if (window_read(stream->window, cursor, 0, true, &batch, &error) != WIRE_OK ||
-        window_position(stream->window) > cursor || batch.done)
+    if (window_read(stream->window, cursor, 0, bytes, &batch, &error) != WIRE_OK || batch.come >= bytes ||
+        batch.done)
         stream_on_ready(stream);
+}
+
+/* What is sent without waiting for more. */
+static uint64_t enough(const struct stream *stream, uint64_t max_bytes)
+{
+    return (max_bytes < stream->window_bytes ? max_bytes : stream->window_bytes) / 2;
 }
 
 void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,
@@ -177,9 +186,15 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
     }
     if (!read_window(stream, cursor, max_bytes, &batch, &error))
         rpc_call_fail(call, &error);
-    else if (batch.count == 0 && !batch.done && max_bytes != 0 && wait_ms != 0)
-        wait_for_tile(stream, call, cursor, max_bytes, wait_ms);
-    else
+    else if (batch.done || max_bytes == 0 || wait_ms == 0 || batch.come > enough(stream, max_bytes))
         reply(stream, call, &batch);
+    else {
+        window_release(stream->window, &batch);
+        if (batch.count == 0)
+            wait_for_bytes(stream, call, cursor, max_bytes, 1, wait_ms);
+        else
+            wait_for_bytes(stream, call, cursor, max_bytes, enough(stream, max_bytes),
+                           wait_ms < GATHER_MS ? wait_ms : GATHER_MS);
+    }
     stream_release(stream);
 }

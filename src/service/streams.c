@@ -12,7 +12,7 @@
 
 /* The bytes of all windows together, and of one: room for a few tiles a thread. */
 #define MAX_BYTES (UINT64_C(512) << 20)
-#define MIN_WINDOW (UINT64_C(1) << 20)
+#define MIN_WINDOW (UINT64_C(2) << 20)
 #define MAX_WINDOW (UINT64_C(16) << 20)
 #define TILES_A_THREAD 4
 

@@ -13,7 +13,9 @@ struct window {
     size_t held;                      /* of tiles being computed or not acknowledged */
     struct window_tile *first, *last; /* finished and not acknowledged */
     uint64_t acknowledged, position;  /* of first; after last */
-    bool ended, abandoned, waiting;
+    size_t come;                      /* bytes of first to last */
+    uint64_t wanted;                  /* by a reader that waits; 0: none does */
+    bool ended, abandoned;
 };
 
 enum wire_status window_create(size_t bytes, void (*ready)(void *arg), void *arg, struct window **out)
@@ -37,15 +39,26 @@ static size_t tile_bytes(struct tile tile)
     return sizeof(struct window_tile) + (size_t)tile.columns * tile.rows * sizeof(uint16_t);
 }
 
-/* The mutex is held. */
-static void unref(struct window_tile *tile)
+/* Tiles that nobody needs any more; freed without the mutex, which the run's threads want for every tile. */
+static void free_tiles(struct window_tile *list)
 {
-    if (--tile->refs == 0)
-        free(tile);
+    for (struct window_tile *next; list != NULL; list = next) {
+        next = list->next;
+        free(list);
+    }
+}
+
+/* The mutex is held. A tile that was the last one's goes to the list. */
+static void unref(struct window_tile *tile, struct window_tile **list)
+{
+    if (--tile->refs != 0)
+        return;
+    tile->next = *list;
+    *list = tile;
 }
 
 /* The mutex is held. */
-static void drop_first(struct window *window)
+static void drop_first(struct window *window, struct window_tile **list)
 {
     struct window_tile *tile = window->first;
 
@@ -53,19 +66,54 @@ static void drop_first(struct window *window)
     if (window->first == NULL)
         window->last = NULL;
     window->held -= tile_bytes(tile->tile);
+    window->come -= tile_bytes(tile->tile);
     window->acknowledged++;
-    unref(tile);
+    unref(tile, list);
 }
 
 void window_free(struct window *window)
 {
+    struct window_tile *list = NULL;
+
     if (window == NULL)
         return;
     while (window->first != NULL)
-        drop_first(window);
+        drop_first(window, &list);
+    free_tiles(list);
     pthread_cond_destroy(&window->room);
     pthread_mutex_destroy(&window->mutex);
     free(window);
+}
+
+/* Unlocks, and tells a reader that waits. */
+static void unlock_and_tell(struct window *window)
+{
+    bool tell = window->wanted != 0;
+
+    window->wanted = 0;
+    pthread_mutex_unlock(&window->mutex);
+    if (tell)
+        window->ready(window->arg);
+}
+
+/* The mutex is held. Before it waits, a reader that waits for more than there is room for is given what there
+ * is. */
+static void wait_for_room(struct window *window)
+{
+    if (window->wanted == 0 || window->come == 0) {
+        pthread_cond_wait(&window->room, &window->mutex);
+        return;
+    }
+    unlock_and_tell(window);
+    pthread_mutex_lock(&window->mutex);
+}
+
+static void give_room_back(struct window *window, size_t bytes)
+{
+    pthread_mutex_lock(&window->mutex);
+    window->held -= bytes;
+    pthread_cond_broadcast(&window->room);
+    pthread_mutex_unlock(&window->mutex);
 }
 
 /* Room for a tile, waited for; NULL when nobody reads any more, or there is no memory. */
@@ -73,19 +121,24 @@ static uint16_t *acquire(void *arg, uint32_t task_id, struct tile tile)
 {
     struct window *window = arg;
     size_t bytes = tile_bytes(tile);
-    struct window_tile *out = NULL;
+    struct window_tile *out;
+    bool abandoned;
 
     (void)task_id;
     pthread_mutex_lock(&window->mutex);
     while (!window->abandoned && window->held != 0 &&
            (bytes > window->bytes || window->held > window->bytes - bytes))
-        pthread_cond_wait(&window->room, &window->mutex);
-    if (!window->abandoned) {
-        out = malloc(bytes);
-        window->held += out != NULL ? bytes : 0;
-    }
+        wait_for_room(window);
+    abandoned = window->abandoned;
+    window->held += abandoned ? 0 : bytes;
     pthread_mutex_unlock(&window->mutex);
-    return out != NULL ? out->counts : NULL;
+    if (abandoned)
+        return NULL;
+    out = malloc(bytes);
+    if (out != NULL)
+        return out->counts;
+    give_room_back(window, bytes);
+    return NULL;
 }
 
 /* The mutex is held. */
@@ -95,18 +148,8 @@ static void append(struct window *window, struct window_tile *tile)
     tile->refs = 1;
     *(window->last != NULL ? &window->last->next : &window->first) = tile;
     window->last = tile;
+    window->come += tile_bytes(tile->tile);
     window->position++;
-}
-
-/* Unlocks, and tells a reader that waits. */
-static void unlock_and_tell(struct window *window)
-{
-    bool tell = window->waiting;
-
-    window->waiting = false;
-    pthread_mutex_unlock(&window->mutex);
-    if (tell)
-        window->ready(window->arg);
 }
 
 static void finish(void *arg, const struct run_record *record, struct tile tile, uint16_t *counts,
@@ -121,12 +164,14 @@ static void finish(void *arg, const struct run_record *record, struct tile tile,
     pthread_mutex_lock(&window->mutex);
     if (computed && !window->abandoned) {
         append(window, mine);
-        unlock_and_tell(window);
+        if (window->come >= window->wanted)
+            unlock_and_tell(window);
+        else
+            pthread_mutex_unlock(&window->mutex);
         return;
     }
-    window->held -= tile_bytes(tile);
-    pthread_cond_broadcast(&window->room);
     pthread_mutex_unlock(&window->mutex);
+    give_room_back(window, tile_bytes(tile));
     free(mine);
 }
 
@@ -151,12 +196,12 @@ void window_abandon(struct window *window)
 }
 
 /* The mutex is held. */
-static void acknowledge(struct window *window, uint64_t cursor)
+static void acknowledge(struct window *window, uint64_t cursor, struct window_tile **list)
 {
     if (window->acknowledged == cursor)
         return;
     while (window->acknowledged < cursor)
-        drop_first(window);
+        drop_first(window, list);
     pthread_cond_broadcast(&window->room);
 }
 
@@ -175,13 +220,15 @@ static void take(struct window *window, uint64_t max_bytes, struct window_batch 
     }
     batch->first = window->first;
     batch->next_cursor = window->acknowledged + batch->count;
+    batch->come = window->come;
     batch->done = window->ended && batch->next_cursor == window->position;
 }
 
-enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t max_bytes, bool wait,
+enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t max_bytes, uint64_t wait,
                              struct window_batch *batch, struct wire_error *error)
 {
     enum wire_status status = WIRE_OK;
+    struct window_tile *list = NULL;
 
     *batch = (struct window_batch){.count = 0};
     pthread_mutex_lock(&window->mutex);
@@ -190,24 +237,27 @@ enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t ma
                                 "cursor is %" PRIu64 "; it must be from %" PRIu64 " to %" PRIu64, cursor,
                                 window->acknowledged, window->position);
     } else {
-        acknowledge(window, cursor);
+        acknowledge(window, cursor, &list);
         take(window, max_bytes, batch);
-        window->waiting = (window->waiting || wait) && batch->count == 0 && !batch->done;
+        if (batch->count == 0 && !batch->done && window->come < wait)
+            window->wanted = wait;
     }
     pthread_mutex_unlock(&window->mutex);
+    free_tiles(list);
     return status;
 }
 
 void window_release(struct window *window, const struct window_batch *batch)
 {
-    struct window_tile *tile = batch->first, *next;
+    struct window_tile *tile = batch->first, *next, *list = NULL;
 
     pthread_mutex_lock(&window->mutex);
     for (size_t i = 0; i < batch->count; i++, tile = next) {
         next = tile->next;
-        unref(tile);
+        unref(tile, &list);
     }
     pthread_mutex_unlock(&window->mutex);
+    free_tiles(list);
 }
 
 uint64_t window_position(struct window *window)

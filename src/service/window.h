@@ -48,7 +48,8 @@ struct window_batch {
     struct window_tile *first, *last;
     size_t count;
     uint64_t next_cursor;
-    bool done; /* nothing follows next_cursor */
+    uint64_t come; /* bytes that have come from the cursor on, whether they are in the batch or not */
+    bool done;     /* nothing follows next_cursor */
 };
 
 /* The batch's tile after that one, or the first after NULL; NULL after the last. */
@@ -62,11 +63,14 @@ static inline const struct window_tile *window_batch_next(const struct window_ba
 
 /*
  * Acknowledges what is before cursor and gives the tiles from there on that fill max_bytes, but at least
- * one; none when there is none yet, and then, if wait is set, ready will be called once. With max_bytes 0 it
- * gives none. INVALID_ARGUMENT when the cursor is before what was acknowledged or after what has come.
+ * one; none when there is none yet, or when max_bytes is 0. Where it gives none, and not `wait` bytes have
+ * come, ready will be called once: when they have, or when no more can come before the reader acknowledges
+ * some; 0 does not wait. INVALID_ARGUMENT when the cursor is before what was acknowledged or after what has
+ * come.
  */
 WIRE_MUST_USE enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t max_bytes,
-                                           bool wait, struct window_batch *batch, struct wire_error *error);
+                                           uint64_t wait, struct window_batch *batch,
+                                           struct wire_error *error);
 void window_release(struct window *window, const struct window_batch *batch);
 
 /* The position after the last tile that has come. */

@@ -94,7 +94,7 @@ void tiles_put_three(void)
         tiles_put(task_id);
 }
 
-void tiles_read(uint64_t cursor, uint64_t max_bytes, bool wait)
+void tiles_read(uint64_t cursor, uint64_t max_bytes, uint64_t wait)
 {
     ck_assert_msg(window_read(window, cursor, max_bytes, wait, &batch, &error) == WIRE_OK, "%s",
                   error.message);

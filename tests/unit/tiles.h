@@ -35,7 +35,7 @@ void tiles_put(uint32_t task_id);
 void tiles_put_three(void); /* 0, 1 and 2 */
 
 /* Reads into batch, and fails unless it may. */
-void tiles_read(uint64_t cursor, uint64_t max_bytes, bool wait);
+void tiles_read(uint64_t cursor, uint64_t max_bytes, uint64_t wait);
 
 /* Fails unless these are the tiles of those tasks, whole. */
 void tiles_check(const struct window_batch *of, size_t count, const uint32_t *tasks);
