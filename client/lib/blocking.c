@@ -17,15 +17,11 @@ enum wire_status call_blocking(tilery_client *client, const char *method, const 
     return *reply != NULL ? WIRE_OK : error->status;
 }
 
-enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,
-                             struct wire_reply *head, ProtobufCMessage **payload, struct wire_error *error)
+static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,
+                               struct wire_reply *head, ProtobufCMessage **payload, struct wire_error *error)
 {
-    enum wire_status status = wire_reply_unpack(arena, nng_msg_body(msg), nng_msg_len(msg), head, error);
-
-    *payload = NULL;
-    nng_msg_free(msg);
-    if (status != WIRE_OK)
-        return status;
+    if (wire_reply_unpack(arena, nng_msg_body(msg), nng_msg_len(msg), head, error) != WIRE_OK)
+        return error->status;
     if (head->status != WIRE_OK) {
         wire_error_set(error, head->status, "%s", head->message);
         error->retry_after_ms = head->retry_after_ms;
@@ -38,4 +34,16 @@ enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *typ
                                              : "the reply's payload is not a %s",
                               type->name);
     return WIRE_OK;
+}
+
+enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,
+                             struct wire_reply *head, ProtobufCMessage **payload, struct wire_error *error)
+{
+    enum wire_status status;
+
+    *payload = NULL;
+    status = decode(msg, type, arena, head, payload, error);
+    head->payload = NULL; /* it may have been part of the frame */
+    nng_msg_free(msg);
+    return status;
 }

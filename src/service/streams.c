@@ -185,15 +185,18 @@ static void on_run_end(struct job *job, const struct wire_error *why)
 
 /* ---- OpenStream ---- */
 
+/* No more than all tiles take. */
 static size_t window_size(const struct run_spec *spec)
 {
-    struct tile tile = grid_tile(&spec->grid, spec->first_task);
-    uint64_t bytes =
-        (uint64_t)tile.columns * tile.rows * sizeof(uint16_t) * spec->num_threads * TILES_A_THREAD;
+    struct tile largest = grid_tile(&spec->grid, 0);
+    uint64_t tile = sizeof(struct window_tile) + (uint64_t)largest.columns * largest.rows * sizeof(uint16_t);
+    uint64_t bytes = tile * spec->num_threads * TILES_A_THREAD, all = tile * spec->task_count;
 
     if (bytes < MIN_WINDOW)
-        return MIN_WINDOW;
-    return bytes < MAX_WINDOW ? bytes : MAX_WINDOW;
+        bytes = MIN_WINDOW;
+    else if (bytes > MAX_WINDOW)
+        bytes = MAX_WINDOW;
+    return all < bytes ? all : bytes;
 }
 
 static struct stream *new_stream(struct streams *streams, const char *id, const struct run_spec *spec)

@@ -12,6 +12,7 @@ typedef Tilery__V1__Metadata Metadata;
 
 /* More metadata than this is nobody's header list. */
 #define MAX_METADATA 64
+#define VARINT 0u
 #define LENGTH_DELIMITED 2u
 #define REQUEST_PAYLOAD 2u
 #define REPLY_PAYLOAD 3u
@@ -81,10 +82,52 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
     return copy_metadata(arena, message, out, error);
 }
 
+/* Reads a varint from *at on; false when there is none before end. */
+static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Where the message ends with that field, of type bytes: what comes before it, and where its value begins;
+ * len where it does not, or is not plain enough to tell. protobuf-c checks the rest.
+ */
+static size_t find_last(const uint8_t *bytes, size_t len, unsigned field, const uint8_t **value)
+{
+    const uint8_t *at = bytes, *end = bytes + len, *begin;
+    uint64_t key, size;
+
+    while (at < end) {
+        begin = at;
+        if (!get_varint(&at, end, &key) || !get_varint(&at, end, &size))
+            return len;
+        if ((key & 7) == VARINT)
+            continue;
+        if ((key & 7) != LENGTH_DELIMITED || size > (size_t)(end - at))
+            return len;
+        if (key >> 3 == field && size == (size_t)(end - at)) {
+            *value = at;
+            return (size_t)(begin - bytes);
+        }
+        at += size;
+    }
+    return len;
+}
+
 enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                    struct wire_reply *out, struct wire_error *error)
 {
-    const RpcReply *message = tilery__v1__rpc_reply__unpack(&arena->allocator, len, bytes);
+    const uint8_t *payload = NULL;
+    size_t head = find_last(bytes, len, REPLY_PAYLOAD, &payload);
+    const RpcReply *message = tilery__v1__rpc_reply__unpack(&arena->allocator, head, bytes);
 
     *out = (struct wire_reply){.status = WIRE_INTERNAL, .message = ""};
     if (message == NULL)
@@ -93,8 +136,9 @@ enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *byte
                                              : "the reply is not a tilery.v1.RpcReply");
     *out = (struct wire_reply){.status = (enum wire_status)message->status,
                                .message = text_or_empty(message->message),
-                               .payload = message->payload.data,
-                               .payload_len = message->payload.len,
+                               .payload = payload != NULL ? payload : message->payload.data,
+                               .payload_len =
+                                   payload != NULL ? (size_t)(bytes + len - payload) : message->payload.len,
                                .retry_after_ms = message->retry_after_ms,
                                .queue_ns = message->queue_ns,
                                .run_ns = message->run_ns};

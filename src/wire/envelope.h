@@ -41,7 +41,8 @@ struct wire_reply {
 /* INVALID_ARGUMENT for bytes that are not the message, that break its rules or do not fit the arena. */
 WIRE_MUST_USE enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                                    struct wire_request *out, struct wire_error *error);
-/* INTERNAL likewise. */
+/* INTERNAL likewise. Of a reply whose payload comes last, as ours do, the payload stays where it is, in
+ * bytes: it may be large. */
 WIRE_MUST_USE enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                                  struct wire_reply *out, struct wire_error *error);
 

@@ -23,6 +23,7 @@ void raw_open(struct raw *raw, const char *url)
     ck_assert_int_eq(nng_aio_alloc(&raw->aio, note, raw), 0);
     nng_aio_set_timeout(raw->aio, PATIENCE_MS);
     ck_assert_int_eq(nng_dial(raw->socket, url, NULL, 0), 0);
+    raw->msg = NULL;
     wire_arena_init(&raw->arena, WIRE_REPLY_ARENA);
 }
 
@@ -30,6 +31,7 @@ void raw_close(struct raw *raw)
 {
     nng_aio_free(raw->aio);
     nng_close(raw->socket);
+    nng_msg_free(raw->msg);
     wire_arena_fini(&raw->arena);
 }
 
@@ -53,15 +55,15 @@ bool raw_answered(const struct raw *raw)
 enum wire_status raw_receive(struct raw *raw, const ProtobufCMessageDescriptor *type)
 {
     struct wire_error error;
-    nng_msg *msg;
 
     nng_aio_wait(raw->aio);
     ck_assert_msg(nng_aio_result(raw->aio) == 0, "%s", nng_strerror(nng_aio_result(raw->aio)));
-    msg = nng_aio_get_msg(raw->aio);
+    nng_msg_free(raw->msg);
+    raw->msg = nng_aio_get_msg(raw->aio);
     wire_arena_reset(&raw->arena);
-    ck_assert_int_eq(wire_reply_unpack(&raw->arena, nng_msg_body(msg), nng_msg_len(msg), &raw->head, &error),
-                     WIRE_OK);
-    nng_msg_free(msg);
+    ck_assert_int_eq(
+        wire_reply_unpack(&raw->arena, nng_msg_body(raw->msg), nng_msg_len(raw->msg), &raw->head, &error),
+        WIRE_OK);
     raw->payload = NULL;
     if (raw->head.status == WIRE_OK) {
         raw->payload =

@@ -18,7 +18,8 @@ struct raw {
     nng_socket socket;
     nng_aio *aio; /* waits for the reply */
     atomic_bool answered;
-    struct wire_arena arena; /* of the reply */
+    nng_msg *msg; /* the reply */
+    struct wire_arena arena;
     struct wire_reply head;
     const ProtobufCMessage *payload; /* where head.status is OK */
 };

@@ -6,6 +6,7 @@
 #include "raw.h"
 #include "served.h"
 #include "suite.h"
+#include "wire/clock.h"
 #include "wire/limits.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -52,19 +53,25 @@ static void open_small(const char *id)
     ck_assert_uint_eq(raw_opened(&one)->tiles_planned, 12);
 }
 
-/* A tile that does not come, on one of the threads that streams may have. */
-static void open_endless(const char *id)
+/* Tiles in a row, of which the last does not come, on one of the threads that streams may have. */
+static void open_slow(const char *id, uint64_t width, uint64_t tile, double re_min, double re_span)
 {
-    static Tilery__V1__Region cardioid = TILERY__V1__REGION__INIT;
-    Tilery__V1__ComputeRequest request = request_of(4096, 4096, 4096, 65535);
+    Tilery__V1__Region cardioid = TILERY__V1__REGION__INIT;
+    Tilery__V1__ComputeRequest request = request_of(width, tile, tile, 65535);
 
     cardioid.has_re_min = cardioid.has_im_min = cardioid.has_re_span = cardioid.has_im_span = 1;
-    cardioid.re_min = -0.2;
+    cardioid.re_min = re_min;
     cardioid.im_min = -0.1;
-    cardioid.re_span = cardioid.im_span = 0.2;
+    cardioid.re_span = re_span;
+    cardioid.im_span = 0.2;
     request.region = &cardioid;
     request.kernel = (char *)(uintptr_t) "scalar";
     ck_assert_int_eq(raw_open_stream(&one, &request, id), WIRE_OK);
+}
+
+static void open_endless(const char *id)
+{
+    open_slow(id, 4096, 4096, -0.2, 0.2);
 }
 
 /* The run of open_small has ended: its last tile has come. */
@@ -228,6 +235,20 @@ END_TEST
 static const uint64_t newer_bytes[] = {MIB, 0};
 
 /* Which of the two is the newer one the server decides: in the end it is the one that asks on and on. */
+START_TEST(a_small_batch_is_not_held_back_for_more)
+{
+    uint64_t begin_ns;
+
+    set_up_clients(_i, 4);
+    open_slow("half", 2048, 1024, -4.5, 5);
+    wait_for_position("half", 1);
+    begin_ns = wire_now_ns();
+    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"half", 0, 8 * MIB, 60000}), WIRE_OK);
+    check_batch(&one, 0, 1, false);
+    ck_assert_uint_lt(wire_now_ns() - begin_ns, UINT64_C(4000000000)); /* polls wait for 5 s */
+}
+END_TEST
+
 START_TEST(a_newer_poll_ends_the_one_that_waits_as_aborted)
 {
     enum wire_status status;
@@ -316,10 +337,10 @@ START_TEST(a_run_computes_no_further_ahead_than_its_window)
     check_status(served_compute(served.client, &as_much, 0, NULL), TILERY_OK);
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"unread", UINT64_MAX, MIB, 0}), WIRE_INVALID_ARGUMENT);
     ck_assert_int_eq(sscanf(one.head.message, "cursor is %*u; it must be from 0 to %u", &ahead), 1);
-    ck_assert_uint_le(ahead, 128);
-    wait_for_position("unread", 127);
+    ck_assert_uint_le(ahead, 256);
+    wait_for_position("unread", 254);
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"unread", 100, 0, 0}), WIRE_OK);
-    wait_for_position("unread", 227);
+    wait_for_position("unread", 354);
 }
 END_TEST
 
@@ -369,6 +390,7 @@ static TCase *add_tests(TCase *tests)
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_poll_that_waited_long_enough_is_answered_with_none, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_poll_is_answered_as_soon_as_the_first_tile_is_there, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_small_batch_is_not_held_back_for_more, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_newer_poll_ends_the_one_that_waits_as_aborted, 0, 2 * TRANSPORTS);
     tcase_add_loop_test(tests, a_poll_that_waits_is_told_of_the_cancel, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_poll_whose_call_runs_out_of_time_is_answered_with_none, 0, TRANSPORTS);

@@ -112,6 +112,41 @@ START_TEST(a_reply_comes_back_as_it_was_packed)
 }
 END_TEST
 
+START_TEST(a_reply_s_payload_that_comes_last_stays_where_it_is)
+{
+    size_t size;
+    uint8_t *frame = reply_frame(&reply, 300, &size);
+    struct wire_reply got;
+
+    ck_assert_int_eq(wire_reply_unpack(&arena, frame, size, &got, &error), WIRE_OK);
+    ck_assert_ptr_eq(got.payload, frame + size - 300);
+    free(frame);
+}
+END_TEST
+
+/* Payload "ab", "cd", and a queue_ns of 5 before, between or after them: the last payload counts. */
+START_TEST(a_reply_s_payload_is_found_wherever_it_comes)
+{
+    static const char *const frames[] = {"\x28\x05\x1a\x02"
+                                         "ab",
+                                         "\x1a\x02"
+                                         "ab\x28\x05",
+                                         "\x1a\x02"
+                                         "cd\x28\x05\x1a\x02"
+                                         "ab",
+                                         "\x1a\x02"
+                                         "cd\x1a\x02"
+                                         "ab\x28\x05"};
+    const char *frame = frames[_i];
+    struct wire_reply got;
+
+    ck_assert_int_eq(wire_reply_unpack(&arena, (const uint8_t *)frame, strlen(frame), &got, &error), WIRE_OK);
+    ck_assert_uint_eq(got.payload_len, 2);
+    ck_assert_mem_eq(got.payload, "ab", 2);
+    ck_assert_uint_eq(got.queue_ns, 5);
+}
+END_TEST
+
 START_TEST(what_is_absent_is_empty)
 {
     struct wire_request got;
@@ -352,6 +387,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, a_request_comes_back_as_it_was_packed, 0, lengths);
     tcase_add_loop_test(tests, a_reply_comes_back_as_it_was_packed, 0, lengths);
+    tcase_add_test(tests, a_reply_s_payload_that_comes_last_stays_where_it_is);
+    tcase_add_loop_test(tests, a_reply_s_payload_is_found_wherever_it_comes, 0, 4);
     tcase_add_test(tests, what_is_absent_is_empty);
     tcase_add_test(tests, frames_cut_at_any_length_do_no_harm);
     tcase_add_test(tests, a_frame_cut_within_its_payload_is_refused);

@@ -88,6 +88,55 @@ START_TEST(a_waiting_reader_is_not_told_of_a_tile_that_was_not_computed)
 }
 END_TEST
 
+START_TEST(a_reader_is_told_when_as_much_has_come_as_it_waits_for)
+{
+    uint64_t one_tile;
+
+    tiles_put(0);
+    tiles_read(0, 0, 0);
+    one_tile = batch.come;
+    tiles_read(0, 0, 2 * one_tile);
+    tiles_put(1);
+    ck_assert_uint_eq(ready_calls, 1);
+    tiles_read(0, 0, 2 * one_tile + 1);
+    ck_assert_uint_eq(batch.come, 2 * one_tile);
+    ck_assert_uint_eq(ready_calls, 1);
+    tiles_read(1, 0, one_tile + 1);
+    ck_assert_uint_eq(batch.come, one_tile);
+    tiles_put(2);
+    ck_assert_uint_eq(ready_calls, 2);
+}
+END_TEST
+
+START_TEST(a_reader_does_not_wait_for_what_has_come)
+{
+    tiles_put(0);
+    tiles_read(0, 0, 0);
+    tiles_read(0, 0, batch.come);
+    tiles_put(1);
+    window_end(window);
+    ck_assert_uint_eq(ready_calls, 0);
+}
+END_TEST
+
+static void check_told(void)
+{
+    ck_assert_uint_eq(ready_calls, 1);
+    tiles_acknowledge_one();
+}
+
+START_TEST(a_reader_that_waits_for_more_than_there_is_room_for_is_told_all_the_same)
+{
+    tiles_read(0, 0, UINT64_MAX);
+    tiles_put_three();
+    ck_assert_uint_eq(ready_calls, 0);
+    on_wait = check_told;
+    tiles_put(3);
+    ck_assert_uint_eq(waits, 1);
+    ck_assert_uint_eq(ready_calls, 1);
+}
+END_TEST
+
 START_TEST(a_waiting_reader_is_told_of_the_end)
 {
     tiles_put(0);
@@ -228,6 +277,9 @@ int main(void)
     tcase_add_test(tests, a_reader_that_found_tiles_is_not_told);
     tcase_add_test(tests, a_reader_that_was_refused_is_not_told);
     tcase_add_test(tests, a_waiting_reader_is_not_told_of_a_tile_that_was_not_computed);
+    tcase_add_test(tests, a_reader_is_told_when_as_much_has_come_as_it_waits_for);
+    tcase_add_test(tests, a_reader_does_not_wait_for_what_has_come);
+    tcase_add_test(tests, a_reader_that_waits_for_more_than_there_is_room_for_is_told_all_the_same);
     tcase_add_test(tests, a_waiting_reader_is_told_of_the_end);
     tcase_add_test(tests, an_ended_window_that_nothing_came_to_is_done);
     tcase_add_test(tests, a_window_whose_tiles_were_all_read_is_not_done_before_its_end);
