@@ -53,7 +53,7 @@ static void open_small(const char *id)
     ck_assert_uint_eq(raw_opened(&one)->tiles_planned, 12);
 }
 
-/* Tiles in a row, of which the last does not come, on one of the threads that streams may have. */
+/* Tiles in a row, of which one does not come, on one of the threads that streams may have. */
 static void open_slow(const char *id, uint64_t width, uint64_t tile, double re_min, double re_span)
 {
     Tilery__V1__Region cardioid = TILERY__V1__REGION__INIT;
@@ -240,10 +240,10 @@ START_TEST(a_small_batch_is_not_held_back_for_more)
     uint64_t begin_ns;
 
     set_up_clients(_i, 4);
-    open_slow("half", 2048, 1024, -4.5, 5);
-    wait_for_position("half", 1);
+    open_slow("alone", 4096, 1024, -4.5, 10);
+    wait_for_position("alone", 1);
     begin_ns = wire_now_ns();
-    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"half", 0, 8 * MIB, 60000}), WIRE_OK);
+    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"alone", 0, 8 * MIB, 60000}), WIRE_OK);
     check_batch(&one, 0, 1, false);
     ck_assert_uint_lt(wire_now_ns() - begin_ns, UINT64_C(4000000000)); /* polls wait for 5 s */
 }
