@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rpc/internal.h"
+#include "wire/text.h"
 
 static const ProtobufCMethodDescriptor *find_method(const struct rpc_server *server, const char *name,
                                                     rpc_handler **handler)
@@ -29,6 +30,7 @@ static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, con
     char shown[96];
 
     *handler = NULL;
+    *message = NULL;
     method = find_method(call->server, request->method, handler);
     if (*handler == NULL)
         return wire_error_set(error, WIRE_UNIMPLEMENTED, "there is no method \"%s\"",
@@ -42,7 +44,7 @@ static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, con
                               call->arena.refused ? "the payload does not fit the memory of one request"
                                                   : "the payload is not a %s",
                               method->input->name);
-    return WIRE_OK;
+    return wire_text_check(method->input, request->payload, request->payload_len, error);
 }
 
 void rpc_dispatch(struct rpc_call *call)

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "wire/limits.h"
+#include "wire/text.h"
+#include "wire/varint.h"
 
 #include "rpc.pb-c.h"
 
@@ -10,8 +12,6 @@ typedef Tilery__V1__RpcRequest RpcRequest;
 typedef Tilery__V1__RpcReply RpcReply;
 typedef Tilery__V1__Metadata Metadata;
 
-/* More metadata than this is nobody's header list. */
-#define MAX_METADATA 64
 #define VARINT 0u
 #define LENGTH_DELIMITED 2u
 #define REQUEST_PAYLOAD 2u
@@ -27,10 +27,10 @@ static enum wire_status copy_metadata(struct wire_arena *arena, const RpcRequest
 {
     struct wire_metadata *list;
 
-    if (message->n_metadata > MAX_METADATA)
+    if (message->n_metadata > WIRE_MAX_METADATA)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT,
                               "metadata has %zu entries; at most %d are allowed", message->n_metadata,
-                              MAX_METADATA);
+                              WIRE_MAX_METADATA);
     list = wire_arena_alloc(arena, message->n_metadata * sizeof *list);
     if (list == NULL)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT,
@@ -77,23 +77,10 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
                                  .has_timeout = message->has_timeout_ms,
                                  .timeout_ms = message->timeout_ms,
                                  .request_id = text_or_empty(message->request_id)};
-    if (check_request_id(out->request_id, error) != WIRE_OK)
+    if (wire_text_check(&tilery__v1__rpc_request__descriptor, bytes, len, error) != WIRE_OK ||
+        check_request_id(out->request_id, error) != WIRE_OK)
         return error->status;
     return copy_metadata(arena, message, out, error);
-}
-
-/* Reads a varint from *at on; false when there is none before end. */
-static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
-        uint8_t byte = *(*at)++;
-
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
 }
 
 /*
@@ -107,7 +94,7 @@ static size_t find_last(const uint8_t *bytes, size_t len, unsigned field, const 
 
     while (at < end) {
         begin = at;
-        if (!get_varint(&at, end, &key) || !get_varint(&at, end, &size))
+        if (!wire_get_varint(&at, end, &key) || !wire_get_varint(&at, end, &size))
             return len;
         if ((key & 7) == VARINT)
             continue;
@@ -194,26 +181,24 @@ static char *unconst(const char *text)
 
 struct request_message {
     RpcRequest message;
-    Metadata metadata[MAX_METADATA], *pointers[MAX_METADATA];
+    Metadata metadata[WIRE_MAX_METADATA], *pointers[WIRE_MAX_METADATA];
 };
 
 static const ProtobufCMessage *request_message(const struct wire_request *head, struct request_message *out)
 {
-    size_t count = head->metadata_count < MAX_METADATA ? head->metadata_count : MAX_METADATA;
-
     tilery__v1__rpc_request__init(&out->message);
     out->message.method = unconst(head->method);
     out->message.has_timeout_ms = head->has_timeout;
     out->message.timeout_ms = head->timeout_ms;
     out->message.request_id = unconst(head->request_id);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < head->metadata_count; i++) {
         tilery__v1__metadata__init(&out->metadata[i]);
         out->metadata[i].key = unconst(head->metadata[i].key);
         out->metadata[i].value = unconst(head->metadata[i].value);
         out->pointers[i] = &out->metadata[i];
     }
     out->message.metadata = out->pointers;
-    out->message.n_metadata = count;
+    out->message.n_metadata = head->metadata_count;
     return &out->message.base;
 }
 
@@ -237,7 +222,8 @@ size_t wire_request_size(const struct wire_request *head, size_t payload_len)
 {
     struct request_message space;
 
-    return frame_size(request_message(head, &space), payload_len);
+    return head->metadata_count <= WIRE_MAX_METADATA ? frame_size(request_message(head, &space), payload_len)
+                                                     : 0;
 }
 
 size_t wire_reply_size(const struct wire_reply *head, size_t payload_len)

@@ -46,7 +46,8 @@ WIRE_MUST_USE enum wire_status wire_request_unpack(struct wire_arena *arena, con
 WIRE_MUST_USE enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                                  struct wire_reply *out, struct wire_error *error);
 
-/* The bytes of the whole frame around a payload of payload_len bytes. */
+/* The bytes of the whole frame around a payload of payload_len bytes; 0 for a request of more than
+ * WIRE_MAX_METADATA entries, which is not to be packed. */
 size_t wire_request_size(const struct wire_request *head, size_t payload_len);
 size_t wire_reply_size(const struct wire_reply *head, size_t payload_len);
 

@@ -291,6 +291,27 @@ START_TEST(a_frame_that_swells_is_refused_within_the_budget)
 }
 END_TEST
 
+/* As many as a server takes: a caller is told of more, not relieved of them. */
+START_TEST(at_most_64_metadata_are_packed)
+{
+    static const struct wire_metadata entry = {"key", "value"};
+    struct wire_metadata list[WIRE_MAX_METADATA + 1];
+    struct wire_request head = {.method = "m", .request_id = "", .metadata = list}, got;
+    uint8_t *frame;
+    size_t size;
+
+    for (size_t i = 0; i < WIRE_MAX_METADATA + 1; i++)
+        list[i] = entry;
+    head.metadata_count = WIRE_MAX_METADATA;
+    frame = request_frame(&head, 0, &size);
+    ck_assert_int_eq(wire_request_unpack(&arena, frame, size, &got, &error), WIRE_OK);
+    ck_assert_uint_eq(got.metadata_count, WIRE_MAX_METADATA);
+    free(frame);
+    head.metadata_count++;
+    ck_assert_uint_eq(wire_request_size(&head, 0), 0);
+}
+END_TEST
+
 static enum wire_status unpack_id(const char *id)
 {
     uint8_t bytes[128] = {REQUEST_ID_FIELD, (uint8_t)strlen(id)};
@@ -396,6 +417,7 @@ int main(void)
     tcase_add_test(tests, frames_with_any_bit_flipped_do_no_harm);
     tcase_add_test(tests, text_is_not_a_request);
     tcase_add_test(tests, at_most_64_metadata_are_taken);
+    tcase_add_test(tests, at_most_64_metadata_are_packed);
     tcase_add_test(tests, a_frame_that_swells_is_refused_within_the_budget);
     tcase_add_test(tests, a_request_id_has_at_most_64_characters);
     tcase_add_test(tests, a_request_id_is_printable_ascii_without_spaces);

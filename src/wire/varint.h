@@ -1,0 +1,22 @@
+#ifndef TILERY_WIRE_VARINT_H
+#define TILERY_WIRE_VARINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Reads a varint from *at on; false when there is none before end. Protobuf's:
+ * https://protobuf.dev/programming-guides/encoding/ */
+static inline bool wire_get_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+#endif
