@@ -58,7 +58,7 @@ static void set_deadline(struct rpc_call *call)
 
     if (call->request.has_timeout && call->request.timeout_ms < timeout_ms)
         timeout_ms = call->request.timeout_ms;
-    call->deadline_ns = wire_now_ns() + timeout_ms * NS_PER_MS;
+    call->deadline_ns = call->arrived_ns + timeout_ms * NS_PER_MS;
 }
 
 static void on_received(struct rpc_call *call, nng_msg *msg)
@@ -73,6 +73,11 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     call->state = CALL_HANDLING;
     call->hook = NULL;
     call->queue_ns = call->run_ns = 0;
+    call->has_items = false;
+    call->items = 0;
+    call->method = server->method_count;
+    call->request_bytes = nng_msg_len(msg);
+    call->arrived_ns = wire_now_ns();
     call->peer = admit_peer(server, pipe);
     if (call->peer == NULL) {
         rearm(call);
@@ -188,6 +193,23 @@ void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_n
     call->run_ns = run_ns;
 }
 
+void rpc_call_set_items(struct rpc_call *call, uint64_t items)
+{
+    call->has_items = true;
+    call->items = items;
+}
+
+struct rpc_load rpc_call_load(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    struct rpc_load load;
+
+    pthread_mutex_lock(&server->mutex);
+    load = (struct rpc_load){.connections = server->connections, .calls = server->in_hand};
+    pthread_mutex_unlock(&server->mutex);
+    return load;
+}
+
 /* The caller holds the mutex, which is let go while the hook runs. */
 static void call_hook(struct rpc_call *call, enum wire_status why)
 {
@@ -264,6 +286,27 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     atomic_fetch_sub(&server->in_nng, 1);
 }
 
+/* The connection stays the call's until its reply is sent, so that its name can be read without the lock. */
+static void tell_end(const struct rpc_call *call, const struct wire_reply *head, size_t reply_bytes)
+{
+    const struct rpc_server_options *options = &call->server->options;
+
+    if (options->on_end == NULL)
+        return;
+    options->on_end(options->on_end_arg, &(struct rpc_ended){.method = call->method,
+                                                             .request = &call->request,
+                                                             .peer = call->peer->name,
+                                                             .status = head->status,
+                                                             .message = head->message,
+                                                             .queue_ns = call->queue_ns,
+                                                             .run_ns = call->run_ns,
+                                                             .total_ns = wire_now_ns() - call->arrived_ns,
+                                                             .has_items = call->has_items,
+                                                             .items = call->items,
+                                                             .request_bytes = call->request_bytes,
+                                                             .reply_bytes = reply_bytes});
+}
+
 /* A call that cannot even be told of its failure: the connection goes, so that the caller does not wait for
  * ever. */
 static void drop(struct rpc_call *call)
@@ -285,13 +328,18 @@ static void drop(struct rpc_call *call)
 static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,
                 void (*write)(void *arg, uint8_t *out), void *arg)
 {
+    static const struct wire_reply no_memory = {.status = WIRE_RESOURCE_EXHAUSTED,
+                                                .message = "no memory for the reply"};
+    size_t frame = wire_reply_size(head, size);
     nng_msg *msg;
 
-    if (nng_msg_alloc(&msg, wire_reply_size(head, size)) != 0) {
+    if (nng_msg_alloc(&msg, frame) != 0) {
+        tell_end(call, &no_memory, 0);
         drop(call);
         return;
     }
     write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
+    tell_end(call, head, frame);
     send_frame(call, msg);
 }
 

@@ -50,6 +50,16 @@ void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg);
 /* How long the call waited for threads and worked, for the reply; before the end, by whoever ends it. */
 void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_ns);
 
+/* How many things the answer is about, for whoever is told of the end; before it, by whoever ends the call.
+ */
+void rpc_call_set_items(struct rpc_call *call, uint64_t items);
+
+/* What the server has in hand, this call included. */
+struct rpc_load {
+    unsigned connections, calls;
+};
+struct rpc_load rpc_call_load(struct rpc_call *call);
+
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *reply);
 
 /* The same for a reply that is packed piece by piece: write(arg, out) writes exactly size bytes. */

@@ -4,20 +4,25 @@
 #include "rpc/internal.h"
 #include "wire/text.h"
 
-static const ProtobufCMethodDescriptor *find_method(const struct rpc_server *server, const char *name,
-                                                    rpc_handler **handler)
+/* Leaves the method's place in the call. */
+static const ProtobufCMethodDescriptor *find_method(struct rpc_call *call, rpc_handler **handler)
 {
+    const struct rpc_server *server = call->server;
+    const char *name = call->request.method;
+    size_t before = 0;
+
     for (size_t i = 0; i < server->service_count; i++) {
         const ProtobufCServiceDescriptor *service = server->services[i].descriptor;
         size_t len = strlen(service->name);
 
-        if (strncmp(name, service->name, len) != 0 || name[len] != '/')
-            continue;
-        for (unsigned m = 0; m < service->n_methods; m++)
-            if (strcmp(service->methods[m].name, name + len + 1) == 0) {
-                *handler = server->services[i].handlers[m];
-                return &service->methods[m];
-            }
+        if (strncmp(name, service->name, len) == 0 && name[len] == '/')
+            for (unsigned m = 0; m < service->n_methods; m++)
+                if (strcmp(service->methods[m].name, name + len + 1) == 0) {
+                    call->method = before + m;
+                    *handler = server->services[i].handlers[m];
+                    return &service->methods[m];
+                }
+        before += service->n_methods;
     }
     return NULL;
 }
@@ -31,7 +36,7 @@ static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, con
 
     *handler = NULL;
     *message = NULL;
-    method = find_method(call->server, request->method, handler);
+    method = find_method(call, handler);
     if (*handler == NULL)
         return wire_error_set(error, WIRE_UNIMPLEMENTED, "there is no method \"%s\"",
                               wire_quote(shown, sizeof shown, request->method));

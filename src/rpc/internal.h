@@ -16,6 +16,7 @@
 struct peer {
     struct peer *next;
     uint32_t id;        /* of the nng pipe */
+    char name[56];      /* who it is, for rpc_ended */
     unsigned in_flight; /* calls received and not yet answered */
     bool counted;       /* nng counts what it has written; not for inproc:// */
     uint64_t replies;   /* handed to nng for this connection */
@@ -40,8 +41,11 @@ struct rpc_call {
     nng_aio *aio;
     struct wire_arena arena;
     struct wire_request request;
-    uint64_t deadline_ns; /* of CLOCK_MONOTONIC */
+    size_t method, request_bytes;     /* for rpc_ended */
+    uint64_t arrived_ns, deadline_ns; /* of CLOCK_MONOTONIC */
     uint64_t queue_ns, run_ns;
+    bool has_items;
+    uint64_t items;
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
     struct peer *peer;
@@ -55,7 +59,7 @@ struct rpc_call {
 struct rpc_server {
     struct rpc_server_options options;
     const struct rpc_service *services;
-    size_t service_count;
+    size_t service_count, method_count;
     void *context;
     nng_socket socket;
     bool open, timer_started;

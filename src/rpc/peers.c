@@ -1,4 +1,6 @@
 /* The connections of a server, by the id of their nng pipe. */
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +71,23 @@ void rpc_peers_disconnect(struct rpc_server *server)
     } while (count != 0);
 }
 
+static void name_peer(nng_pipe pipe, char *name, size_t size)
+{
+    char address[INET6_ADDRSTRLEN];
+    nng_sockaddr remote;
+
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
+        remote.s_family = NNG_AF_UNSPEC;
+    if (remote.s_family == NNG_AF_INET &&
+        inet_ntop(AF_INET, &remote.s_in.sa_addr, address, sizeof address) != NULL)
+        (void)snprintf(name, size, "%s:%u", address, ntohs(remote.s_in.sa_port));
+    else if (remote.s_family == NNG_AF_INET6 &&
+             inet_ntop(AF_INET6, &remote.s_in6.sa_addr, address, sizeof address) != NULL)
+        (void)snprintf(name, size, "[%s]:%u", address, ntohs(remote.s_in6.sa_port));
+    else
+        (void)snprintf(name, size, "%s", remote.s_family == NNG_AF_INPROC ? "inproc" : "local");
+}
+
 /* False when the connection is one too many, or comes too late. */
 static bool add_peer(struct rpc_server *server, nng_pipe pipe)
 {
@@ -79,6 +98,7 @@ static bool add_peer(struct rpc_server *server, nng_pipe pipe)
     if (peer == NULL)
         return false;
     peer->id = pipe.id;
+    name_peer(pipe, peer->name, sizeof peer->name);
     peer->counted = nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 || local.s_family != NNG_AF_INPROC;
     pthread_mutex_lock(&server->mutex);
     room = !server->closing && server->connections < server->options.max_connections;

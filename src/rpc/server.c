@@ -101,6 +101,8 @@ enum wire_status rpc_server_create(const struct rpc_server_options *options,
     server->options = *options;
     server->services = services;
     server->service_count = count;
+    for (size_t i = 0; i < count; i++)
+        server->method_count += services[i].descriptor->n_methods;
     server->context = context;
     server->timer_at = UINT64_MAX;
     init_sync(server);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "rpc/call.h"
+#include "wire/envelope.h"
 #include "wire/status.h"
 
 /*
@@ -13,6 +14,24 @@
  */
 struct rpc_server;
 
+/* A call that ends. All that it points to is gone when on_end returns. */
+struct rpc_ended {
+    size_t method;                      /* its place among the methods of all services, in the table's order;
+                                           their number where it is none of them */
+    const struct wire_request *request; /* as it came: the strings hold any bytes */
+    const char *peer;                   /* "127.0.0.1:43817", or the name of a transport without such */
+    enum wire_status status;
+    const char *message;       /* "" with OK */
+    uint64_t queue_ns, run_ns; /* as rpc_call_set_times was told */
+    uint64_t total_ns;         /* from the request's arrival until its reply was packed */
+    bool has_items;
+    uint64_t items; /* as rpc_call_set_items was told */
+    size_t request_bytes, reply_bytes;
+};
+
+/* On whichever thread ends the call, without a lock, before the reply is sent: it must not wait. */
+typedef void rpc_end_fn(void *arg, const struct rpc_ended *ended);
+
 /* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
 struct rpc_server_options {
     unsigned contexts;        /* requests in hand at once: those that wait or run, and a reserve, 1 to 4096 */
@@ -20,6 +39,8 @@ struct rpc_server_options {
     unsigned max_calls;       /* of one connection at once; one that sends more is cut */
     uint64_t max_timeout_ms;  /* of a request; also where it gives none */
     uint32_t send_timeout_ms; /* a connection that takes no reply for so long is closed */
+    rpc_end_fn *on_end;       /* NULL: nobody is told */
+    void *on_end_arg;
 };
 
 #define RPC_SERVER_DEFAULTS                                \
