@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct pool {
     struct worker *idle;
     struct worker *all;
     uint32_t count;
+    atomic_uint computing;
 };
 
 static void go_idle(struct worker *worker)
@@ -185,4 +187,19 @@ uint32_t pool_size(struct pool *pool)
     count = pool->count;
     pthread_mutex_unlock(&pool->mutex);
     return count;
+}
+
+void pool_begin_computing(struct pool *pool)
+{
+    atomic_fetch_add_explicit(&pool->computing, 1, memory_order_relaxed);
+}
+
+void pool_end_computing(struct pool *pool)
+{
+    atomic_fetch_sub_explicit(&pool->computing, 1, memory_order_relaxed);
+}
+
+uint32_t pool_computing(const struct pool *pool)
+{
+    return atomic_load_explicit(&pool->computing, memory_order_relaxed);
 }

@@ -33,4 +33,12 @@ ENGINE_MUST_USE enum engine_status pool_start(struct pool *pool, uint32_t thread
 /* How many threads there are, idle or at work. */
 uint32_t pool_size(struct pool *pool);
 
+/*
+ * How many compute now. A thread of the pool says itself when it begins and when it stops to: one at work
+ * that waits, for a reader of its tiles, does not count.
+ */
+void pool_begin_computing(struct pool *pool);
+void pool_end_computing(struct pool *pool);
+uint32_t pool_computing(const struct pool *pool);
+
 #endif

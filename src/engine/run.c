@@ -17,6 +17,7 @@ struct run {
     struct run_sink sink;
     run_done_fn *done;
     void *done_arg;
+    struct pool *pool; /* once it has started */
     uint32_t threads;
     uint64_t start_ns; /* of CLOCK_MONOTONIC */
     uint64_t limit_ns; /* the time limit, from start_ns on */
@@ -132,13 +133,24 @@ static void account(struct run_thread *mine, const struct run_record *record, st
     mine->iterations += iterations;
 }
 
+/* Room for a tile's counts in the sink, which may let the thread wait. */
+static uint16_t *acquire(struct run *run, uint32_t task_id, struct tile tile)
+{
+    uint16_t *counts;
+
+    pool_end_computing(run->pool);
+    counts = run->sink.acquire(run->sink.arg, task_id, tile);
+    pool_begin_computing(run->pool);
+    return counts;
+}
+
 /* One tile; false when the thread is to stop. */
 static bool do_task(struct run *run, uint32_t thread_id, uint32_t task_id, uint16_t *strip)
 {
     struct tile tile = grid_tile(&run->spec.grid, task_id);
     struct run_record record = {.task_id = task_id, .thread_id = thread_id};
     bool keep = run->sink.acquire != NULL;
-    uint16_t *counts = keep ? run->sink.acquire(run->sink.arg, task_id, tile) : strip;
+    uint16_t *counts = keep ? acquire(run, task_id, tile) : strip;
     uint64_t iterations = 0;
     bool computed = false;
 
@@ -175,9 +187,11 @@ static void work(void *arg, uint32_t thread_id)
     uint16_t strip[STRIP_PIXELS];
     uint32_t task_id;
 
+    pool_begin_computing(run->pool);
     while (schedule_next(&run->schedule, thread_id, &task_id))
         if (!do_task(run, thread_id, task_id, strip))
             break;
+    pool_end_computing(run->pool); /* first: whoever is told of the run's end finds none of its threads */
     if (atomic_fetch_sub_explicit(&run->running, 1, memory_order_acq_rel) == 1)
         end_run(run);
 }
@@ -209,6 +223,7 @@ enum engine_status run_start(struct run *run, struct pool *pool)
         return ENGINE_NO_MEMORY;
     schedule_init(&run->schedule, run->spec.schedule, run->spec.first_task, run->spec.task_count,
                   run->spec.num_threads, run->cursors);
+    run->pool = pool;
     atomic_store(&run->running, run->threads);
     run->start_ns = clock_now_ns();
     return pool_start(pool, run->threads, work, run);
@@ -229,7 +244,7 @@ struct run_summary run_summary(const struct run *run)
     bool left_undone = summary.tiles_done < summary.tiles_planned;
     uint64_t busy = 0, busiest = 0;
 
-    for (uint32_t k = 0; k < run->threads; k++) {
+    for (uint32_t k = 0; k < run->threads && run->per_thread != NULL; k++) {
         const struct run_thread *thread = &run->per_thread[k];
 
         summary.pixels += thread->pixels;

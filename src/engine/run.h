@@ -92,7 +92,8 @@ bool run_is_cancelled(const struct run *run);
  */
 const struct run_record *run_records(const struct run *run, size_t *count);
 
-/* After done. run_thread's k is below summary.threads. */
+/* After done, or where the run was not started: then nothing was done. run_thread's k is below
+ * summary.threads. */
 struct run_summary run_summary(const struct run *run);
 const struct run_thread *run_thread(const struct run *run, uint32_t k);
 const struct run_spec *run_spec(const struct run *run);
