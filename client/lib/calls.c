@@ -152,10 +152,13 @@ static enum wire_status make_frame(const char *method, const ProtobufCMessage *r
                                    struct wire_error *error)
 {
     char id[33];
+    const struct wire_metadata trace = {"traceparent", options->traceparent};
     struct wire_request head = {.method = method,
                                 .has_timeout = options->timeout_ms != 0,
                                 .timeout_ms = options->timeout_ms,
-                                .request_id = options->request_id != NULL ? options->request_id : id};
+                                .request_id = options->request_id != NULL ? options->request_id : id,
+                                .metadata = &trace,
+                                .metadata_count = options->traceparent != NULL};
     size_t payload = protobuf_c_message_get_packed_size(request), size;
 
     if (options->request_id == NULL)

@@ -32,6 +32,19 @@ const char *tilery_version(void)
     return TILERY_VERSION;
 }
 
+static enum wire_status check_serving(Tilery__V1__HealthCheckReply__ServingStatus serving,
+                                      struct wire_error *error)
+{
+    switch (serving) {
+    case TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING:
+        return WIRE_OK;
+    case TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVICE_UNKNOWN:
+        return wire_error_set(error, WIRE_NOT_FOUND, "the server has no such service");
+    default:
+        return wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
+    }
+}
+
 static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
 {
     ProtobufCMessage *reply;
@@ -41,9 +54,8 @@ static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
 
     wire_arena_init(&arena, WIRE_REQUEST_ARENA);
     status = call_decode(msg, &tilery__v1__health_check_reply__descriptor, &arena, &head, &reply, error);
-    if (status == WIRE_OK && ((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status !=
-                                 TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING)
-        status = wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
+    if (status == WIRE_OK)
+        status = check_serving(((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status, error);
     wire_arena_fini(&arena);
     return status;
 }
@@ -51,10 +63,18 @@ static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
 enum tilery_status tilery_health(tilery_client *client, const struct tilery_call_options *options,
                                  struct tilery_error *error)
 {
+    return tilery_health_service(client, "", options, error);
+}
+
+enum tilery_status tilery_health_service(tilery_client *client, const char *service,
+                                         const struct tilery_call_options *options,
+                                         struct tilery_error *error)
+{
     Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
     struct wire_error why;
     nng_msg *msg;
 
+    request.service = (char *)(uintptr_t)service;
     if (call_blocking(client, CHECK, &request.base, options, &msg, &why) != WIRE_OK ||
         read_health(msg, &why) != WIRE_OK)
         return call_error(error, &why);

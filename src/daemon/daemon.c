@@ -35,12 +35,22 @@ static enum wire_status listen_all(struct daemon *daemon, const struct daemon_op
     return WIRE_OK;
 }
 
-static struct rpc_server_options rpc_options(const struct daemon_options *options, uint32_t max_threads)
+static void on_end(void *arg, const struct rpc_ended *ended)
 {
+    struct daemon *daemon = arg;
+
+    service_count(daemon->service, ended);
+}
+
+static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
+{
+    uint32_t max_threads = service_max_threads(daemon->service);
     struct rpc_server_options rpc = {.contexts = max_threads + options->max_queue + RESERVE,
                                      .max_connections = options->max_connections,
                                      .max_timeout_ms = options->max_timeout_ms,
-                                     .send_timeout_ms = options->send_timeout_ms};
+                                     .send_timeout_ms = options->send_timeout_ms,
+                                     .on_end = on_end,
+                                     .on_end_arg = daemon};
 
     rpc.max_calls = rpc.contexts - OTHERS;
     return rpc;
@@ -61,7 +71,7 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     table = service_table(&count);
     if (service_create(&service, &daemon->service, error) != WIRE_OK)
         goto failed;
-    rpc = rpc_options(options, service_max_threads(daemon->service));
+    rpc = rpc_options(options, daemon);
     if (rpc_server_create(&rpc, table, count, daemon->service, &daemon->rpc, error) != WIRE_OK ||
         listen_all(daemon, options, error) != WIRE_OK)
         goto failed;

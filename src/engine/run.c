@@ -200,11 +200,13 @@ static bool allocate(struct run *run)
 {
     size_t tasks = run->spec.task_count;
 
-    run->cursors = aligned_alloc(64, run->threads * sizeof *run->cursors);
     run->per_thread = aligned_alloc(64, run->threads * sizeof *run->per_thread);
-    if (run->cursors == NULL || run->per_thread == NULL)
+    if (run->per_thread == NULL)
         return false;
     memset(run->per_thread, 0, run->threads * sizeof *run->per_thread);
+    run->cursors = aligned_alloc(64, run->threads * sizeof *run->cursors);
+    if (run->cursors == NULL)
+        return false;
     if (run->sink.acquire != NULL)
         return true;
     run->records = malloc(tasks * sizeof *run->records);

@@ -172,11 +172,14 @@ static const char *reason_of(enum wire_status status)
 
 static void finish(struct job *job, enum wire_status status)
 {
+    const struct admission_options *options = &job->admission->options;
     struct wire_error error;
 
     wire_error_set(&error, status, "%s", reason_of(status));
     if (status == WIRE_RESOURCE_EXHAUSTED)
         error.retry_after_ms = RETRY_AFTER_MS;
+    if (options->on_end != NULL)
+        options->on_end(options->on_end_arg, job, status);
     job->finish(job, &error);
 }
 
@@ -336,12 +339,20 @@ void admission_drain(struct admission *admission)
 
 bool admission_draining(struct admission *admission)
 {
-    bool draining;
+    return admission_load(admission).draining;
+}
+
+struct admission_load admission_load(struct admission *admission)
+{
+    struct admission_load load;
 
     pthread_mutex_lock(&admission->mutex);
-    draining = admission->draining;
+    load = (struct admission_load){.running = admission->running.count,
+                                   .queued = admission->queued.count,
+                                   .threads = admission->threads,
+                                   .draining = admission->draining};
     pthread_mutex_unlock(&admission->mutex);
-    return draining;
+    return load;
 }
 
 bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms)

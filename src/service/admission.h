@@ -44,6 +44,10 @@ struct job {
 struct admission_options {
     uint32_t max_threads; /* at work side by side */
     uint32_t max_queue;   /* jobs that wait */
+    /* Told of each job that has ended just before its finish is called; as that, without a lock. NULL: nobody
+     * is. */
+    void (*on_end)(void *arg, const struct job *job, enum wire_status why);
+    void *on_end_arg;
 };
 
 /* Ends with admission_free, when no job is left and the pool's threads are joined. The pool stays the
@@ -69,6 +73,13 @@ bool admission_cancel_id(struct admission *admission, const char *request_id);
 /* From now on new jobs are UNAVAILABLE. */
 void admission_drain(struct admission *admission);
 bool admission_draining(struct admission *admission);
+
+struct admission_load {
+    uint32_t running, queued; /* jobs */
+    uint32_t threads;         /* of the running ones, as they count against max_threads */
+    bool draining;
+};
+struct admission_load admission_load(struct admission *admission);
 
 /* Waits until no job waits or runs; false when that took longer than timeout_ms. */
 bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms);

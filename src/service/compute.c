@@ -27,6 +27,7 @@ static void finish(struct job *job, const struct wire_error *why)
     struct run *run = job->run;
 
     set_times(compute);
+    rpc_call_set_items(compute->call, run_summary(run).tiles_done);
     if (why->status == WIRE_OK)
         rpc_call_reply_packed(compute->call, service_reply_size(run), service_reply_write, run);
     else

@@ -10,11 +10,13 @@
 #include "compute.pb-c.h"
 
 struct streams;
+struct stats;
 
 struct service {
     struct pool *pool;
     struct admission *admission;
     struct streams *streams;
+    struct stats *stats;
     uint32_t cpus, max_threads;
     uint64_t started_ns;
 };
@@ -43,6 +45,6 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
 
 /* The handlers. */
 rpc_handler service_compute, service_cancel, service_open_stream, service_next_tiles, service_check,
-    service_info;
+    service_info, service_stats, service_describe;
 
 #endif

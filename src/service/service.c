@@ -5,17 +5,18 @@
 
 #include "engine/clock.h"
 #include "service/internal.h"
+#include "service/stats.h"
 #include "service/streams.h"
 
 #include "server.pb-c.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* In the order of the schema's methods. */
+/* In the order of the schema's methods; that of the services gives a method its place among all. */
 static rpc_handler *const compute_handlers[] = {service_compute, service_open_stream, service_next_tiles,
                                                 service_cancel};
 static rpc_handler *const health_handlers[] = {service_check};
-static rpc_handler *const server_handlers[] = {service_info};
+static rpc_handler *const server_handlers[] = {service_info, service_stats, service_describe};
 
 const struct rpc_service *service_table(size_t *count)
 {
@@ -27,6 +28,27 @@ const struct rpc_service *service_table(size_t *count)
 
     *count = sizeof table / sizeof *table;
     return table;
+}
+
+/* The places of those whose runs take threads. */
+enum { COMPUTE, OPEN_STREAM };
+
+static void count_job(void *arg, const struct job *job, enum wire_status why)
+{
+    struct service *service = arg;
+
+    stats_count_job(service->stats, job->stream ? OPEN_STREAM : COMPUTE, job, why);
+}
+
+static size_t method_count(void)
+{
+    const struct rpc_service *table;
+    size_t services, methods = 0;
+
+    table = service_table(&services);
+    for (size_t i = 0; i < services; i++)
+        methods += table[i].descriptor->n_methods;
+    return methods;
 }
 
 static uint32_t usable_cpus(void)
@@ -41,10 +63,13 @@ enum wire_status service_create(const struct service_options *options, struct se
 {
     struct service *service = calloc(1, sizeof *service);
     struct admission_options admission = {.max_threads = options->max_threads,
-                                          .max_queue = options->max_queue};
+                                          .max_queue = options->max_queue,
+                                          .on_end = count_job,
+                                          .on_end_arg = service};
 
     *out = NULL;
-    if (service == NULL || pool_create(&service->pool) != ENGINE_OK) {
+    if (service == NULL || pool_create(&service->pool) != ENGINE_OK ||
+        (service->stats = stats_create(method_count())) == NULL) {
         service_free(service);
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the service");
     }
@@ -65,6 +90,11 @@ enum wire_status service_create(const struct service_options *options, struct se
 uint32_t service_max_threads(const struct service *service)
 {
     return service->max_threads;
+}
+
+void service_count(struct service *service, const struct rpc_ended *ended)
+{
+    stats_count_call(service->stats, ended);
 }
 
 void service_drain(struct service *service)
@@ -101,5 +131,6 @@ void service_free(struct service *service)
     pool_free(service->pool); /* joins: the last thread of a run still looks at admission after its reply */
     streams_free(service->streams);
     admission_free(service->admission);
+    free(service->stats);
     free(service);
 }

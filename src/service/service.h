@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rpc/call.h"
+#include "rpc/server.h"
 #include "wire/status.h"
 
 /* The RPC methods: TileCompute, Health and Server of proto/. It owns the pool of threads and admission. */
@@ -25,6 +25,9 @@ uint32_t service_max_threads(const struct service *service);
 
 /* What rpc_server_create takes; the handlers' context is the service. */
 const struct rpc_service *service_table(size_t *count);
+
+/* Counts a call that has ended, for Stats: a part of the RPC server's on_end. */
+void service_count(struct service *service, const struct rpc_ended *ended);
 
 /* New work is UNAVAILABLE from now on and Health says NOT_SERVING. */
 void service_drain(struct service *service);

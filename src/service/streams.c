@@ -57,6 +57,16 @@ void streams_free(struct streams *streams)
     free(streams);
 }
 
+struct streams_load streams_load(struct streams *streams)
+{
+    struct streams_load load;
+
+    pthread_mutex_lock(&streams->mutex);
+    load = (struct streams_load){.open = streams->count, .window_bytes = streams->bytes};
+    pthread_mutex_unlock(&streams->mutex);
+    return load;
+}
+
 uint64_t streams_lease_ms(void)
 {
     return STREAM_LEASE_MS;
@@ -155,8 +165,8 @@ static void end_stream(struct stream *stream, const struct poll *poll)
 
     if (poll != NULL)
         rpc_call_fail(poll->call, &why);
+    admission_cancel(&stream->job, why.status); /* first: a run whose threads find no reader ends by itself */
     window_abandon(stream->window);
-    admission_cancel(&stream->job, why.status);
     stream_release(stream);
 }
 

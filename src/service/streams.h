@@ -42,6 +42,12 @@ bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms);
 /* Ends all, as UNAVAILABLE. */
 void streams_cancel_all(struct streams *streams);
 
+struct streams_load {
+    uint32_t open;
+    uint64_t window_bytes; /* that their windows may take */
+};
+struct streams_load streams_load(struct streams *streams);
+
 /* How long a stream lives that nobody reads. */
 uint64_t streams_lease_ms(void);
 

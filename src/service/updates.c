@@ -81,6 +81,7 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
         size += wire_element_size(&update.base);
     }
     size += protobuf_c_message_get_packed_size(&reply.rest.base);
+    rpc_call_set_items(call, batch->count);
     rpc_call_reply_packed(call, size, write_tiles, &reply);
 }
 

@@ -134,6 +134,9 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
 struct tilery_call_options {
     uint64_t timeout_ms;    /* the whole call, waiting included; 0: the server's maximum */
     const char *request_id; /* 1 to 64 printable characters; NULL: 128 random bits in hex */
+    /* For the server's log: as in https://www.w3.org/TR/trace-context/. It ignores one of another shape.
+     * NULL: none. */
+    const char *traceparent;
 };
 
 /* A request_id of its own: 128 random bits in hex. */
@@ -249,6 +252,13 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_health(tilery_client *clien
                                                             const struct tilery_call_options *options,
                                                             struct tilery_error *error);
 
+/* The same of one service of the server's, "tilery.v1.TileCompute"; "": of the server. NOT_FOUND when it has
+ * no such service. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_health_service(tilery_client *client,
+                                                                    const char *service,
+                                                                    const struct tilery_call_options *options,
+                                                                    struct tilery_error *error);
+
 /* Told once how an asynchronous health check ended; error is NULL when the server serves. As
  * tilery_compute_fn. */
 typedef void tilery_health_fn(void *arg, const struct tilery_error *error);
@@ -277,6 +287,73 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_info(tilery_client *client,
                                                           struct tilery_info **out,
                                                           struct tilery_error *error);
 TILERY_API void tilery_info_free(struct tilery_info *info);
+
+/*
+ * How often each stretch of time was met. counts[i] is of times above bounds_ns[i - 1] and up to bounds_ns[i]
+ * of struct tilery_stats; counts[bound_count], the last one, of times above every bound.
+ */
+struct tilery_histogram {
+    const uint64_t *counts;
+    uint64_t count, sum_ns; /* of all */
+};
+
+struct tilery_code_count {
+    enum tilery_status code;
+    uint64_t count;
+};
+
+struct tilery_method_stats {
+    const char *method; /* "tilery.v1.TileCompute/Compute"; "unknown": all that are no method */
+    const struct tilery_code_count
+        *codes; /* of the calls that have ended; codes that never came are left out */
+    size_t code_count;
+    struct tilery_histogram total; /* from a call's arrival until its reply was packed */
+    struct tilery_histogram queue; /* Compute and OpenStream: how long their runs waited for threads, */
+    struct tilery_histogram run;   /* and how long they worked; when the run ends */
+};
+
+/* What a server has done and does. All of it belongs to the statistics. */
+struct tilery_stats {
+    const struct tilery_method_stats *methods; /* every method of the server, and "unknown" */
+    size_t method_count;
+    const uint64_t *bounds_ns; /* of all histograms, ascending */
+    size_t bound_count;
+    uint64_t uptime_ns;
+
+    /* What is so now; this call and its connection are counted. */
+    uint64_t connections;
+    uint64_t calls; /* in hand: waiting, at work or being answered */
+    uint64_t runs_running, runs_queued;
+    uint64_t threads_computing; /* those that wait for a stream's reader are not */
+    uint64_t threads_held;      /* by the runs at work, as they count against the limit */
+    uint64_t threads_limit;     /* of all runs side by side */
+    uint64_t streams;           /* open ones */
+    uint64_t window_bytes;      /* that the streams' windows may take */
+    bool draining;
+
+    /* Since the server started. Tiles, pixels, iterations and records are counted when their run ends. */
+    uint64_t tiles, pixels, iterations;
+    uint64_t records;                    /* of Computes that came to their end */
+    uint64_t bytes_received, bytes_sent; /* of requests, of replies */
+    uint64_t dropped_expired;            /* calls whose time was up before anything was computed for them */
+    uint64_t cancelled; /* runs ended by a cancel, for want of a caller or by a stream's lease */
+};
+
+/* *out ends with tilery_stats_free. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stats(tilery_client *client,
+                                                           const struct tilery_call_options *options,
+                                                           struct tilery_stats **out,
+                                                           struct tilery_error *error);
+TILERY_API void tilery_stats_free(struct tilery_stats *stats);
+
+/*
+ * The server's schema: a serialized google.protobuf.FileDescriptorSet of *size bytes, which
+ * `protoc --descriptor_set_in` reads. *out ends with free.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_describe(tilery_client *client,
+                                                              const struct tilery_call_options *options,
+                                                              unsigned char **out, size_t *size,
+                                                              struct tilery_error *error);
 
 /* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether the server knew of
  * it. */
