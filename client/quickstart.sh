@@ -70,6 +70,7 @@ printf '\n$ %s\n' "${command[*]}"
 printf "\n\$ curl '%s'\n" "$url"
 curl --silent --show-error --fail "$url"
 printf '\n\nRPC   %s\nHTTP  %s\n' "$rpc" "$http"
+sed -n '/method=/{s/^/LOG   /p;q;}' "$dir/tileryd.err"
 if [ -z "$once" ]; then
     echo "Ctrl-C ends it."
     wait "${pids[@]}"

@@ -24,12 +24,13 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
-enum { OPT_HOST = 256 };
+enum { OPT_HOST = 256, OPT_LOG };
 
 struct settings {
     const char *listen, *backend;
     const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
     size_t origin_count, host_count;
+    enum daemon_log log; /* of the server inside */
 };
 
 static const struct argp_option options[] = {
@@ -41,6 +42,8 @@ static const struct argp_option options[] = {
      "address "
      "none, elsewhere any)",
      0},
+    {"log", OPT_LOG, "FORMAT", 0,
+     "Of the server inside, a line on stderr for every call: off (default), logfmt or json", 0},
     {0},
 };
 
@@ -70,6 +73,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_HOST:
         add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
+        return 0;
+    case OPT_LOG:
+        if (!daemon_log_parse(arg, &settings->log))
+            argp_error(state, "--log is \"%s\"; it must be off, logfmt or json", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -145,6 +152,7 @@ static int run(const struct settings *settings, const sigset_t *signals)
     if (settings->backend == NULL) {
         inner.listen = &inner_url;
         inner.listen_count = 1;
+        inner.log = settings->log;
         client.server = inner_url;
         if (daemon_start(&inner, &daemon, &inner_error) != WIRE_OK)
             return complain(inner_error.message, (enum tilery_status)inner_error.status);

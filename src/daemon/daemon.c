@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon/log.h"
 #include "rpc/server.h"
 #include "service/service.h"
 
@@ -19,8 +21,22 @@
 struct daemon {
     struct service *service;
     struct rpc_server *rpc;
+    struct log *log; /* NULL: off */
     char urls[MAX_LISTEN][URL_BYTES];
 };
+
+bool daemon_log_parse(const char *text, enum daemon_log *out)
+{
+    static const char *const names[] = {
+        [DAEMON_LOG_OFF] = "off", [DAEMON_LOG_LOGFMT] = "logfmt", [DAEMON_LOG_JSON] = "json"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum daemon_log)i;
+            return true;
+        }
+    return false;
+}
 
 static enum wire_status listen_all(struct daemon *daemon, const struct daemon_options *options,
                                    struct wire_error *error)
@@ -40,6 +56,8 @@ static void on_end(void *arg, const struct rpc_ended *ended)
     struct daemon *daemon = arg;
 
     service_count(daemon->service, ended);
+    if (daemon->log != NULL)
+        log_call(daemon->log, ended);
 }
 
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
@@ -56,6 +74,15 @@ static struct rpc_server_options rpc_options(const struct daemon_options *option
     return rpc;
 }
 
+/* What calls on_end is gone before what it calls. */
+static void free_all(struct daemon *daemon)
+{
+    rpc_server_free(daemon->rpc);
+    service_free(daemon->service);
+    log_free(daemon->log);
+    free(daemon);
+}
+
 enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,
                               struct wire_error *error)
 {
@@ -69,6 +96,9 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     if (daemon == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the server");
     table = service_table(&count);
+    if (options->log != DAEMON_LOG_OFF &&
+        log_create(STDERR_FILENO, options->log == DAEMON_LOG_JSON, &daemon->log, error) != WIRE_OK)
+        goto failed;
     if (service_create(&service, &daemon->service, error) != WIRE_OK)
         goto failed;
     rpc = rpc_options(options, daemon);
@@ -78,9 +108,7 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     *out = daemon;
     return WIRE_OK;
 failed:
-    rpc_server_free(daemon->rpc);
-    service_free(daemon->service);
-    free(daemon);
+    free_all(daemon);
     return error->status;
 }
 
@@ -102,7 +130,5 @@ void daemon_stop(struct daemon *daemon)
         return;
     daemon_drain(daemon, 0);
     rpc_server_stop(daemon->rpc, LINGER_MS);
-    rpc_server_free(daemon->rpc);
-    service_free(daemon->service);
-    free(daemon);
+    free_all(daemon);
 }

@@ -1,6 +1,7 @@
 #ifndef TILERY_DAEMON_DAEMON_H
 #define TILERY_DAEMON_DAEMON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,12 @@
  */
 struct daemon;
 
+/* Lines on stderr, one a call; README.md names the fields. */
+enum daemon_log { DAEMON_LOG_OFF, DAEMON_LOG_LOGFMT, DAEMON_LOG_JSON };
+
+/* From "off", "logfmt" or "json"; false for any other text. */
+WIRE_MUST_USE bool daemon_log_parse(const char *text, enum daemon_log *out);
+
 struct daemon_options {
     const char *const *listen; /* nng URLs */
     size_t listen_count;       /* 1 to 16 */
@@ -21,6 +28,7 @@ struct daemon_options {
     uint32_t max_connections;
     uint64_t max_timeout_ms;  /* of a request, also where it gives none */
     uint32_t send_timeout_ms; /* a client that takes no reply for so long is disconnected */
+    enum daemon_log log;
 };
 
 #define DAEMON_DEFAULTS       \

@@ -26,7 +26,8 @@ enum {
     OPT_MAX_CONNECTIONS,
     OPT_MAX_TIMEOUT,
     OPT_SEND_TIMEOUT,
-    OPT_GRACE
+    OPT_GRACE,
+    OPT_LOG
 };
 
 struct settings {
@@ -45,6 +46,7 @@ static const struct argp_option options[] = {
     {"send-timeout-ms", OPT_SEND_TIMEOUT, "MS", 0,
      "Disconnect a client that reads no reply so long (default 5000)", 0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
+    {"log", OPT_LOG, "FORMAT", 0, "A line on stderr for every call: logfmt (default), json or off", 0},
     {0},
 };
 
@@ -96,6 +98,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_GRACE:
         settings->grace_ms = number(state, "grace-ms", arg, 0, 3600000);
+        return 0;
+    case OPT_LOG:
+        if (!daemon_log_parse(arg, &daemon->log))
+            argp_error(state, "--log is \"%s\"; it must be logfmt, json or off", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -151,6 +157,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     int signal;
 
+    settings.daemon.log = DAEMON_LOG_LOGFMT;
     argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return wire_status_exit(WIRE_RESOURCE_EXHAUSTED);

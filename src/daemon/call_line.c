@@ -1,0 +1,91 @@
+/* What the log says of a call. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/line.h"
+#include "wire/limits.h"
+
+/* Of what a caller wrote; the whole line, all of it escaped, has room for so much. */
+#define MAX_METHOD 96
+#define MAX_MESSAGE 320
+#define MAX_PEER 64
+
+/* https://www.w3.org/TR/trace-context/#traceparent-header: VERSION-TRACE_ID-PARENT_ID-FLAGS, in lower-case
+ * hex. */
+#define TRACEPARENT 55
+
+static bool is_hex(const char *text, size_t len)
+{
+    return strspn(text, "0123456789abcdef") >= len;
+}
+
+static bool all_zero(const char *text, size_t len)
+{
+    return strspn(text, "0") >= len;
+}
+
+/* A version to come may have more behind the flags. */
+static bool is_traceparent(const char *value)
+{
+    size_t len = strlen(value);
+
+    if (len < TRACEPARENT || value[2] != '-' || value[35] != '-' || value[52] != '-')
+        return false;
+    if (!is_hex(value, 2) || !is_hex(&value[3], 32) || !is_hex(&value[36], 16) || !is_hex(&value[53], 2))
+        return false;
+    if (all_zero(&value[3], 32) || all_zero(&value[36], 16) || strncmp(value, "ff", 2) == 0)
+        return false;
+    return len == TRACEPARENT || (strncmp(value, "00", 2) != 0 && value[TRACEPARENT] == '-');
+}
+
+/* NULL when the caller gave none, or none that is well formed. */
+static const char *find_traceparent(const struct wire_request *request)
+{
+    for (size_t i = 0; i < request->metadata_count; i++)
+        if (strcmp(request->metadata[i].key, "traceparent") == 0)
+            return is_traceparent(request->metadata[i].value) ? request->metadata[i].value : NULL;
+    return NULL;
+}
+
+static void add_traceparent(struct line *line, const struct wire_request *request)
+{
+    const char *value = find_traceparent(request);
+    char known[TRACEPARENT + 1];
+
+    if (value == NULL)
+        return;
+    (void)snprintf(known, sizeof known, "%s", value);
+    line_add_text(line, "traceparent", known, TRACEPARENT);
+}
+
+static const char *level_of(enum wire_status status)
+{
+    switch (status) {
+    case WIRE_OK:
+        return "info";
+    case WIRE_UNKNOWN:
+    case WIRE_INTERNAL:
+    case WIRE_DATA_LOSS:
+        return "error";
+    default:
+        return "warn";
+    }
+}
+
+void line_of_call(struct line *line, bool json, const struct timespec *when, const struct rpc_ended *ended)
+{
+    line_begin(line, json, when, level_of(ended->status));
+    line_add_text(line, "method", ended->request->method, MAX_METHOD);
+    line_add_text(line, "request_id", ended->request->request_id, WIRE_MAX_REQUEST_ID);
+    line_add_text(line, "peer", ended->peer, MAX_PEER);
+    line_add_text(line, "code", wire_status_name(ended->status), MAX_PEER);
+    line_add_ms(line, "queue_ms", ended->queue_ns);
+    line_add_ms(line, "run_ms", ended->run_ns);
+    line_add_ms(line, "total_ms", ended->total_ns);
+    if (ended->has_items)
+        line_add_count(line, "tiles", ended->items);
+    add_traceparent(line, ended->request);
+    if (ended->status != WIRE_OK)
+        line_add_text(line, "message", ended->message, MAX_MESSAGE);
+    line_end(line);
+}

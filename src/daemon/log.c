@@ -1,0 +1,188 @@
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/line.h"
+#include "wire/clock.h"
+
+#define BUFFER_BYTES (1u << 20)
+#define LAST_WORDS_MS 1000
+#define LOOK_MS 50
+
+_Static_assert(LINE_BYTES <= PIPE_BUF, "a line is written in one piece");
+
+struct log {
+    int fd;
+    bool json;
+    atomic_uint_least64_t give_up_ns; /* of CLOCK_MONOTONIC: when a reader that stands still is left behind */
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards all below, but writing, which is the thread's */
+    pthread_cond_t changed;
+    char *filling, *writing; /* of BUFFER_BYTES each, exchanged */
+    size_t filled;
+    uint64_t dropped; /* lines, since the last time that this was said */
+    bool ending;
+};
+
+/* Waits until a pipe has room for a piece; false when there is nobody to wait for any more. */
+static bool wait_writable(struct log *log)
+{
+    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
+
+    while (poll(&ready, 1, LOOK_MS) <= 0)
+        if (wire_now_ns() >= atomic_load(&log->give_up_ns))
+            return false;
+    return true;
+}
+
+/* What is written at once: whole lines. */
+static size_t piece_of(const char *text, size_t len)
+{
+    const char *end;
+
+    if (len <= PIPE_BUF)
+        return len;
+    end = memrchr(text, '\n', PIPE_BUF);
+    return end != NULL ? (size_t)(end - text) + 1 : PIPE_BUF;
+}
+
+/* A reader that is gone, or a full disk, is no reason to stop serving. */
+static void write_lines(struct log *log, const char *text, size_t len)
+{
+    while (len != 0 && wait_writable(log)) {
+        size_t piece = piece_of(text, len);
+        ssize_t written = write(log->fd, text, piece);
+
+        if (written < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (written >= 0)
+            piece = (size_t)written;
+        text += piece;
+        len -= piece;
+    }
+}
+
+static void write_dropped(struct log *log, uint64_t dropped)
+{
+    struct timespec now;
+    struct line line;
+    char message[64];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(message, sizeof message, "%llu lines dropped", (unsigned long long)dropped);
+    line_begin(&line, log->json, &now, "warn");
+    line_add_text(&line, "message", message, sizeof message);
+    line_end(&line);
+    write_lines(log, line.text, line.len);
+}
+
+/* The mutex is held, and let go while it writes. */
+static void write_out(struct log *log)
+{
+    char *text = log->filling;
+    size_t len = log->filled;
+    uint64_t dropped = log->dropped;
+
+    log->filling = log->writing;
+    log->writing = text;
+    log->filled = 0;
+    log->dropped = 0;
+    pthread_mutex_unlock(&log->mutex);
+    write_lines(log, text, len);
+    if (dropped != 0)
+        write_dropped(log, dropped);
+    pthread_mutex_lock(&log->mutex);
+}
+
+/* Signals are for others: one for a pipe that nobody reads would end the process. */
+static void *log_main(void *arg)
+{
+    struct log *log = arg;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    pthread_mutex_lock(&log->mutex);
+    while (!log->ending || log->filled != 0) {
+        if (log->filled == 0)
+            pthread_cond_wait(&log->changed, &log->mutex);
+        else
+            write_out(log);
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return NULL;
+}
+
+static void free_log(struct log *log)
+{
+    pthread_cond_destroy(&log->changed);
+    pthread_mutex_destroy(&log->mutex);
+    free(log->filling);
+    free(log->writing);
+    free(log);
+}
+
+enum wire_status log_create(int fd, bool json, struct log **out, struct wire_error *error)
+{
+    struct log *log = calloc(1, sizeof *log);
+
+    *out = NULL;
+    if (log == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the log");
+    log->fd = fd;
+    log->json = json;
+    atomic_init(&log->give_up_ns, UINT64_MAX);
+    pthread_mutex_init(&log->mutex, NULL);
+    pthread_cond_init(&log->changed, NULL);
+    log->filling = malloc(BUFFER_BYTES);
+    log->writing = malloc(BUFFER_BYTES);
+    if (log->filling == NULL || log->writing == NULL ||
+        pthread_create(&log->thread, NULL, log_main, log) != 0) {
+        free_log(log);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory or thread for the log");
+    }
+    *out = log;
+    return WIRE_OK;
+}
+
+void log_free(struct log *log)
+{
+    if (log == NULL)
+        return;
+    atomic_store(&log->give_up_ns, wire_after_ms(LAST_WORDS_MS));
+    pthread_mutex_lock(&log->mutex);
+    log->ending = true;
+    pthread_cond_signal(&log->changed);
+    pthread_mutex_unlock(&log->mutex);
+    pthread_join(log->thread, NULL);
+    free_log(log);
+}
+
+void log_call(struct log *log, const struct rpc_ended *ended)
+{
+    struct timespec now;
+    struct line line;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_of_call(&line, log->json, &now, ended);
+    pthread_mutex_lock(&log->mutex);
+    if (line.len <= BUFFER_BYTES - log->filled) {
+        memcpy(&log->filling[log->filled], line.text, line.len);
+        if (log->filled == 0)
+            pthread_cond_signal(&log->changed);
+        log->filled += line.len;
+    } else {
+        log->dropped++;
+    }
+    pthread_mutex_unlock(&log->mutex);
+}

@@ -1,0 +1,28 @@
+#ifndef TILERY_DAEMON_LOG_H
+#define TILERY_DAEMON_LOG_H
+
+#include <stdbool.h>
+
+#include "rpc/server.h"
+#include "wire/status.h"
+
+/*
+ * A log of lines, written by a thread of its own: whoever has something to say leaves it in a bounded buffer
+ * and goes on. Lines that find no room, as the reader is slow or stands still, are dropped and counted, and
+ * the count is a line of its own as soon as there is room. Lines are written whole, and no more of them at
+ * once than a pipe takes in one piece, so that those of several processes do not mix.
+ *
+ * Any thread may call any function but log_free.
+ */
+struct log;
+
+/* The descriptor stays the caller's, and stays as blocking as it is. Ends with log_free. */
+WIRE_MUST_USE enum wire_status log_create(int fd, bool json, struct log **out, struct wire_error *error);
+
+/* Writes what is left, for at most a second where nobody takes it. NULL is fine. */
+void log_free(struct log *log);
+
+/* One line about a call that has ended. */
+void log_call(struct log *log, const struct rpc_ended *ended);
+
+#endif
