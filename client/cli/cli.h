@@ -12,9 +12,10 @@
 struct cli_options {
     const char *server;
     const char *command;
-    const char *output;  /* "-" is stdout */
-    const char *format;  /* NULL: the command's own */
-    const char *palette; /* the same */
+    const char *argument; /* of the command; NULL: none */
+    const char *output;   /* "-" is stdout */
+    const char *format;   /* NULL: the command's own */
+    const char *palette;  /* the same */
     struct format_options json;
     bool time_limited; /* --time-limit-ms was given */
     struct tilery_compute_request request;
@@ -27,6 +28,9 @@ int cli_compute(tilery_client *client, const struct cli_options *options);
 int cli_render(tilery_client *client, const struct cli_options *options);
 int cli_health(tilery_client *client, const struct cli_options *options);
 int cli_info(tilery_client *client, const struct cli_options *options);
+int cli_stats(tilery_client *client, const struct cli_options *options);
+int cli_describe(tilery_client *client, const struct cli_options *options);
+int cli_cancel(tilery_client *client, const struct cli_options *options);
 
 /* Says the error on stderr, with the remedy where there is one, and returns its exit status. */
 int cli_fail(const struct cli_options *options, const struct tilery_error *error);
@@ -45,6 +49,9 @@ struct cli_output {
  * answer. status: the exit status so far; a file that is not whole is dropped. */
 int cli_output_open(struct cli_output *output, const char *name);
 int cli_output_close(struct cli_output *output, int status);
+
+/* Where it would go to a terminal, says that "an image" is not for one. */
+bool cli_refuse_terminal(const struct cli_options *options, const char *what);
 
 /* Says, by errno, that it cannot be written, and returns the exit status. */
 int cli_output_failed(const char *name);

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli.h"
 #include "format.h"
@@ -62,7 +63,8 @@ int cli_health(tilery_client *client, const struct cli_options *options)
 {
     struct tilery_error error;
 
-    if (tilery_health(client, &options->call, &error) != TILERY_OK)
+    if (tilery_health_service(client, options->argument != NULL ? options->argument : "", &options->call,
+                              &error) != TILERY_OK)
         return cli_fail(options, &error);
     puts("SERVING");
     return cli_flush_output();
@@ -98,4 +100,40 @@ int cli_info(tilery_client *client, const struct cli_options *options)
     printf("%-18s%" PRIu64 "\n", "max_reply_bytes", info->max_reply_bytes);
     tilery_info_free(info);
     return cli_flush_output();
+}
+
+int cli_cancel(tilery_client *client, const struct cli_options *options)
+{
+    struct tilery_error error;
+    bool found;
+
+    if (tilery_cancel(client, options->argument, &options->call, &found, &error) != TILERY_OK)
+        return cli_fail(options, &error);
+    if (!found) {
+        error.status = TILERY_NOT_FOUND;
+        (void)snprintf(error.message, sizeof error.message,
+                       "no Compute and no stream has that request_id now");
+        return cli_fail(options, &error);
+    }
+    puts("cancelled");
+    return cli_flush_output();
+}
+
+int cli_describe(tilery_client *client, const struct cli_options *options)
+{
+    struct cli_output output;
+    struct tilery_error error;
+    unsigned char *schema;
+    size_t size;
+    int status;
+
+    if (cli_refuse_terminal(options, "a schema"))
+        return CLI_USAGE_EXIT;
+    if ((status = cli_output_open(&output, options->output)) != 0)
+        return status;
+    if (tilery_describe(client, &options->call, &schema, &size, &error) != TILERY_OK)
+        return cli_output_close(&output, cli_fail(options, &error));
+    (void)!fwrite(schema, 1, size, output.file); /* a failure is seen when it is closed */
+    free(schema);
+    return cli_output_close(&output, 0);
 }

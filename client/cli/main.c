@@ -16,6 +16,7 @@ enum {
     OPT_KERNEL = 300,
     OPT_TIMEOUT,
     OPT_REQUEST_ID,
+    OPT_TRACEPARENT,
     OPT_FORMAT,
     OPT_PALETTE,
     OPT_SUMMARY,
@@ -31,6 +32,7 @@ static const struct argp_option options[] = {
     {"server", 's', "URL", 0, "The server's address (default " DEFAULT_SERVER ")", 0},
     {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
+    {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
     {0, 0, 0, 0, "compute and render:", 1},
     {"width", OPT_FIELD, "PIXELS", 0, "1 to 65536 (default 800)", 0},
     {"height", OPT_FIELD + 1, "PIXELS", 0, "1 to 65536 (default 600)", 0},
@@ -81,6 +83,17 @@ static void set_timeout(const struct argp_state *state, struct cli_options *cli,
     cli->call.timeout_ms = value;
 }
 
+/* The command, and then its argument. */
+static void add_word(const struct argp_state *state, struct cli_options *cli, const char *word)
+{
+    if (cli->command == NULL)
+        cli->command = word;
+    else if (cli->argument == NULL)
+        cli->argument = word;
+    else
+        argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", word, cli->argument);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct cli_options *cli = state->input;
@@ -99,6 +112,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_REQUEST_ID:
         cli->call.request_id = arg;
+        return 0;
+    case OPT_TRACEPARENT:
+        cli->call.traceparent = arg;
         return 0;
     case OPT_FORMAT:
         cli->format = arg;
@@ -119,65 +135,76 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli->request.kernel = arg;
         return 0;
     case ARGP_KEY_ARG:
-        if (cli->command != NULL)
-            argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", arg, cli->command);
-        cli->command = arg;
+        add_word(state, cli, arg);
         return 0;
     case ARGP_KEY_END:
         if (cli->command == NULL)
-            argp_error(state, "name a command: compute, render, health or info");
+            argp_error(state, "name a command: compute, render, cancel, health, info, stats or describe");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-typedef int command_fn(tilery_client *client, const struct cli_options *options);
+enum need { NONE, MAY, MUST };
 
-static command_fn *find_command(const char *name)
+struct command {
+    const char *name;
+    int (*run)(tilery_client *client, const struct cli_options *options);
+    enum need argument;
+};
+
+static const struct command *find_command(const char *name)
 {
-    static const struct {
-        const char *name;
-        command_fn *run;
-    } commands[] = {
-        {"compute", cli_compute}, {"render", cli_render}, {"health", cli_health}, {"info", cli_info}};
+    static const struct command commands[] = {{"compute", cli_compute, NONE},  {"render", cli_render, NONE},
+                                              {"cancel", cli_cancel, MUST},    {"health", cli_health, MAY},
+                                              {"info", cli_info, NONE},        {"stats", cli_stats, NONE},
+                                              {"describe", cli_describe, NONE}};
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run;
+            return &commands[i];
     return NULL;
 }
 
 static int run_command(const struct cli_options *cli)
 {
-    command_fn *run = find_command(cli->command);
+    const struct command *command = find_command(cli->command);
     tilery_client *client;
     struct tilery_error error;
     int status;
 
-    if (run == NULL) {
+    if (command == NULL) {
         fprintf(stderr, "tilery: there is no command \"%s\"; see tilery --help\n", cli->command);
+        return CLI_USAGE_EXIT;
+    }
+    if (command->argument == NONE ? cli->argument != NULL
+                                  : command->argument == MUST && cli->argument == NULL) {
+        fprintf(stderr, "tilery: %s takes %s; see tilery --help\n", command->name,
+                command->argument == NONE ? "no argument" : "a request_id");
         return CLI_USAGE_EXIT;
     }
     if (tilery_client_open(&(struct tilery_client_options){.server = cli->server}, &client, &error) !=
         TILERY_OK)
         return cli_fail(cli, &error);
-    status = run(client, cli);
+    status = command->run(client, cli);
     tilery_client_close(client);
     return status;
 }
 
-static const char doc[] = "The command line of a Tilery server.\v"
-                          "Commands: compute runs a computation and prints the documented JSON; render "
-                          "writes the image; health says "
-                          "SERVING; info says what the server can do.\n\n"
-                          "The exit status is the number of the gRPC code, 64 for a usage error. Every "
-                          "option can also be given in the "
-                          "environment: --server as TILERY_SERVER.";
+static const char doc[] =
+    "The command line of a Tilery server.\v"
+    "Commands: compute runs a computation and prints the documented JSON; render "
+    "writes the image; cancel ID ends the run of that request_id; health [SERVICE] says "
+    "SERVING; info says what the server can do, stats what it has done and does; describe "
+    "writes its schema, a FileDescriptorSet.\n\n"
+    "The exit status is the number of the gRPC code, 64 for a usage error. Every "
+    "option can also be given in the "
+    "environment: --server as TILERY_SERVER.";
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse, "COMMAND", doc, NULL, NULL, NULL};
+    static const struct argp argp = {options, parse, "COMMAND [ARGUMENT]", doc, NULL, NULL, NULL};
     struct cli_options cli = {.server = DEFAULT_SERVER, .output = "-"};
     char **with_environment = environment_argv("TILERY", options, no_lists, &argc, argv);
     int status;

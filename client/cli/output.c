@@ -77,3 +77,12 @@ int cli_output_close(struct cli_output *output, int status)
         status = cli_output_failed(output->name);
     return status;
 }
+
+bool cli_refuse_terminal(const struct cli_options *options, const char *what)
+{
+    bool refused = strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO);
+
+    if (refused)
+        fprintf(stderr, "tilery: %s is not for a terminal; name a file with --output FILE\n", what);
+    return refused;
+}

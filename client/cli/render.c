@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "image.h"
@@ -182,10 +181,8 @@ int cli_render(tilery_client *client, const struct cli_options *options)
                 "tilery: render writes the whole image; --first-task and --task-count are for compute\n");
         return CLI_USAGE_EXIT;
     }
-    if (strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO)) {
-        fprintf(stderr, "tilery: an image is not for a terminal; name a file with --output FILE\n");
+    if (cli_refuse_terminal(options, "an image"))
         return CLI_USAGE_EXIT;
-    }
     status = cli_output_open(&render.output, options->output);
     if (status != 0)
         return status;

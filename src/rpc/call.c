@@ -89,10 +89,7 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     status = wire_request_unpack(&call->arena, nng_msg_body(msg), nng_msg_len(msg), &call->request, &error);
     nng_msg_free(msg);
     set_deadline(call);
-    if (status != WIRE_OK)
-        rpc_call_fail(call, &error);
-    else
-        rpc_dispatch(call);
+    rpc_dispatch(call, status != WIRE_OK ? &error : NULL);
 }
 
 static void on_sent(struct rpc_call *call, int result)

@@ -27,17 +27,14 @@ static const ProtobufCMethodDescriptor *find_method(struct rpc_call *call, rpc_h
     return NULL;
 }
 
-static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, const ProtobufCMessage **message,
-                               struct wire_error *error)
+static enum wire_status decode(struct rpc_call *call, const ProtobufCMethodDescriptor *method,
+                               const ProtobufCMessage **message, struct wire_error *error)
 {
     const struct wire_request *request = &call->request;
-    const ProtobufCMethodDescriptor *method;
     char shown[96];
 
-    *handler = NULL;
     *message = NULL;
-    method = find_method(call, handler);
-    if (*handler == NULL)
+    if (method == NULL)
         return wire_error_set(error, WIRE_UNIMPLEMENTED, "there is no method \"%s\"",
                               wire_quote(shown, sizeof shown, request->method));
     if (request->has_timeout && request->timeout_ms == 0)
@@ -52,13 +49,16 @@ static enum wire_status decode(struct rpc_call *call, rpc_handler **handler, con
     return wire_text_check(method->input, request->payload, request->payload_len, error);
 }
 
-void rpc_dispatch(struct rpc_call *call)
+void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
 {
     const ProtobufCMessage *message;
     struct wire_error error;
-    rpc_handler *handler;
+    rpc_handler *handler = NULL;
+    const ProtobufCMethodDescriptor *method = find_method(call, &handler);
 
-    if (decode(call, &handler, &message, &error) != WIRE_OK)
+    if (bad != NULL)
+        rpc_call_fail(call, bad);
+    else if (decode(call, handler != NULL ? method : NULL, &message, &error) != WIRE_OK)
         rpc_call_fail(call, &error);
     else
         handler(call, message, call->server->context);

@@ -88,8 +88,9 @@ void rpc_call_close(struct rpc_call *call);
  * passed. */
 void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);
 
-/* dispatch.c: finds the method and hands the request over to its handler, or fails the call. */
-void rpc_dispatch(struct rpc_call *call);
+/* dispatch.c: finds the method and hands the request over to its handler, or fails the call: with `bad`,
+ * unless it is NULL, for an envelope that breaks the rules. */
+void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad);
 
 /* peers.c */
 void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server);
