@@ -28,6 +28,9 @@ struct bridge_options {
 enum tilery_status bridge_start(const struct bridge_options *options, struct bridge **out,
                                 struct tilery_error *error);
 
+/* Whether it is an origin as browsers send them, but "null": scheme, host and perhaps a port. */
+bool bridge_origin_is_valid(const char *origin);
+
 /* "http://127.0.0.1:8405", with the real port. */
 const char *bridge_url(const struct bridge *bridge);
 

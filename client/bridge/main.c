@@ -12,6 +12,7 @@
 #include "daemon/daemon.h"
 #include "wire/address.h"
 #include "wire/environment.h"
+#include "wire/warn.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8405"
 #define INNER_URL "inproc://tilery-bridge"
@@ -24,14 +25,15 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
-enum { OPT_HOST = 256, OPT_LOG };
-
 struct settings {
-    const char *listen, *backend;
+    const char *listen;
+    struct tilery_client_options backend; /* without a server: one inside this process */
     const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
     size_t origin_count, host_count;
     enum daemon_log log; /* of the server inside */
 };
+
+enum { OPT_HOST = 256, OPT_LOG, OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_TLS_NAME, OPT_TOKEN_FILE };
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
@@ -44,6 +46,13 @@ static const struct argp_option options[] = {
      0},
     {"log", OPT_LOG, "FORMAT", 0,
      "Of the server inside, a line on stderr for every call: off (default), logfmt or json", 0},
+    {"backend-tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the backend, PEM", 0},
+    {"backend-tls-cert", OPT_TLS_CERT, "FILE", 0, "The bridge's own certificate, PEM", 0},
+    {"backend-tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
+    {"backend-tls-server-name", OPT_TLS_NAME, "NAME", 0,
+     "The DNS name in the backend's certificate (default: the URL's host)", 0},
+    {"backend-token-file", OPT_TOKEN_FILE, "FILE", 0,
+     "The token that the backend wants is the file's first line", 0},
     {0},
 };
 
@@ -66,9 +75,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         settings->listen = arg;
         return 0;
     case 'b':
-        settings->backend = arg;
+        settings->backend.server = arg;
+        return 0;
+    case OPT_TLS_CA:
+        settings->backend.tls_ca = arg;
+        return 0;
+    case OPT_TLS_CERT:
+        settings->backend.tls_cert = arg;
+        return 0;
+    case OPT_TLS_KEY:
+        settings->backend.tls_key = arg;
+        return 0;
+    case OPT_TLS_NAME:
+        settings->backend.tls_server_name = arg;
+        return 0;
+    case OPT_TOKEN_FILE:
+        settings->backend.token_file = arg;
         return 0;
     case 'o':
+        if (!bridge_origin_is_valid(arg))
+            argp_error(state,
+                       "allow-origin is \"%s\"; it must be as browsers send it: SCHEME://HOST or "
+                       "SCHEME://HOST:PORT, in lower case, without a path",
+                       arg);
         add_name(state, "allow-origin", settings->origins, &settings->origin_count, arg);
         return 0;
     case OPT_HOST:
@@ -103,7 +132,7 @@ static void leave_on(const sigset_t *signals)
 static int complain(const char *message, enum tilery_status status)
 {
     fprintf(stderr, "tilery-bridge: %s\n", message);
-    return tilery_status_exit(status);
+    return status == TILERY_INVALID_ARGUMENT ? USAGE_EXIT : tilery_status_exit(status);
 }
 
 static int serve(const struct bridge_options *bridge_options, const sigset_t *signals)
@@ -131,6 +160,17 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
     return 0;
 }
 
+/* Warnings first: what fails afterwards may be because of what they say. */
+static enum tilery_status open_client(const struct tilery_client_options *client, tilery_client **out,
+                                      struct tilery_error *error)
+{
+    warn_of_file("tilery-bridge", client->token_file);
+    warn_of_file("tilery-bridge", client->tls_key);
+    if (client->token_file != NULL)
+        warn_of_token("tilery-bridge", client->server);
+    return tilery_client_open(client, out, error);
+}
+
 static int run(const struct settings *settings, const sigset_t *signals)
 {
     bool local = wire_address_is_local(settings->listen);
@@ -141,7 +181,7 @@ static int run(const struct settings *settings, const sigset_t *signals)
                                     .allowed_hosts = settings->hosts,
                                     .host_count = settings->host_count,
                                     .max_per_address = local ? 0 : MAX_PER_ADDRESS};
-    struct tilery_client_options client = {.server = settings->backend};
+    struct tilery_client_options client = settings->backend;
     struct daemon_options inner = DAEMON_DEFAULTS;
     const char *inner_url = INNER_URL;
     struct daemon *daemon = NULL;
@@ -149,7 +189,7 @@ static int run(const struct settings *settings, const sigset_t *signals)
     struct tilery_error error;
     int status;
 
-    if (settings->backend == NULL) {
+    if (client.server == NULL) {
         inner.listen = &inner_url;
         inner.listen_count = 1;
         inner.log = settings->log;
@@ -157,7 +197,7 @@ static int run(const struct settings *settings, const sigset_t *signals)
         if (daemon_start(&inner, &daemon, &inner_error) != WIRE_OK)
             return complain(inner_error.message, (enum tilery_status)inner_error.status);
     }
-    if (tilery_client_open(&client, &bridge.client, &error) != TILERY_OK)
+    if (open_client(&client, &bridge.client, &error) != TILERY_OK)
         status = complain(error.message, error.status);
     else
         status = serve(&bridge, signals);
@@ -173,7 +213,7 @@ static const char doc[] = "The documented HTTP API of Tilery.\v"
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
-    struct settings settings = {.listen = DEFAULT_LISTEN, .backend = getenv("TILERY_BACKEND")};
+    struct settings settings = {.listen = DEFAULT_LISTEN, .backend.server = getenv("TILERY_BACKEND")};
     char **with_environment = environment_argv("TILERY_BRIDGE", options, lists, &argc, argv);
     sigset_t signals;
     int status;
@@ -182,8 +222,8 @@ int main(int argc, char **argv)
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
-    if (settings.backend != NULL && settings.backend[0] == '\0')
-        settings.backend = NULL;
+    if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
+        settings.backend.server = NULL;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

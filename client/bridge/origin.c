@@ -45,6 +45,27 @@ bool bridge_host_allowed(const struct exchange *exchange)
     return false;
 }
 
+bool bridge_origin_is_valid(const char *origin)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789-._", digits[] = "0123456789";
+    size_t scheme = strspn(origin, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+    size_t host, port;
+
+    if (scheme == 0 || strncmp(&origin[scheme], "://", 3) != 0)
+        return false;
+    origin += scheme + 3;
+    if (origin[0] == '[')
+        host = strspn(&origin[1], "0123456789abcdef:.") + 2;
+    else
+        host = strspn(origin, name);
+    if (host == 0 || (origin[0] == '[' && (host == 2 || origin[host - 1] != ']')))
+        return false;
+    if (origin[host] == '\0')
+        return true;
+    port = origin[host] == ':' ? strspn(&origin[host + 1], digits) : 0;
+    return port != 0 && origin[host + 1 + port] == '\0';
+}
+
 static bool is_allowed(const struct bridge *bridge, const char *origin)
 {
     for (size_t i = 0; i < bridge->options.allowed_count; i++)

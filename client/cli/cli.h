@@ -10,7 +10,7 @@
 
 /* What the command line asked for. */
 struct cli_options {
-    const char *server;
+    struct tilery_client_options client;
     const char *command;
     const char *argument; /* of the command; NULL: none */
     const char *output;   /* "-" is stdout */

@@ -10,7 +10,7 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
     fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), error->message);
     if (error->status == TILERY_UNAVAILABLE)
         fprintf(stderr, "tilery: start one with `tileryd --listen %s`, or name another with --server URL\n",
-                options->server);
+                options->client.server);
     return tilery_status_exit(error->status);
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "wire/environment.h"
+#include "wire/warn.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 
@@ -20,7 +21,12 @@ enum {
     OPT_FORMAT,
     OPT_PALETTE,
     OPT_SUMMARY,
-    OPT_NS
+    OPT_NS,
+    OPT_TLS_CA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_NAME,
+    OPT_TOKEN_FILE
 };
 
 /* The options that are fields of the request: --tile-w sets tile_w. */
@@ -33,6 +39,12 @@ static const struct argp_option options[] = {
     {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
+    {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},
+    {"tls-cert", OPT_TLS_CERT, "FILE", 0, "The client's own certificate, PEM", 0},
+    {"tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
+    {"tls-server-name", OPT_TLS_NAME, "NAME", 0,
+     "The DNS name in the server's certificate (default: the URL's host)", 0},
+    {"token-file", OPT_TOKEN_FILE, "FILE", 0, "The token that the server wants is the file's first line", 0},
     {0, 0, 0, 0, "compute and render:", 1},
     {"width", OPT_FIELD, "PIXELS", 0, "1 to 65536 (default 800)", 0},
     {"height", OPT_FIELD + 1, "PIXELS", 0, "1 to 65536 (default 600)", 0},
@@ -105,7 +117,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
     switch (key) {
     case 's':
-        cli->server = arg;
+        cli->client.server = arg;
+        return 0;
+    case OPT_TLS_CA:
+        cli->client.tls_ca = arg;
+        return 0;
+    case OPT_TLS_CERT:
+        cli->client.tls_cert = arg;
+        return 0;
+    case OPT_TLS_KEY:
+        cli->client.tls_key = arg;
+        return 0;
+    case OPT_TLS_NAME:
+        cli->client.tls_server_name = arg;
+        return 0;
+    case OPT_TOKEN_FILE:
+        cli->client.token_file = arg;
         return 0;
     case OPT_TIMEOUT:
         set_timeout(state, cli, arg);
@@ -167,11 +194,27 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* Opens the client; the exit status where that fails. */
+static int open_client(const struct cli_options *cli, tilery_client **out)
+{
+    struct tilery_error error;
+    enum tilery_status status;
+
+    warn_of_file("tilery", cli->client.token_file);
+    warn_of_file("tilery", cli->client.tls_key);
+    if (cli->client.token_file != NULL)
+        warn_of_token("tilery", cli->client.server);
+    status = tilery_client_open(&cli->client, out, &error);
+    if (status == TILERY_OK)
+        return 0;
+    (void)cli_fail(cli, &error);
+    return status == TILERY_INVALID_ARGUMENT ? CLI_USAGE_EXIT : tilery_status_exit(status);
+}
+
 static int run_command(const struct cli_options *cli)
 {
     const struct command *command = find_command(cli->command);
     tilery_client *client;
-    struct tilery_error error;
     int status;
 
     if (command == NULL) {
@@ -184,9 +227,9 @@ static int run_command(const struct cli_options *cli)
                 command->argument == NONE ? "no argument" : "a request_id");
         return CLI_USAGE_EXIT;
     }
-    if (tilery_client_open(&(struct tilery_client_options){.server = cli->server}, &client, &error) !=
-        TILERY_OK)
-        return cli_fail(cli, &error);
+    status = open_client(cli, &client);
+    if (status != 0)
+        return status;
     status = command->run(client, cli);
     tilery_client_close(client);
     return status;
@@ -205,7 +248,7 @@ static const char doc[] =
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse, "COMMAND [ARGUMENT]", doc, NULL, NULL, NULL};
-    struct cli_options cli = {.server = DEFAULT_SERVER, .output = "-"};
+    struct cli_options cli = {.client.server = DEFAULT_SERVER, .output = "-"};
     char **with_environment = environment_argv("TILERY", options, no_lists, &argc, argv);
     int status;
 

@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "wire/clock.h"
 #include "wire/limits.h"
+#include "wire/token.h"
 
 /* The server's own word on the deadline is given so long to arrive. */
 #define DEADLINE_SLACK_MS 25
@@ -147,20 +148,23 @@ void call_random_id(char id[33])
     id[32] = '\0';
 }
 
-static enum wire_status make_frame(const char *method, const ProtobufCMessage *request,
-                                   const struct tilery_call_options *options, nng_msg **out,
-                                   struct wire_error *error)
+static enum wire_status make_frame(const tilery_client *client, const char *method,
+                                   const ProtobufCMessage *request, const struct tilery_call_options *options,
+                                   nng_msg **out, struct wire_error *error)
 {
+    struct wire_metadata metadata[2];
     char id[33];
-    const struct wire_metadata trace = {"traceparent", options->traceparent};
     struct wire_request head = {.method = method,
                                 .has_timeout = options->timeout_ms != 0,
                                 .timeout_ms = options->timeout_ms,
                                 .request_id = options->request_id != NULL ? options->request_id : id,
-                                .metadata = &trace,
-                                .metadata_count = options->traceparent != NULL};
+                                .metadata = metadata};
     size_t payload = protobuf_c_message_get_packed_size(request), size;
 
+    if (options->traceparent != NULL)
+        metadata[head.metadata_count++] = (struct wire_metadata){"traceparent", options->traceparent};
+    if (client->authorization != NULL)
+        metadata[head.metadata_count++] = (struct wire_metadata){WIRE_AUTHORIZATION, client->authorization};
     if (options->request_id == NULL)
         call_random_id(id);
     size = wire_request_size(&head, payload);
@@ -187,7 +191,7 @@ static enum wire_status check_connected(const tilery_client *client, struct wire
     if (client->closing)
         return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
     if (client->settled && !client->connected)
-        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s", client->server);
+        return client_explain_failure(client->server, client->failure, error);
     return WIRE_OK;
 }
 
@@ -221,7 +225,7 @@ enum wire_status call_begin(tilery_client *client, const char *method, const Pro
 
     if (options == NULL)
         options = &no_options;
-    if (make_frame(method, request, options, &msg, error) != WIRE_OK)
+    if (make_frame(client, method, request, options, &msg, error) != WIRE_OK)
         return error->status;
     deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
     if (connect_ns > deadline_ns)

@@ -50,6 +50,7 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
     if (event == NNG_PIPE_EV_ADD_PRE && !late) {
         client->pipe = pipe;
         client->connected = client->settled = true;
+        client->failure = 0;
     } else if (event == NNG_PIPE_EV_REM_POST && pipe.id == client->pipe.id) {
         client->connected = false;
     }
@@ -70,12 +71,15 @@ static void *dial(void *arg)
         (void)nng_dialer_start(client->dialer, NNG_FLAG_NONBLOCK);
     pthread_mutex_lock(&client->mutex);
     client->settled = true;
+    if (!client->connected)
+        client->failure = result;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
     return NULL;
 }
 
-static int open_socket(tilery_client *client)
+static int open_socket(tilery_client *client, const struct tilery_client_options *options,
+                       struct wire_error *error)
 {
     nng_socket socket = client->socket;
     int result;
@@ -88,6 +92,8 @@ static int open_socket(tilery_client *client)
         (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client)) != 0 ||
         (result = nng_dialer_create(&client->dialer, socket, client->server)) != 0)
         return result;
+    if (client_secure_dialer(client->dialer, client->server, options, error) != WIRE_OK)
+        return NNG_EINVAL;
     /* Half-open connections are noticed; a transport without the option needs none. */
     (void)nng_dialer_set_bool(client->dialer, NNG_OPT_TCP_KEEPALIVE, true);
     return pthread_create(&client->dialling, NULL, dial, client) == 0 ? 0 : NNG_ENOMEM;
@@ -108,6 +114,7 @@ static void free_client(tilery_client *client)
 {
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
+    client_free_authorization(client->authorization);
     free(client->server);
     free(client);
 }
@@ -117,7 +124,7 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
 {
     const char *server = options != NULL && options->server != NULL ? options->server : DEFAULT_SERVER;
     tilery_client *client = calloc(1, sizeof *client);
-    struct wire_error why;
+    struct wire_error why = {.status = WIRE_OK};
     char shown[160];
     int result;
 
@@ -131,12 +138,17 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
                                      ? options->connect_timeout_ms
                                      : DEFAULT_CONNECT_TIMEOUT_MS;
     init_sync(client);
-    if ((result = nng_req0_open(&client->socket)) == 0 && (result = open_socket(client)) != 0)
+    if (client_make_authorization(options, &client->authorization, &why) != WIRE_OK) {
+        free_client(client);
+        return call_error(error, &why);
+    }
+    if ((result = nng_req0_open(&client->socket)) == 0 && (result = open_socket(client, options, &why)) != 0)
         nng_close(client->socket);
     if (result != 0) {
-        wire_error_set(&why, WIRE_INVALID_ARGUMENT,
-                       "server is \"%s\"; it must be a URL such as " DEFAULT_SERVER " (%s)",
-                       wire_quote(shown, sizeof shown, server), nng_strerror(result));
+        if (why.status == WIRE_OK)
+            wire_error_set(&why, WIRE_INVALID_ARGUMENT,
+                           "server is \"%s\"; it must be a URL such as " DEFAULT_SERVER " (%s)",
+                           wire_quote(shown, sizeof shown, server), nng_strerror(result));
         free_client(client);
         return call_error(error, &why);
     }

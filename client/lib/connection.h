@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "internal.h"
+#include "secure.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -26,6 +27,7 @@ struct call {
 
 struct tilery_client {
     char *server;
+    char *authorization; /* with the token; NULL: none */
     uint64_t connect_timeout_ms;
     nng_socket socket;
     nng_dialer dialer;
@@ -33,6 +35,7 @@ struct tilery_client {
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
     bool settled; /* the first attempt is over */
+    int failure;  /* nng's error that it ended with, or 0 */
     bool closing;
     bool connected;
     nng_pipe pipe;     /* while connected */

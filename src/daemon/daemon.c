@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/security.h"
 #include "rpc/server.h"
 #include "service/service.h"
 
@@ -19,6 +20,7 @@
 #define LINGER_MS 2000
 
 struct daemon {
+    struct security *security;
     struct service *service;
     struct rpc_server *rpc;
     struct log *log; /* NULL: off */
@@ -68,7 +70,10 @@ static struct rpc_server_options rpc_options(const struct daemon_options *option
                                      .max_timeout_ms = options->max_timeout_ms,
                                      .send_timeout_ms = options->send_timeout_ms,
                                      .on_end = on_end,
-                                     .on_end_arg = daemon};
+                                     .on_end_arg = daemon,
+                                     .tls = options->tls,
+                                     .authorize = security_authorize,
+                                     .authorize_arg = daemon->security};
 
     rpc.max_calls = rpc.contexts - OTHERS;
     return rpc;
@@ -80,6 +85,7 @@ static void free_all(struct daemon *daemon)
     rpc_server_free(daemon->rpc);
     service_free(daemon->service);
     log_free(daemon->log);
+    security_free(daemon->security);
     free(daemon);
 }
 
@@ -96,6 +102,8 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     if (daemon == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the server");
     table = service_table(&count);
+    if (security_create(options, &daemon->security, error) != WIRE_OK)
+        goto failed;
     if (options->log != DAEMON_LOG_OFF &&
         log_create(STDERR_FILENO, options->log == DAEMON_LOG_JSON, &daemon->log, error) != WIRE_OK)
         goto failed;
@@ -115,6 +123,16 @@ failed:
 const char *daemon_url(const struct daemon *daemon, size_t i)
 {
     return daemon->urls[i];
+}
+
+const char *daemon_url_risk(const struct daemon *daemon, size_t i)
+{
+    return security_url_risk(daemon->security, daemon->urls[i]);
+}
+
+enum wire_status daemon_reload(struct daemon *daemon, struct wire_error *error)
+{
+    return security_reload(daemon->security, error);
 }
 
 void daemon_drain(struct daemon *daemon, uint64_t grace_ms)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "wire/status.h"
+#include "wire/tls.h"
 
 /*
  * A whole Tilery server in the process: the service behind the RPC runtime. It neither reads argv or the
@@ -29,18 +30,26 @@ struct daemon_options {
     uint64_t max_timeout_ms;  /* of a request, also where it gives none */
     uint32_t send_timeout_ms; /* a client that takes no reply for so long is disconnected */
     enum daemon_log log;
+    struct wire_tls tls;    /* for tls+tcp:// addresses */
+    const char *token_file; /* every method but Health/Check needs its token; NULL: none */
 };
 
 #define DAEMON_DEFAULTS       \
     ((struct daemon_options){ \
         .max_queue = 128, .max_connections = 1024, .max_timeout_ms = 660000, .send_timeout_ms = 5000})
 
-/* Serves when it returns. Ends with daemon_stop. */
+/* Serves when it returns. Ends with daemon_stop. INVALID_ARGUMENT: an option cannot be meant so. */
 WIRE_MUST_USE enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,
                                             struct wire_error *error);
 
 /* The URL that listen[i] came to, with its real port. */
 const char *daemon_url(const struct daemon *daemon, size_t i);
+
+/* Why listen[i] is less safe than it could be, for a warning; NULL when it is not. */
+const char *daemon_url_risk(const struct daemon *daemon, size_t i);
+
+/* Reads the token file again. When that fails the old token stays in force. */
+WIRE_MUST_USE enum wire_status daemon_reload(struct daemon *daemon, struct wire_error *error);
 
 /* Refuses new work, finishes the work in hand, and cancels what is not done after grace_ms. */
 void daemon_drain(struct daemon *daemon, uint64_t grace_ms);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "wire/address.h"
 #include "wire/environment.h"
+#include "wire/warn.h"
 
 #define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
@@ -27,7 +27,11 @@ enum {
     OPT_MAX_TIMEOUT,
     OPT_SEND_TIMEOUT,
     OPT_GRACE,
-    OPT_LOG
+    OPT_LOG,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_CA,
+    OPT_TOKEN_FILE
 };
 
 struct settings {
@@ -47,6 +51,11 @@ static const struct argp_option options[] = {
      "Disconnect a client that reads no reply so long (default 5000)", 0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"log", OPT_LOG, "FORMAT", 0, "A line on stderr for every call: logfmt (default), json or off", 0},
+    {"tls-cert", OPT_TLS_CERT, "FILE", 0, "Certificate for tls+tcp:// addresses, and its chain, PEM", 0},
+    {"tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
+    {"tls-ca", OPT_TLS_CA, "FILE", 0, "Take only TLS clients whose certificate this CA verifies, PEM", 0},
+    {"token-file", OPT_TOKEN_FILE, "FILE", 0,
+     "Take only requests with the token in the file's first line; SIGHUP reads it again", 0},
     {0},
 };
 
@@ -103,6 +112,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!daemon_log_parse(arg, &daemon->log))
             argp_error(state, "--log is \"%s\"; it must be logfmt, json or off", arg);
         return 0;
+    case OPT_TLS_CERT:
+        daemon->tls.cert = arg;
+        return 0;
+    case OPT_TLS_KEY:
+        daemon->tls.key = arg;
+        return 0;
+    case OPT_TLS_CA:
+        daemon->tls.ca = arg;
+        return 0;
+    case OPT_TOKEN_FILE:
+        daemon->token_file = arg;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -127,20 +148,46 @@ static void leave_on(const sigset_t *signals)
 
 static bool is_tcp(const char *url)
 {
-    return strncmp(url, "tcp", 3) == 0 || strncmp(url, "tls+tcp", 7) == 0;
+    return strncasecmp(url, "tcp", 3) == 0 || strncasecmp(url, "tls+tcp", 7) == 0;
 }
 
-static void announce(const struct daemon *daemon, size_t count)
+static void announce(const struct daemon *daemon, const struct daemon_options *given)
 {
+    size_t count = given->listen_count;
+
     for (int tcp = 1; tcp >= 0; tcp--)
         for (size_t i = 0; i < count; i++)
             if (is_tcp(daemon_url(daemon, i)) == tcp)
                 printf("listening on %s\n", daemon_url(daemon, i));
     fflush(stdout);
     for (size_t i = 0; i < count; i++)
-        if (!wire_address_is_local(daemon_url(daemon, i)))
-            fprintf(stderr, "tileryd: warning: %s may be reached from other machines, by anybody\n",
-                    daemon_url(daemon, i));
+        if (daemon_url_risk(daemon, i) != NULL)
+            fprintf(stderr, "tileryd: warning: %s %s\n", daemon_url(daemon, i), daemon_url_risk(daemon, i));
+    warn_of_file("tileryd", given->tls.key);
+    warn_of_file("tileryd", given->token_file);
+}
+
+/* A file that cannot be used is no reason to end: the old token stays in force. */
+static void reload(struct daemon *daemon, const struct daemon_options *given)
+{
+    struct wire_error error;
+
+    if (daemon_reload(daemon, &error) != WIRE_OK) {
+        fprintf(stderr, "tileryd: SIGHUP: the old token stays in force: %s\n", error.message);
+        return;
+    }
+    fprintf(stderr, "tileryd: SIGHUP: the token has been read again\n");
+    warn_of_file("tileryd", given->token_file);
+}
+
+/* The signal to end. SIGHUP does not, where there is something to read again. */
+static int serve(struct daemon *daemon, const struct daemon_options *given, const sigset_t *signals)
+{
+    int signal = SIGTERM;
+
+    while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+        reload(daemon, given);
+    return signal;
 }
 
 static const char doc[] = "The Tilery server: tiled computation on real threads.\v"
@@ -168,14 +215,17 @@ int main(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    if (settings.daemon.token_file != NULL)
+        sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
         fprintf(stderr, "tileryd: %s\n", error.message);
         environment_free(with_environment);
-        return wire_status_exit(error.status);
+        return error.status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(error.status);
     }
-    announce(daemon, settings.daemon.listen_count);
-    (void)sigwait(&signals, &signal);
+    announce(daemon, &settings.daemon);
+    signal = serve(daemon, &settings.daemon, &signals);
+    sigdelset(&signals, SIGHUP); /* it is not to cut short the end */
     leave_on(&signals);
     fprintf(stderr, "tileryd: %s: finishing the work in hand\n", strsignal(signal));
     daemon_drain(daemon, settings.grace_ms);

@@ -49,6 +49,15 @@ static enum wire_status decode(struct rpc_call *call, const ProtobufCMethodDescr
     return wire_text_check(method->input, request->payload, request->payload_len, error);
 }
 
+/* Before all else: a caller without the right learns nothing of what there is. */
+static enum wire_status authorize(const struct rpc_call *call, struct wire_error *error)
+{
+    const struct rpc_server_options *options = &call->server->options;
+
+    return options->authorize != NULL ? options->authorize(options->authorize_arg, &call->request, error)
+                                      : WIRE_OK;
+}
+
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
 {
     const ProtobufCMessage *message;
@@ -58,7 +67,8 @@ void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
 
     if (bad != NULL)
         rpc_call_fail(call, bad);
-    else if (decode(call, handler != NULL ? method : NULL, &message, &error) != WIRE_OK)
+    else if (authorize(call, &error) != WIRE_OK ||
+             decode(call, handler != NULL ? method : NULL, &message, &error) != WIRE_OK)
         rpc_call_fail(call, &error);
     else
         handler(call, message, call->server->context);

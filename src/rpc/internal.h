@@ -62,6 +62,8 @@ struct rpc_server {
     size_t service_count, method_count;
     void *context;
     nng_socket socket;
+    unsigned listeners;           /* that serve */
+    int locks[RPC_MAX_LISTENERS]; /* of their paths, or -1 */
     bool open, timer_started;
     bool stuck; /* the socket could not be closed */
     atomic_uint
@@ -91,6 +93,9 @@ void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);
 /* dispatch.c: finds the method and hands the request over to its handler, or fails the call: with `bad`,
  * unless it is NULL, for an envelope that breaks the rules. */
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad);
+
+/* listen.c: once the sockets behind the paths are closed. */
+void rpc_unlock_paths(struct rpc_server *server);
 
 /* peers.c */
 void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server);

@@ -1,6 +1,5 @@
 #include "rpc/server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -119,35 +118,6 @@ failed:
     return out_of_memory(error);
 }
 
-/* Only tcp has ports to choose from; any other URL is bound as it is given. */
-static void bound_url(nng_listener listener, const char *url, char *bound)
-{
-    const char *scheme_end = strstr(url, "://"), *port = strrchr(url, ':');
-    int chosen;
-
-    (void)snprintf(bound, 256, "%s", url);
-    if (scheme_end == NULL || port == scheme_end || strncmp(url, "inproc", 6) == 0 ||
-        nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &chosen) != 0)
-        return;
-    (void)snprintf(bound, 256, "%.*s:%d", (int)(port - url), url, chosen);
-}
-
-enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, char *bound,
-                                   struct wire_error *error)
-{
-    nng_listener listener;
-    int result = nng_listener_create(&listener, server->socket, url);
-    char shown[160];
-
-    if (result == 0)
-        result = nng_listener_start(listener, 0);
-    if (result != 0)
-        return wire_error_set(error, WIRE_UNAVAILABLE, "cannot listen on \"%s\": %s",
-                              wire_quote(shown, sizeof shown, url), nng_strerror(result));
-    bound_url(listener, url, bound);
-    return WIRE_OK;
-}
-
 static void stop_timer(struct rpc_server *server)
 {
     if (!server->timer_started)
@@ -204,6 +174,8 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     stop_timer(server);
     close_calls(server);
     server->stuck = !wire_close(server->socket, CLOSE_MS);
+    if (!server->stuck)
+        rpc_unlock_paths(server);
     server->open = false;
 }
 

@@ -7,6 +7,7 @@
 #include "rpc/call.h"
 #include "wire/envelope.h"
 #include "wire/status.h"
+#include "wire/tls.h"
 
 /*
  * The server runtime: nng REP contexts, the envelope, dispatch by service descriptor, deadlines, and
@@ -31,6 +32,14 @@ struct rpc_ended {
 
 /* On whichever thread ends the call, without a lock, before the reply is sent: it must not wait. */
 typedef void rpc_end_fn(void *arg, const struct rpc_ended *ended);
+/*
+ * Whether a request may be dispatched; otherwise the error is its answer. On nng's callback threads, several
+ * at once, for every request: it does not wait.
+ */
+typedef enum wire_status rpc_authorize_fn(void *arg, const struct wire_request *request,
+                                          struct wire_error *error);
+
+#define RPC_MAX_LISTENERS 16
 
 /* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
 struct rpc_server_options {
@@ -41,6 +50,9 @@ struct rpc_server_options {
     uint32_t send_timeout_ms; /* a connection that takes no reply for so long is closed */
     rpc_end_fn *on_end;       /* NULL: nobody is told */
     void *on_end_arg;
+    struct wire_tls tls;         /* for listeners on tls+tcp://; the strings stay the caller's */
+    rpc_authorize_fn *authorize; /* NULL: all requests may */
+    void *authorize_arg;
 };
 
 #define RPC_SERVER_DEFAULTS                                \
@@ -56,7 +68,11 @@ WIRE_MUST_USE enum wire_status rpc_server_create(const struct rpc_server_options
                                                  void *context, struct rpc_server **out,
                                                  struct wire_error *error);
 
-/* Listens on an nng URL. Writes the URL with the port really bound to bound, which holds 256 bytes. */
+/*
+ * Listens on an nng URL. Writes the URL with the port really bound to bound, which holds 256 bytes. The file
+ * of ipc://PATH is the owner's alone, and PATH.lock keeps a second server from it. INVALID_ARGUMENT: it is no
+ * URL, or TLS lacks its files; PERMISSION_DENIED; UNAVAILABLE: the address is taken.
+ */
 WIRE_MUST_USE enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, char *bound,
                                                  struct wire_error *error);
 

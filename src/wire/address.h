@@ -10,4 +10,7 @@
  */
 bool wire_address_is_local(const char *address);
 
+/* Whether the URL's transport is TLS. */
+bool wire_address_is_tls(const char *address);
+
 #endif

@@ -60,7 +60,7 @@ class Bridge(ServedTest):
 
     def test_a_taken_port_and_one_that_is_none_are_refused(self):
         taken = self.bridge.url.removeprefix("http://")
-        for listen, code in (taken, 14), ("127.0.0.1:70000", 3), ("127.0.0.1:", 3), ("127.0.0.1:8x", 3):
+        for listen, code in (taken, 14), ("127.0.0.1:70000", 64), ("127.0.0.1:", 64), ("127.0.0.1:8x", 64):
             result = subprocess.run([program("tilery-bridge"), "--listen", listen, "--backend", self.server.url],
                                     capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual((result.returncode, result.stdout), (code, ""), listen)

@@ -265,7 +265,7 @@ START_TEST(a_server_that_cannot_listen_does_not_start_and_says_where)
 {
     served_start(_i, 4, 8);
     check_not_started((const char *[]){served.url, NULL}, WIRE_UNAVAILABLE, served.url);
-    check_not_started((const char *[]){"nonsense", NULL}, WIRE_UNAVAILABLE, "\"nonsense\"");
+    check_not_started((const char *[]){"nonsense", NULL}, WIRE_INVALID_ARGUMENT, "\"nonsense\"");
     check_not_started((const char *[]){NULL}, WIRE_INVALID_ARGUMENT, "0 addresses");
     check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
 }

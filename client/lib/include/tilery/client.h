@@ -64,11 +64,18 @@ typedef struct tilery_client tilery_client;
 struct tilery_client_options {
     const char *server;          /* nng URL; NULL: "tcp://127.0.0.1:5570" */
     uint64_t connect_timeout_ms; /* how long a call waits for a first connection; 0: 5,000 */
+    /* PEM files for tls+tcp://, read when the client is opened. tls_ca verifies the server and is needed;
+     * tls_cert and tls_key, together, show the server who the client is, where it asks. */
+    const char *tls_ca, *tls_cert, *tls_key;
+    const char *tls_server_name; /* a DNS name in the server's certificate; NULL: the URL's host */
+    /* What a server may want to be shown: 16 to 4,096 printable characters; or the file whose first line they
+     * are, which is read when the client is opened. */
+    const char *token, *token_file;
 };
 
 /*
  * Starts to connect and returns; the connection is renewed whenever it is lost. INVALID_ARGUMENT when the URL
- * is none. Ends with tilery_client_close.
+ * is none, or another option cannot be used. Ends with tilery_client_close.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,

@@ -1,0 +1,75 @@
+#include "wire/tls.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
+
+#include "wire/file.h"
+
+#define MAX_PEM (1 << 20)
+
+static enum wire_status refuse(struct wire_error *error, const char *what, int result)
+{
+    if (result == NNG_ENOMEM)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for TLS");
+    return wire_error_set(error, WIRE_INVALID_ARGUMENT, "%s cannot be used: %s", what, nng_strerror(result));
+}
+
+static enum wire_status fill_ca(nng_tls_config *config, const char *path, struct wire_error *error)
+{
+    char what[200], shown[160];
+    char *pem;
+    int result;
+
+    if (wire_file_read("tls_ca", path, MAX_PEM, &pem, error) != WIRE_OK)
+        return error->status;
+    result = nng_tls_config_ca_chain(config, pem, NULL);
+    if (result == 0)
+        result = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
+    wire_file_free(pem);
+    if (result == 0)
+        return WIRE_OK;
+    (void)snprintf(what, sizeof what, "tls_ca \"%s\"", wire_quote(shown, sizeof shown, path));
+    return refuse(error, what, result);
+}
+
+static enum wire_status fill_certificate(nng_tls_config *config, const struct wire_tls *tls,
+                                         struct wire_error *error)
+{
+    char what[300], shown_cert[120], shown_key[120];
+    char *cert, *key;
+    int result;
+
+    if (wire_file_read("tls_cert", tls->cert, MAX_PEM, &cert, error) != WIRE_OK)
+        return error->status;
+    if (wire_file_read("tls_key", tls->key, MAX_PEM, &key, error) != WIRE_OK) {
+        wire_file_free(cert);
+        return error->status;
+    }
+    result = nng_tls_config_own_cert(config, cert, key, NULL);
+    wire_file_free(cert);
+    wire_file_free(key);
+    if (result == 0)
+        return WIRE_OK;
+    (void)snprintf(what, sizeof what, "tls_cert \"%s\" with tls_key \"%s\"",
+                   wire_quote(shown_cert, sizeof shown_cert, tls->cert),
+                   wire_quote(shown_key, sizeof shown_key, tls->key));
+    return refuse(error, what, result);
+}
+
+enum wire_status wire_tls_fill(nng_tls_config *config, const struct wire_tls *tls, struct wire_error *error)
+{
+    if ((tls->cert == NULL) != (tls->key == NULL))
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT, "%s is set without %s; they go together",
+                              tls->cert != NULL ? "tls_cert" : "tls_key",
+                              tls->cert != NULL ? "tls_key" : "tls_cert");
+    if (tls->ca != NULL && fill_ca(config, tls->ca, error) != WIRE_OK)
+        return error->status;
+    if (tls->cert != NULL && fill_certificate(config, tls, error) != WIRE_OK)
+        return error->status;
+    if (tls->server_name != NULL && nng_tls_config_server_name(config, tls->server_name) != 0)
+        return refuse(error, "tls_server_name", NNG_ENOMEM);
+    return WIRE_OK;
+}

@@ -1,0 +1,67 @@
+#include "wire/token.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/file.h"
+
+#define BLANKS " \t\r\n\v\f"
+#define MAX_FILE 65536
+
+enum wire_status wire_token_set(struct wire_token *token, const char *source, const char *text,
+                                struct wire_error *error)
+{
+    size_t len = strlen(text);
+
+    if (len < WIRE_MIN_TOKEN || len > WIRE_MAX_TOKEN)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "%s: the token has %zu characters; it must have from %d to %d", source, len,
+                              WIRE_MIN_TOKEN, WIRE_MAX_TOKEN);
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return wire_error_set(
+                error, WIRE_INVALID_ARGUMENT,
+                "%s: character %zu of the token is no printable ASCII; all must be, without spaces", source,
+                i + 1);
+    memset(token->text, 0, sizeof token->text);
+    memcpy(token->text, text, len);
+    return WIRE_OK;
+}
+
+/* Cuts the text to its first line without the blanks around it, and returns where that begins. */
+static char *first_line(char *text)
+{
+    char *end;
+
+    text[strcspn(text, "\n")] = '\0';
+    text += strspn(text, BLANKS);
+    end = text + strlen(text);
+    while (end > text && strchr(BLANKS, end[-1]) != NULL)
+        *--end = '\0';
+    return text;
+}
+
+enum wire_status wire_token_read(struct wire_token *token, const char *option, const char *path,
+                                 struct wire_error *error)
+{
+    enum wire_status status;
+    char source[160], shown[128];
+    char *text;
+
+    if (wire_file_read(option, path, MAX_FILE, &text, error) != WIRE_OK)
+        return error->status;
+    (void)snprintf(source, sizeof source, "%s \"%s\"", option, wire_quote(shown, sizeof shown, path));
+    status = wire_token_set(token, source, first_line(text), error);
+    wire_file_free(text);
+    return status;
+}
+
+bool wire_token_equals(const struct wire_token *token, const char *given)
+{
+    size_t len = strnlen(given, WIRE_MAX_TOKEN + 1);
+    volatile unsigned char differs = len > WIRE_MAX_TOKEN; /* volatile: no early end */
+
+    for (size_t i = 0; i < WIRE_MAX_TOKEN; i++)
+        differs |= (unsigned char)(token->text[i] ^ (i < len ? given[i] : '\0'));
+    return differs == 0;
+}
