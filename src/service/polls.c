@@ -82,7 +82,7 @@ static void on_poll_over(void *arg, enum wire_status why)
     pthread_mutex_lock(&poll->streams->mutex);
     stream = stream_find(poll->streams, poll->id);
     if (stream != NULL && stream->poll == poll) {
-        stream->poll = NULL;
+        (void)stream_take_poll(stream);
         stream->refs++;
     } else {
         stream = NULL;

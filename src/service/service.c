@@ -100,6 +100,7 @@ void service_count(struct service *service, const struct rpc_ended *ended)
 void service_drain(struct service *service)
 {
     admission_drain(service->admission);
+    streams_drain(service->streams);
 }
 
 bool service_wait_idle(struct service *service, uint64_t timeout_ms)

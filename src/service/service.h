@@ -29,7 +29,7 @@ const struct rpc_service *service_table(size_t *count);
 /* Counts a call that has ended, for Stats: a part of the RPC server's on_end. */
 void service_count(struct service *service, const struct rpc_ended *ended);
 
-/* New work is UNAVAILABLE from now on and Health says NOT_SERVING. */
+/* New work is UNAVAILABLE from now on, Health says NOT_SERVING, and streams' leases are shorter. */
 void service_drain(struct service *service);
 
 /* Waits for the runs in hand; false when timeout_ms was not enough. */

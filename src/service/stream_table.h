@@ -10,6 +10,9 @@
 #include "wire/limits.h"
 
 #define STREAM_LEASE_MS UINT64_C(10000)
+/* While the server drains: a reader that is alive comes back sooner, and one that is dead holds up the end.
+ */
+#define STREAM_DRAIN_LEASE_MS UINT64_C(2000)
 
 struct poll {
     struct streams *streams;
@@ -42,6 +45,7 @@ struct streams {
     struct stream *first; /* the oldest */
     unsigned count;
     uint64_t bytes; /* of all windows */
+    uint64_t lease_ms;
     bool closing;
     pthread_t leases;
 };
@@ -49,7 +53,20 @@ struct streams {
 /* The mutex is held. */
 struct stream *stream_find(const struct streams *streams, const char *id);
 void stream_renew(struct stream *stream);
+
+/* The lease counts from the poll's end on. */
 struct poll *stream_take_poll(struct stream *stream);
+
+/* The mutex is held. The table's reference is the caller's from here on. Who still reads the stream is told
+ * why it ended. False when it was taken out before. */
+bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_status why,
+                     const char *message);
+
+/* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
+void stream_end(struct stream *stream, const struct poll *poll);
+
+/* leases.c: the thread that ends the streams whose lease has run out, until closing. */
+void *streams_watch_leases(void *streams);
 
 /* Why the stream ended early, or OK. Takes the mutex. */
 struct wire_error stream_error(const struct stream *stream);

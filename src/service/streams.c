@@ -1,12 +1,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/clock.h"
 #include "service/stream_table.h"
 
-#define NS_PER_S UINT64_C(1000000000)
 #define MAX_STREAMS 256u
 #define RETRY_AFTER_MS 100
 
@@ -15,8 +13,6 @@
 #define MIN_WINDOW (UINT64_C(2) << 20)
 #define MAX_WINDOW (UINT64_C(16) << 20)
 #define TILES_A_THREAD 4
-
-static void *watch_leases(void *arg);
 
 enum wire_status streams_create(struct admission *admission, struct streams **out, struct wire_error *error)
 {
@@ -27,12 +23,13 @@ enum wire_status streams_create(struct admission *admission, struct streams **ou
     if (streams == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for streams");
     streams->admission = admission;
+    streams->lease_ms = STREAM_LEASE_MS;
     pthread_mutex_init(&streams->mutex, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&streams->changed, &clock);
     pthread_condattr_destroy(&clock);
-    if (pthread_create(&streams->leases, NULL, watch_leases, streams) != 0) {
+    if (pthread_create(&streams->leases, NULL, streams_watch_leases, streams) != 0) {
         pthread_cond_destroy(&streams->changed);
         pthread_mutex_destroy(&streams->mutex);
         free(streams);
@@ -94,9 +91,7 @@ static void add(struct streams *streams, struct stream *stream)
     streams->bytes += stream->window_bytes;
 }
 
-/* The table's reference is the caller's from here on. Who still reads the stream is told why it ended. False
- * when it was taken out before. */
-static bool take_out(struct streams *streams, struct stream *stream, enum wire_status why,
+bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_status why,
                      const char *message)
 {
     struct stream **link = &streams->first;
@@ -116,7 +111,7 @@ static bool take_out(struct streams *streams, struct stream *stream, enum wire_s
 
 void stream_renew(struct stream *stream)
 {
-    stream->lease_until_ns = clock_after_ms(STREAM_LEASE_MS);
+    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms);
 }
 
 struct poll *stream_take_poll(struct stream *stream)
@@ -124,6 +119,8 @@ struct poll *stream_take_poll(struct stream *stream)
     struct poll *poll = stream->poll;
 
     stream->poll = NULL;
+    if (poll != NULL)
+        stream_renew(stream);
     return poll;
 }
 
@@ -158,8 +155,7 @@ struct wire_error stream_error(const struct stream *stream)
     return error;
 }
 
-/* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
-static void end_stream(struct stream *stream, const struct poll *poll)
+void stream_end(struct stream *stream, const struct poll *poll)
 {
     struct wire_error why = stream_error(stream);
 
@@ -245,7 +241,8 @@ static struct stream *take_delivered(struct streams *streams)
     while (stream != NULL && !(stream->delivered && stream->ended))
         stream = stream->next;
     if (stream != NULL)
-        (void)take_out(streams, stream, WIRE_NOT_FOUND, "the stream was read to its end and has made room");
+        (void)stream_take_out(streams, stream, WIRE_NOT_FOUND,
+                              "the stream was read to its end and has made room");
     return stream;
 }
 
@@ -294,8 +291,9 @@ static void leave(struct stream *stream, const struct wire_error *why)
     struct poll *poll;
 
     pthread_mutex_lock(&stream->streams->mutex);
-    stream->refs -=
-        take_out(stream->streams, stream, why->status, why->message) ? 2 : 1; /* the table's, and the job's */
+    stream->refs -= stream_take_out(stream->streams, stream, why->status, why->message)
+                        ? 2
+                        : 1; /* the table's, and the job's */
     poll = stream_take_poll(stream);
     pthread_mutex_unlock(&stream->streams->mutex);
     if (poll != NULL)
@@ -330,12 +328,12 @@ bool streams_cancel(struct streams *streams, const char *id)
     pthread_mutex_lock(&streams->mutex);
     stream = stream_find(streams, id);
     if (stream != NULL) {
-        (void)take_out(streams, stream, WIRE_CANCELLED, "the stream was cancelled");
+        (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream was cancelled");
         poll = stream_take_poll(stream);
     }
     pthread_mutex_unlock(&streams->mutex);
     if (stream != NULL)
-        end_stream(stream, poll);
+        stream_end(stream, poll);
     return stream != NULL;
 }
 
@@ -349,83 +347,12 @@ void streams_cancel_all(struct streams *streams)
         stream = streams->first;
         poll = NULL;
         if (stream != NULL) {
-            (void)take_out(streams, stream, WIRE_UNAVAILABLE, "the server is shutting down");
+            (void)stream_take_out(streams, stream, WIRE_UNAVAILABLE, "the server is shutting down");
             poll = stream_take_poll(stream);
         }
         pthread_mutex_unlock(&streams->mutex);
         if (stream == NULL)
             return;
-        end_stream(stream, poll);
+        stream_end(stream, poll);
     }
-}
-
-static struct timespec timespec_of(uint64_t ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
-/* The mutex is held. The first whose lease has run out, taken out; NULL and when the next one runs out. */
-static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
-{
-    uint64_t now = clock_now_ns();
-
-    *next_ns = UINT64_MAX;
-    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
-        if (stream->lease_until_ns <= now) {
-            (void)take_out(streams, stream, WIRE_CANCELLED, "the stream's lease ran out");
-            return stream;
-        }
-        if (stream->lease_until_ns < *next_ns)
-            *next_ns = stream->lease_until_ns;
-    }
-    return NULL;
-}
-
-static void *watch_leases(void *arg)
-{
-    struct streams *streams = arg;
-
-    pthread_mutex_lock(&streams->mutex);
-    while (!streams->closing) {
-        uint64_t next_ns;
-        struct stream *stream = take_expired(streams, &next_ns);
-        struct timespec until = timespec_of(next_ns);
-
-        if (stream != NULL) {
-            struct poll *poll = stream_take_poll(stream);
-
-            pthread_mutex_unlock(&streams->mutex);
-            end_stream(stream, poll);
-            pthread_mutex_lock(&streams->mutex);
-        } else if (next_ns == UINT64_MAX) {
-            pthread_cond_wait(&streams->changed, &streams->mutex);
-        } else {
-            (void)pthread_cond_timedwait(&streams->changed, &streams->mutex, &until);
-        }
-    }
-    pthread_mutex_unlock(&streams->mutex);
-    return NULL;
-}
-
-/* The mutex is held. */
-static bool all_delivered(const struct streams *streams)
-{
-    const struct stream *stream = streams->first;
-
-    while (stream != NULL && stream->delivered)
-        stream = stream->next;
-    return stream == NULL;
-}
-
-bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms)
-{
-    struct timespec until = timespec_of(clock_after_ms(timeout_ms));
-    bool idle;
-
-    pthread_mutex_lock(&streams->mutex);
-    while (!(idle = all_delivered(streams)))
-        if (pthread_cond_timedwait(&streams->changed, &streams->mutex, &until) != 0)
-            break;
-    pthread_mutex_unlock(&streams->mutex);
-    return idle;
 }

@@ -35,6 +35,9 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
 /* False when there is no such stream. */
 bool streams_cancel(struct streams *streams, const char *id);
 
+/* Shortens all leases, those to come too: the server is to end soon. */
+void streams_drain(struct streams *streams);
+
 /* Waits until every stream has been read to its end or is gone; false when that took longer than timeout_ms.
  */
 bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms);

@@ -84,6 +84,41 @@ enum wire_status raw_open_stream(struct raw *raw, const Tilery__V1__ComputeReque
     return raw_receive(raw, &tilery__v1__open_stream_reply__descriptor);
 }
 
+Tilery__V1__ComputeRequest raw_request(uint64_t width, uint64_t height, uint64_t tile, uint64_t max_iter)
+{
+    Tilery__V1__ComputeRequest request = TILERY__V1__COMPUTE_REQUEST__INIT;
+
+    request.has_width = request.has_height = request.has_tile_w = request.has_tile_h = 1;
+    request.has_max_iter = request.has_num_threads = request.has_time_limit_ms = 1;
+    request.width = width;
+    request.height = height;
+    request.tile_w = request.tile_h = tile;
+    request.max_iter = max_iter;
+    request.num_threads = 1;
+    request.time_limit_ms = 600000;
+    return request;
+}
+
+void raw_open_slow(struct raw *raw, const char *id, struct raw_slow slow)
+{
+    Tilery__V1__Region cardioid = TILERY__V1__REGION__INIT;
+    Tilery__V1__ComputeRequest request = raw_request(slow.width, slow.tile, slow.tile, 65535);
+
+    cardioid.has_re_min = cardioid.has_im_min = cardioid.has_re_span = cardioid.has_im_span = 1;
+    cardioid.re_min = slow.re_min;
+    cardioid.im_min = -0.1;
+    cardioid.re_span = slow.re_span;
+    cardioid.im_span = 0.2;
+    request.region = &cardioid;
+    request.kernel = (char *)(uintptr_t) "scalar";
+    ck_assert_int_eq(raw_open_stream(raw, &request, id), WIRE_OK);
+}
+
+void raw_open_endless(struct raw *raw, const char *id)
+{
+    raw_open_slow(raw, id, (struct raw_slow){4096, 4096, -0.2, 0.2});
+}
+
 const Tilery__V1__OpenStreamReply *raw_opened(const struct raw *raw)
 {
     return (const Tilery__V1__OpenStreamReply *)(const void *)raw->payload;

@@ -38,6 +38,19 @@ enum wire_status raw_receive(struct raw *raw, const ProtobufCMessageDescriptor *
 
 /* OpenStream. The request and the id may be NULL. */
 enum wire_status raw_open_stream(struct raw *raw, const Tilery__V1__ComputeRequest *request, const char *id);
+/* One thread's square tiles, without a time limit that matters. */
+Tilery__V1__ComputeRequest raw_request(uint64_t width, uint64_t height, uint64_t tile, uint64_t max_iter);
+
+/* Tiles in a row, of which one does not come, on one of the threads that streams may have. */
+struct raw_slow {
+    uint64_t width, tile;
+    double re_min, re_span;
+};
+void raw_open_slow(struct raw *raw, const char *id, struct raw_slow slow);
+
+/* The same with one tile alone, which does not come. */
+void raw_open_endless(struct raw *raw, const char *id);
+
 const Tilery__V1__OpenStreamReply *raw_opened(const struct raw *raw);
 
 struct raw_poll {

@@ -28,50 +28,13 @@ static void tear_down(void)
     served_end();
 }
 
-static Tilery__V1__ComputeRequest request_of(uint64_t width, uint64_t height, uint64_t tile,
-                                             uint64_t max_iter)
-{
-    Tilery__V1__ComputeRequest request = TILERY__V1__COMPUTE_REQUEST__INIT;
-
-    request.has_width = request.has_height = request.has_tile_w = request.has_tile_h = 1;
-    request.has_max_iter = request.has_num_threads = request.has_time_limit_ms = 1;
-    request.width = width;
-    request.height = height;
-    request.tile_w = request.tile_h = tile;
-    request.max_iter = max_iter;
-    request.num_threads = 1;
-    request.time_limit_ms = 600000;
-    return request;
-}
-
 /* 12 tiles, in task order as there is one thread. */
 static void open_small(const char *id)
 {
-    const Tilery__V1__ComputeRequest request = request_of(100, 70, 32, 50);
+    const Tilery__V1__ComputeRequest request = raw_request(100, 70, 32, 50);
 
     ck_assert_int_eq(raw_open_stream(&one, &request, id), WIRE_OK);
     ck_assert_uint_eq(raw_opened(&one)->tiles_planned, 12);
-}
-
-/* Tiles in a row, of which one does not come, on one of the threads that streams may have. */
-static void open_slow(const char *id, uint64_t width, uint64_t tile, double re_min, double re_span)
-{
-    Tilery__V1__Region cardioid = TILERY__V1__REGION__INIT;
-    Tilery__V1__ComputeRequest request = request_of(width, tile, tile, 65535);
-
-    cardioid.has_re_min = cardioid.has_im_min = cardioid.has_re_span = cardioid.has_im_span = 1;
-    cardioid.re_min = re_min;
-    cardioid.im_min = -0.1;
-    cardioid.re_span = re_span;
-    cardioid.im_span = 0.2;
-    request.region = &cardioid;
-    request.kernel = (char *)(uintptr_t) "scalar";
-    ck_assert_int_eq(raw_open_stream(&one, &request, id), WIRE_OK);
-}
-
-static void open_endless(const char *id)
-{
-    open_slow(id, 4096, 4096, -0.2, 0.2);
 }
 
 /* The run of open_small has ended: its last tile has come. */
@@ -173,7 +136,7 @@ END_TEST
 
 START_TEST(the_largest_tiles_come_one_by_one)
 {
-    const Tilery__V1__ComputeRequest request = request_of(4096, 4096 * 2 + 1, 4096, 1);
+    const Tilery__V1__ComputeRequest request = raw_request(4096, 4096 * 2 + 1, 4096, 1);
 
     set_up_clients(_i, 4);
     ck_assert_int_eq(raw_open_stream(&one, &request, "large"), WIRE_OK);
@@ -209,7 +172,7 @@ START_TEST(a_poll_that_waited_long_enough_is_answered_with_none)
     static const uint64_t waits[] = {0, 1, 50};
 
     set_up_clients(_i, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(raw_next(&one, (struct raw_poll){"endless", 0, MIB, waits[i]}), WIRE_OK);
         check_batch(&one, 0, 0, false);
@@ -223,7 +186,7 @@ END_TEST
 START_TEST(a_poll_is_answered_as_soon_as_the_first_tile_is_there)
 {
     set_up_clients(_i, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     open_small("queued");
     raw_start_next(&other, (struct raw_poll){"queued", 0, MIB, 5000});
     ck_assert(raw_cancel(&one, "endless"));
@@ -240,7 +203,7 @@ START_TEST(a_small_batch_is_not_held_back_for_more)
     uint64_t begin_ns;
 
     set_up_clients(_i, 4);
-    open_slow("alone", 4096, 1024, -4.5, 10);
+    raw_open_slow(&one, "alone", (struct raw_slow){4096, 1024, -4.5, 10});
     wait_for_position("alone", 1);
     begin_ns = wire_now_ns();
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"alone", 0, 8 * MIB, 60000}), WIRE_OK);
@@ -254,7 +217,7 @@ START_TEST(a_newer_poll_ends_the_one_that_waits_as_aborted)
     enum wire_status status;
 
     set_up_clients(_i % TRANSPORTS, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     raw_start_next(&other, (struct raw_poll){"endless", 0, MIB, 5000});
     do {
         status = raw_next(&one, (struct raw_poll){"endless", 0, newer_bytes[_i / TRANSPORTS], 1});
@@ -269,7 +232,7 @@ START_TEST(a_poll_that_waits_is_told_of_the_cancel)
     enum wire_status status;
 
     set_up_clients(_i, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     raw_start_next(&other, (struct raw_poll){"endless", 0, MIB, 5000});
     ck_assert(raw_cancel(&one, "endless"));
     status = raw_end_next(&other);
@@ -285,7 +248,7 @@ START_TEST(a_poll_whose_call_runs_out_of_time_is_answered_with_none)
     Tilery__V1__NextTilesRequest next = TILERY__V1__NEXT_TILES_REQUEST__INIT;
 
     set_up_clients(_i, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     next.stream_id = (char *)(uintptr_t) "endless";
     next.has_wait_ms = 1;
     next.wait_ms = 5000;
@@ -298,7 +261,7 @@ END_TEST
 START_TEST(a_stream_outlives_the_connections_it_was_opened_and_polled_on)
 {
     set_up_clients(_i, 2);
-    open_endless("endless");
+    raw_open_endless(&one, "endless");
     open_small("queued");
     raw_start_next(&one, (struct raw_poll){"queued", 0, MIB, 5000});
     raw_close(&one);
@@ -328,7 +291,7 @@ END_TEST
 
 START_TEST(a_run_computes_no_further_ahead_than_its_window)
 {
-    const Tilery__V1__ComputeRequest request = request_of(2048, 2048, 64, 10); /* 8 KiB a tile, 1024 tiles */
+    const Tilery__V1__ComputeRequest request = raw_request(2048, 2048, 64, 10); /* 8 KiB a tile, 1024 tiles */
     const struct tilery_compute_request as_much = served_request(2048, 2048, 64, 64, 1);
     unsigned ahead = 0;
 
@@ -347,10 +310,10 @@ END_TEST
 /* Takes the lease's ten seconds. */
 START_TEST(a_stream_that_nobody_asks_for_ends_with_its_lease)
 {
-    const Tilery__V1__ComputeRequest request = request_of(8, 8, 8, 1);
+    const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
 
     set_up_clients(_i, 2);
-    open_endless("forgotten"); /* has all that streams may have */
+    raw_open_endless(&one, "forgotten"); /* has all that streams may have */
     ck_assert_int_eq(raw_open_stream(&one, &request, "next"), WIRE_OK);
     wait_for_position("next", 1);
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"forgotten", 0, MIB, 0}), WIRE_NOT_FOUND);
@@ -359,11 +322,11 @@ END_TEST
 
 START_TEST(the_257th_stream_is_refused_until_one_has_been_read)
 {
-    const Tilery__V1__ComputeRequest request = request_of(8, 8, 8, 1);
+    const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
     char id[16];
 
     set_up_clients(_i, 2);
-    open_endless("0");
+    raw_open_endless(&one, "0");
     for (unsigned i = 1; i < MAX_STREAMS; i++) {
         (void)snprintf(id, sizeof id, "%u", i);
         ck_assert_int_eq(raw_open_stream(&one, &request, id), WIRE_OK);

@@ -5,6 +5,7 @@
 
 #include "engine/clock.h"
 #include "picture.h"
+#include "raw.h"
 #include "served.h"
 #include "suite.h"
 
@@ -132,6 +133,46 @@ START_TEST(a_server_that_drains_takes_no_new_work_and_finishes_the_old)
 }
 END_TEST
 
+START_TEST(a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease)
+{
+    struct raw raw;
+    uint64_t begin;
+
+    served_start(_i, 1, 8);
+    raw_open(&raw, served.url);
+    raw_open_endless(&raw, "endless");
+    begin = clock_now_ns();
+    daemon_drain(served.daemon, 600000);
+    ck_assert_uint_lt((clock_now_ns() - begin) / 1000000, 8000);
+    raw_close(&raw);
+}
+END_TEST
+
+static void *drain(void *arg)
+{
+    (void)arg;
+    daemon_drain(served.daemon, 6000);
+    return NULL;
+}
+
+/* The poll waits longer than the lease of a server that drains, 2 s. */
+START_TEST(a_reader_that_waits_keeps_its_stream_while_the_server_drains)
+{
+    pthread_t thread;
+    struct raw raw;
+
+    served_start(_i, 1, 8);
+    raw_open(&raw, served.url);
+    raw_open_endless(&raw, "endless");
+    raw_start_next(&raw, (struct raw_poll){"endless", 0, 1000, 4000});
+    ck_assert_int_eq(pthread_create(&thread, NULL, drain, NULL), 0);
+    ck_assert_int_eq(raw_end_next(&raw), WIRE_OK);
+    ck_assert_int_eq(raw_next(&raw, (struct raw_poll){"endless", 0, 1000, 0}), WIRE_OK);
+    pthread_join(thread, NULL);
+    raw_close(&raw);
+}
+END_TEST
+
 /* The thread that sent the reply may not be done with sending it. */
 START_TEST(a_server_may_stop_as_soon_as_its_last_reply_is_there)
 {
@@ -158,6 +199,9 @@ int main(void)
     tcase_add_loop_test(tests, a_server_whose_replies_are_read_stops_without_lingering, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_busy_client_lets_its_server_stop_and_finds_it_again, 0, 1);
     tcase_add_loop_test(tests, a_server_that_drains_takes_no_new_work_and_finishes_the_old, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease, 0,
+                        TRANSPORTS);
+    tcase_add_loop_test(tests, a_reader_that_waits_keeps_its_stream_while_the_server_drains, 0, 1);
     tcase_add_loop_test(tests, a_server_may_stop_as_soon_as_its_last_reply_is_there, 0, TRANSPORTS);
     return suite_run("server ends", tests);
 }

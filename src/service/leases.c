@@ -1,0 +1,93 @@
+/* How long a stream is kept that nobody reads, and waiting for the last. */
+#include <time.h>
+
+#include "engine/clock.h"
+#include "service/stream_table.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* The mutex is held. The first whose lease has run out, taken out; NULL and when the next one runs out. */
+static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
+{
+    uint64_t now = clock_now_ns();
+
+    *next_ns = UINT64_MAX;
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        if (stream->poll != NULL)
+            stream_renew(stream); /* its reader waits */
+        if (stream->lease_until_ns <= now) {
+            (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream's lease ran out");
+            return stream;
+        }
+        if (stream->lease_until_ns < *next_ns)
+            *next_ns = stream->lease_until_ns;
+    }
+    return NULL;
+}
+
+void *streams_watch_leases(void *arg)
+{
+    struct streams *streams = arg;
+
+    pthread_mutex_lock(&streams->mutex);
+    while (!streams->closing) {
+        uint64_t next_ns;
+        struct stream *stream = take_expired(streams, &next_ns);
+        struct timespec until = timespec_of(next_ns);
+
+        if (stream != NULL) {
+            struct poll *poll = stream_take_poll(stream);
+
+            pthread_mutex_unlock(&streams->mutex);
+            stream_end(stream, poll);
+            pthread_mutex_lock(&streams->mutex);
+        } else if (next_ns == UINT64_MAX) {
+            pthread_cond_wait(&streams->changed, &streams->mutex);
+        } else {
+            (void)pthread_cond_timedwait(&streams->changed, &streams->mutex, &until);
+        }
+    }
+    pthread_mutex_unlock(&streams->mutex);
+    return NULL;
+}
+
+void streams_drain(struct streams *streams)
+{
+    uint64_t until_ns = clock_after_ms(STREAM_DRAIN_LEASE_MS);
+
+    pthread_mutex_lock(&streams->mutex);
+    streams->lease_ms = STREAM_DRAIN_LEASE_MS;
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (stream->lease_until_ns > until_ns)
+            stream->lease_until_ns = until_ns;
+    pthread_cond_broadcast(&streams->changed);
+    pthread_mutex_unlock(&streams->mutex);
+}
+
+/* The mutex is held. */
+static bool all_delivered(const struct streams *streams)
+{
+    const struct stream *stream = streams->first;
+
+    while (stream != NULL && stream->delivered)
+        stream = stream->next;
+    return stream == NULL;
+}
+
+bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms)
+{
+    struct timespec until = timespec_of(clock_after_ms(timeout_ms));
+    bool idle;
+
+    pthread_mutex_lock(&streams->mutex);
+    while (!(idle = all_delivered(streams)))
+        if (pthread_cond_timedwait(&streams->changed, &streams->mutex, &until) != 0)
+            break;
+    pthread_mutex_unlock(&streams->mutex);
+    return idle;
+}
