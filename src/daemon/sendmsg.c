@@ -6,6 +6,9 @@
  * away, nor is any other after it: see wire/hangup.h. A client that pipelines and is killed does that to a
  * server more often than not. When no send fails, a connection's end is met by the receiving side alone, once
  * it has read what came before.
+ *
+ * And a listener of ipc:// or tls+tcp:// is deaf for ever when a send of its handshake fails because the peer
+ * is gone: nng takes that for the listener's own end. When no send fails, the handshake ends in a receive.
  */
 #include <errno.h>
 #include <sys/socket.h>

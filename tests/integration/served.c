@@ -7,11 +7,15 @@
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
 
+#include "wire/address.h"
+
 #define CALLERS 12u
+#define CERTIFICATE(name) TILERY_CERTIFICATES "/" name
 
 struct served served;
 
-static const char *const urls[TRANSPORTS] = {[INPROC] = "inproc://tilery-test", [TCP] = "tcp://127.0.0.1:0"};
+static const char *const urls[WITH_TLS] = {
+    [INPROC] = "inproc://tilery-test", [TCP] = "tcp://127.0.0.1:0", [TLS] = "tls+tcp://127.0.0.1:0"};
 
 static void start_server(const char *url)
 {
@@ -23,6 +27,10 @@ static void start_server(const char *url)
     options.listen_count = 1;
     options.max_threads = served.max_threads;
     options.max_queue = served.max_queue;
+    options.token_file = served.token_file;
+    if (wire_address_is_tls(url))
+        options.tls = (struct wire_tls){
+            .ca = CERTIFICATE("ca.crt"), .cert = CERTIFICATE("server.crt"), .key = CERTIFICATE("server.key")};
     status = daemon_start(&options, &served.daemon, &error);
     ck_assert_msg(status == WIRE_OK, "%s", error.message);
 }
@@ -73,9 +81,22 @@ void served_end(void)
     memset(&served, 0, sizeof served);
 }
 
+struct tilery_client_options served_client_options(const char *url, uint64_t connect_timeout_ms)
+{
+    struct tilery_client_options options = {.server = url, .connect_timeout_ms = connect_timeout_ms};
+
+    if (wire_address_is_tls(url)) {
+        options.tls_ca = CERTIFICATE("ca.crt");
+        options.tls_cert = CERTIFICATE("client.crt");
+        options.tls_key = CERTIFICATE("client.key");
+        options.tls_server_name = "localhost";
+    }
+    return options;
+}
+
 tilery_client *served_connect(const char *url)
 {
-    const struct tilery_client_options options = {.server = url, .connect_timeout_ms = 60000};
+    const struct tilery_client_options options = served_client_options(url, 60000);
     tilery_client *client;
 
     check_status(tilery_client_open(&options, &client, &served.error), TILERY_OK);

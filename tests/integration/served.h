@@ -11,9 +11,10 @@
 
 /*
  * A server in the test's own process, and a client of it. nng does not survive a fork, so a test starts them
- * itself; its checked fixture ends them.
+ * itself; its checked fixture ends them. Tests loop over the transports, to TRANSPORTS, or to WITH_TLS, where
+ * server and client both show certificates, which costs a little.
  */
-enum transport { INPROC, TCP, TRANSPORTS };
+enum transport { INPROC, TCP, TRANSPORTS, TLS = TRANSPORTS, WITH_TLS };
 
 struct served {
     struct daemon *daemon;
@@ -21,6 +22,7 @@ struct served {
     struct tilery_error error; /* for the calls of the test's main thread */
     char url[256];
     uint32_t max_threads, max_queue;
+    const char *token_file; /* set before served_start; NULL: none */
 };
 extern struct served served;
 
@@ -33,6 +35,9 @@ void served_again(void);
 
 /* The checked fixture's teardown. */
 void served_end(void);
+
+/* For tilery_client_open, with what a client of that transport needs. */
+struct tilery_client_options served_client_options(const char *url, uint64_t connect_timeout_ms);
 
 /* Another client. Ends with tilery_client_close. */
 tilery_client *served_connect(const char *url);

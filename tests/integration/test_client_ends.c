@@ -253,15 +253,15 @@ int main(void)
 
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, a_running_request_is_cancelled_by_its_id_from_another_client, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_running_request_is_cancelled_by_its_id_from_another_client, 0, WITH_TLS);
     tcase_add_loop_test(tests, a_queued_request_is_cancelled_by_its_id_and_leaves_the_others_alone, 0,
                         TRANSPORTS);
     tcase_add_loop_test(tests, time_runs_out_at_work, 0, TRANSPORTS);
     tcase_add_loop_test(tests, time_runs_out_in_the_queue_and_the_others_still_get_their_turn, 0, TRANSPORTS);
     tcase_add_loop_test(tests, where_nobody_listens_calls_are_unavailable_at_once, 0, TRANSPORTS);
     tcase_add_test(tests, a_first_connection_is_waited_for_only_so_long);
-    tcase_add_loop_test(tests, closing_the_client_ends_each_call_once_as_cancelled, 0, 2 * TRANSPORTS);
-    tcase_add_loop_test(tests, closing_the_client_ends_threads_that_wait_for_a_reply, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, closing_the_client_ends_each_call_once_as_cancelled, 0, 2 * WITH_TLS);
+    tcase_add_loop_test(tests, closing_the_client_ends_threads_that_wait_for_a_reply, 0, WITH_TLS);
     tcase_add_test(tests, closing_the_client_ends_threads_that_wait_for_a_connection);
     return suite_run("client ends", tests);
 }

@@ -14,7 +14,7 @@
 /* A call that meets the end of its connection waits for the next one: not for long. */
 static void use_impatient_client(void)
 {
-    const struct tilery_client_options options = {.server = served.url, .connect_timeout_ms = 500};
+    const struct tilery_client_options options = served_client_options(served.url, 500);
 
     tilery_client_close(served.client);
     check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
@@ -194,14 +194,14 @@ int main(void)
 
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, stopping_the_server_ends_the_calls_in_hand_as_unavailable, 0, TRANSPORTS);
-    tcase_add_loop_test(tests, a_client_recovers_when_its_server_is_back, 0, TRANSPORTS);
-    tcase_add_loop_test(tests, a_server_whose_replies_are_read_stops_without_lingering, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, stopping_the_server_ends_the_calls_in_hand_as_unavailable, 0, WITH_TLS);
+    tcase_add_loop_test(tests, a_client_recovers_when_its_server_is_back, 0, WITH_TLS);
+    tcase_add_loop_test(tests, a_server_whose_replies_are_read_stops_without_lingering, 0, WITH_TLS);
     tcase_add_loop_test(tests, a_busy_client_lets_its_server_stop_and_finds_it_again, 0, 1);
-    tcase_add_loop_test(tests, a_server_that_drains_takes_no_new_work_and_finishes_the_old, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_server_that_drains_takes_no_new_work_and_finishes_the_old, 0, WITH_TLS);
     tcase_add_loop_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease, 0,
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_reader_that_waits_keeps_its_stream_while_the_server_drains, 0, 1);
-    tcase_add_loop_test(tests, a_server_may_stop_as_soon_as_its_last_reply_is_there, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_server_may_stop_as_soon_as_its_last_reply_is_there, 0, WITH_TLS);
     return suite_run("server ends", tests);
 }

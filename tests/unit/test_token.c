@@ -1,0 +1,148 @@
+#include "wire/token.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "suite.h"
+#include "wire/file.h"
+
+#define GOOD "0123456789abcdef"
+
+static struct wire_token token;
+static struct wire_error error;
+static char path[] = "/tmp/tilery-token-XXXXXX";
+
+static void set_up(void)
+{
+    int fd;
+
+    memcpy(path, "/tmp/tilery-token-XXXXXX", sizeof path);
+    fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static void tear_down(void)
+{
+    unlink(path);
+}
+
+static enum wire_status read_file_of(const char *text, size_t len)
+{
+    FILE *file = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(text, 1, len, file), len);
+    fclose(file);
+    return wire_token_read(&token, "token_file", path, &error);
+}
+
+static const char *const good_files[] = {GOOD, GOOD "\n", "  \t" GOOD " \r\n", GOOD "\nsecond line \x01\n"};
+
+START_TEST(a_token_is_the_first_line_without_blanks_around_it)
+{
+    ck_assert_int_eq(read_file_of(good_files[_i], strlen(good_files[_i])), WIRE_OK);
+    ck_assert_str_eq(token.text, GOOD);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    size_t len;
+    const char *message;
+} bad_files[] = {
+    {"", 0, "the file is empty"},
+    {"\n" GOOD, 17, "has 0 characters; it must have from 16 to 4096"},
+    {"0123456789abcde\n", 16, "has 15 characters"},
+    {"01234567 89abcdef", 17, "character 9 of the token is no printable ASCII"},
+    {"0123456789abcde\xc3\xa9", 17, "character 16 of the token"},
+    {"0123456789abcdef\0x", 18, "it is no text file"},
+};
+
+START_TEST(what_is_no_token_is_refused_by_name_and_not_shown)
+{
+    ck_assert_int_eq(read_file_of(bad_files[_i].text, bad_files[_i].len), WIRE_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(error.message, bad_files[_i].message) != NULL, "%s", error.message);
+    ck_assert_ptr_nonnull(strstr(error.message, "token_file"));
+    ck_assert_ptr_nonnull(strstr(error.message, path));
+    ck_assert_ptr_null(strstr(error.message, "01234"));
+}
+END_TEST
+
+START_TEST(a_token_has_at_most_4096_characters)
+{
+    char text[WIRE_MAX_TOKEN + 2] = "";
+
+    memset(text, 'x', WIRE_MAX_TOKEN + 1);
+    ck_assert_int_eq(wire_token_set(&token, "token", text, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.message, "token: the token has 4097 characters; it must have from 16 to 4096");
+    text[WIRE_MAX_TOKEN] = '\0';
+    ck_assert_int_eq(wire_token_set(&token, "token", text, &error), WIRE_OK);
+    ck_assert(wire_token_equals(&token, text));
+    text[WIRE_MAX_TOKEN - 1] = 'y';
+    ck_assert(!wire_token_equals(&token, text));
+    text[WIRE_MAX_TOKEN - 1] = 'x';
+    text[WIRE_MAX_TOKEN] = 'x';
+    ck_assert(!wire_token_equals(&token, text));
+}
+END_TEST
+
+START_TEST(only_the_whole_token_is_equal)
+{
+    static const char *const others[] = {"", "0", "0123456789abcde", GOOD "0", GOOD " ", "1123456789abcdef"};
+
+    ck_assert_int_eq(wire_token_set(&token, "token", GOOD, &error), WIRE_OK);
+    ck_assert(wire_token_equals(&token, GOOD));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        ck_assert_msg(!wire_token_equals(&token, others[i]), "%s", others[i]);
+}
+END_TEST
+
+START_TEST(a_shorter_token_leaves_nothing_of_a_longer_one)
+{
+    ck_assert_int_eq(wire_token_set(&token, "token", GOOD GOOD, &error), WIRE_OK);
+    ck_assert_int_eq(wire_token_set(&token, "token", GOOD, &error), WIRE_OK);
+    ck_assert(wire_token_equals(&token, GOOD));
+    ck_assert(!wire_token_equals(&token, GOOD GOOD));
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_says_why)
+{
+    static const struct {
+        const char *name, *why;
+    } files[] = {{"/nowhere/token", "No such file"}, {"/tmp", "Is a directory"}, {"/dev/zero", "too large"}};
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        ck_assert_int_eq(wire_token_read(&token, "token_file", files[i].name, &error), WIRE_INVALID_ARGUMENT);
+        ck_assert_msg(strstr(error.message, files[i].why) != NULL, "%s", error.message);
+    }
+}
+END_TEST
+
+START_TEST(only_the_owner_s_own_file_is_not_exposed)
+{
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    ck_assert(!wire_file_is_exposed(path));
+    ck_assert_int_eq(chmod(path, 0640), 0);
+    ck_assert(wire_file_is_exposed(path));
+    ck_assert_int_eq(chmod(path, 0604), 0);
+    ck_assert(wire_file_is_exposed(path));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("token");
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, a_token_is_the_first_line_without_blanks_around_it, 0, 4);
+    tcase_add_loop_test(tests, what_is_no_token_is_refused_by_name_and_not_shown, 0, 6);
+    tcase_add_test(tests, a_token_has_at_most_4096_characters);
+    tcase_add_test(tests, only_the_whole_token_is_equal);
+    tcase_add_test(tests, a_shorter_token_leaves_nothing_of_a_longer_one);
+    tcase_add_test(tests, a_file_that_cannot_be_read_says_why);
+    tcase_add_test(tests, only_the_owner_s_own_file_is_not_exposed);
+    return suite_run("token", tests);
+}
