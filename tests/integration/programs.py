@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import unittest
 
@@ -53,6 +55,22 @@ def get(url, path, method="GET", headers=None, body=None):
     answer = response.read()
     connection.close()
     return response, answer
+
+
+class RawPeer:
+    """A part of a test case whose server is self.server: one that speaks to nng's port without being libtilery."""
+
+    def connect(self):
+        host, port = self.server.url.removeprefix("tcp://").split(":")
+        peer = socket.create_connection((host, int(port)), timeout=60)
+        peer.sendall(b"\0SP\0\0\x30\0\0")
+        self.assertEqual(peer.recv(8, socket.MSG_WAITALL), b"\0SP\0\0\x31\0\0")
+        return peer
+
+    def call(self, peer, body):
+        peer.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
+        length, = struct.unpack(">Q", peer.recv(8, socket.MSG_WAITALL))
+        return peer.recv(length, socket.MSG_WAITALL)[4:]
 
 
 def fnv1a(data):

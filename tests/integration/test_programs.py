@@ -13,7 +13,7 @@ import tempfile
 import unittest
 import zlib
 
-from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, ROOT, Process, ServedTest, fnv1a, program, tilery
+from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, ROOT, Process, RawPeer, ServedTest, fnv1a, program, tilery
 
 UMASK = os.umask(0)
 os.umask(UMASK)
@@ -273,20 +273,8 @@ class Render(ServedTest):
         self.assertIn("--output FILE", result.stderr)
 
 
-class RawPeers(ServedTest):
+class RawPeers(RawPeer, ServedTest):
     """Peers that speak to nng's port without being libtilery. After each the server still answers."""
-
-    def connect(self):
-        host, port = self.server.url.removeprefix("tcp://").split(":")
-        peer = socket.create_connection((host, int(port)), timeout=60)
-        peer.sendall(b"\0SP\0\0\x30\0\0")
-        self.assertEqual(peer.recv(8, socket.MSG_WAITALL), b"\0SP\0\0\x31\0\0")
-        return peer
-
-    def call(self, peer, body):
-        peer.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
-        length, = struct.unpack(">Q", peer.recv(8, socket.MSG_WAITALL))
-        return peer.recv(length, socket.MSG_WAITALL)[4:]
 
     def tearDown(self):
         self.assertEqual(tilery(self.server.url, "health").stdout, "SERVING\n")

@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+"""Who may call and who may listen in: TLS, tokens, socket files, and peers that mean harm."""
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from programs import BIN, Process, RawPeer, get, program, tilery
+
+CERTIFICATES = os.path.join(BIN, "tests", "certificates")
+TOKEN = "correct-horse-battery-staple"
+OTHER = "wrong-horse-battery-staple-1"
+SMALL = ["--width=64", "--height=64"]
+
+
+def certificate(name):
+    return os.path.join(CERTIFICATES, name)
+
+
+def pair(name, prefix="--"):
+    return [f"{prefix}tls-cert={certificate(name)}.crt", f"{prefix}tls-key={certificate(name)}.key"]
+
+
+def ca(name="ca", prefix="--"):
+    return f"{prefix}tls-ca={certificate(name)}.crt"
+
+
+def run(name, *arguments, **more):
+    return subprocess.run([program(name), *arguments], capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def file(self, name, content="", mode=0o600):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(path, mode)
+        return path
+
+    def start(self, *arguments, name="tileryd"):
+        process = Process(name, *arguments)
+        self.addCleanup(self.close, process)
+        return process
+
+    def close(self, process):
+        self.assertEqual(process.close(), 0, getattr(process, "said", ""))
+        for secret in TOKEN, OTHER:
+            self.assertNotIn(secret, process.said)
+
+    def check_refused(self, words, *arguments, status=64, name="tileryd"):
+        answer = run(name, *arguments)
+        self.assertEqual((answer.returncode, answer.stdout), (status, ""), answer.stderr)
+        self.assertIn(words, answer.stderr)
+        return answer
+
+
+class Tls(Folder):
+    CLIENT = [ca(), *pair("client"), "--tls-server-name=localhost"]
+
+    def serve(self, *arguments):
+        server = self.start("--listen", "tls+tcp://127.0.0.1:0", *arguments)
+        self.assertRegex(server.url, r"^tls\+tcp://127\.0\.0\.1:[1-9]\d*$")
+        return server.url
+
+    def check_unavailable(self, url, words, *arguments):
+        answer = tilery(url, *arguments, "health")
+        self.assertEqual((answer.returncode, answer.stdout), (14, ""), answer.stderr)
+        self.assertRegex(answer.stderr, "UNAVAILABLE: .*(" + words + ")")
+
+    def test_a_server_and_a_client_that_know_each_other_work_together(self):
+        url = self.serve(*pair("server"), ca())
+        self.assertEqual(tilery(url, *self.CLIENT, "health").stdout, "SERVING\n")
+        self.assertEqual(tilery(url, *self.CLIENT, "compute", *SMALL).returncode, 0)
+        output = os.path.join(self.folder, "image")
+        self.assertEqual(tilery(url, *self.CLIENT, "render", "--width=512", "--height=512", "-o", output).returncode, 0)
+        self.assertEqual(os.path.getsize(output), 512 * 512 * 2)
+
+    def test_options_of_the_client_come_from_the_environment_too(self):
+        url = self.serve(*pair("server"))
+        environment = {**os.environ, "TILERY_SERVER": url, "TILERY_TLS_CA": certificate("ca.crt"),
+                       "TILERY_TLS_SERVER_NAME": "localhost"}
+        self.assertEqual(run("tilery", "health", env=environment).stdout, "SERVING\n")
+
+    def test_without_a_ca_the_server_takes_clients_without_a_certificate(self):
+        url = self.serve(*pair("server"))
+        self.assertEqual(tilery(url, ca(), "--tls-server-name=localhost", "health").stdout, "SERVING\n")
+
+    def test_a_client_that_the_server_does_not_know_is_told_so_at_once(self):
+        url = self.serve(*pair("server"), ca())
+        for own in ([], pair("stranger"), pair("expired"), [pair("client")[0], pair("stranger")[1]]):
+            self.check_unavailable(url, "certificate", ca(), "--tls-server-name=localhost", *own)
+        self.assertEqual(tilery(url, *self.CLIENT, "health").stdout, "SERVING\n")
+
+    def test_a_client_does_not_take_a_server_that_it_does_not_know(self):
+        url = self.serve(*pair("server"))
+        self.check_unavailable(url, "certificate", ca("other-ca"), "--tls-server-name=localhost")
+        self.check_unavailable(url, "certificate", ca(), "--tls-server-name=localhost.example")
+        self.check_unavailable(url, "certificate", ca())
+        self.check_unavailable(self.serve(*pair("expired")), "certificate", ca(), "--tls-server-name=localhost")
+        self.check_unavailable(self.serve(*pair("stranger")), "certificate", ca(), "--tls-server-name=localhost")
+
+    def test_plain_and_tls_do_not_mix_and_say_so_at_once(self):
+        self.check_unavailable(self.serve(*pair("server")).removeprefix("tls+"), r"wants tls\+tcp://")
+        plain = self.start("--listen", "tcp://127.0.0.1:0").url
+        self.check_unavailable("tls+" + plain, "it is no TLS server", *self.CLIENT)
+        self.assertEqual(tilery(plain, "health").stdout, "SERVING\n")
+
+    def test_no_server_is_said_as_ever(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.check_unavailable(f"tls+tcp://127.0.0.1:{taken.getsockname()[1]}", "no server at", *self.CLIENT)
+
+    def test_a_server_needs_all_its_files_and_an_address_for_them(self):
+        listen = ["--listen", "tls+tcp://127.0.0.1:0"]
+        cert, key = pair("server")
+        junk = self.file("junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        self.check_refused("needs tls_cert and tls_key", *listen)
+        self.check_refused("tls_cert is set without tls_key", *listen, cert)
+        self.check_refused("needs tls_cert and tls_key", *listen, key)
+        self.check_refused("No such file", *listen, "--tls-cert=/nowhere", key)
+        self.check_refused("/nowhere", *listen, cert, "--tls-key=/nowhere")
+        self.check_refused("cannot be used", *listen, "--tls-cert=" + junk, key)
+        self.check_refused("cannot be used", *listen, cert, "--tls-key=" + certificate("server.crt"))
+        self.check_refused(junk, *listen, cert, key, "--tls-ca=" + junk)
+        self.check_refused("no address to listen on begins with tls+tcp://", cert, key)
+
+    def test_a_client_s_tls_options_are_checked_before_it_connects(self):
+        url = ["--server", "tls+tcp://127.0.0.1:1", "health"]
+        self.check_refused("tls_ca is not set", *url, name="tilery")
+        self.check_refused("No such file", *url, "--tls-ca=/nowhere", name="tilery")
+        self.check_refused("tls_key is set without tls_cert", *url, ca(), pair("client")[1], name="tilery")
+        self.check_refused("with TLS options it must be", "--server", "tcp://127.0.0.1:1", ca(), "health", name="tilery")
+
+    def test_a_key_that_others_may_read_is_warned_about(self):
+        key = os.path.join(self.folder, "key")
+        shutil.copyfile(certificate("server.key"), key)
+        for mode, warned in (0o600, False), (0o644, True), (0o640, True):
+            os.chmod(key, mode)
+            server = Process("tileryd", "--listen", "tls+tcp://127.0.0.1:0", pair("server")[0], "--tls-key", key)
+            self.assertEqual(server.close(), 0)
+            self.assertEqual(f"warning: {key} can be read by others" in server.said, warned, server.said)
+
+    def test_peers_that_leave_within_the_handshake_do_not_make_it_deaf(self):
+        url = self.serve(*pair("server"), ca())
+        host, port = url.removeprefix("tls+tcp://").split(":")
+        context = ssl.create_default_context(cafile=certificate("ca.crt"))
+        for _ in range(100):
+            sent = ssl.MemoryBIO()
+            with self.assertRaises(ssl.SSLWantReadError):
+                context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
+            with socket.create_connection((host, int(port)), timeout=60) as peer:
+                peer.sendall(sent.read())
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.assertEqual(tilery(url, "--timeout-ms=20000", *self.CLIENT, "health").stdout, "SERVING\n")
+
+    def test_the_bridge_reaches_its_backend_over_tls_or_says_why_not(self):
+        url = self.serve(*pair("server"), ca())
+        known = [ca(prefix="--backend-"), *pair("client", "--backend-"), "--backend-tls-server-name=localhost"]
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", url, *known, name="tilery-bridge")
+        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 200)
+        stranger = [ca(prefix="--backend-"), "--backend-tls-server-name=localhost"]
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", url, *stranger, name="tilery-bridge")
+        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 503)
+
+
+class Token(Folder):
+    def setUp(self):
+        super().setUp()
+        self.token_file = self.file("token", TOKEN + "\n")
+
+    def serve(self, *arguments):
+        return self.start("--listen", "tcp://127.0.0.1:0", "--token-file", self.token_file, *arguments)
+
+    def call(self, server, token, *arguments):
+        options = ["--token-file", self.file("given", token)] if token is not None else []
+        answer = tilery(server.url, *options, *(arguments or ["info"]))
+        for secret in TOKEN, OTHER:
+            self.assertNotIn(secret, answer.stdout + answer.stderr)
+        return answer
+
+    def test_every_method_but_health_wants_the_token(self):
+        server = self.serve()
+        self.assertEqual(self.call(server, TOKEN).returncode, 0)
+        self.assertEqual(self.call(server, TOKEN, "compute", *SMALL).returncode, 0)
+        for token in None, OTHER, TOKEN[:-1], TOKEN + "x", TOKEN.upper():
+            for command in (["compute", *SMALL], ["info"], ["render", *SMALL, "--output=/dev/null"]):
+                answer = self.call(server, token, *command)
+                self.assertEqual((answer.returncode, answer.stdout), (16, ""), (token, command))
+                self.assertRegex(answer.stderr, "UNAUTHENTICATED: .*token")
+            self.assertEqual(self.call(server, token, "health").stdout, "SERVING\n")
+
+    def test_a_server_without_a_token_takes_any(self):
+        self.assertEqual(self.call(self.start("--listen", "tcp://127.0.0.1:0"), OTHER).returncode, 0)
+
+    def test_what_is_no_token_is_refused_at_the_start_of_either_end(self):
+        for content, words in (("short", "has 5 characters; it must have from 16 to 4096"), ("", "is empty"),
+                               ("x" * 4097, "has 4097 characters"), ("x" * 20 + " " + "x" * 20, "character 21"),
+                               ("\u00e4" * 20, "character 1"), ("\n" + TOKEN, "has 0 characters")):
+            path = self.file("bad", content)
+            for name, option, more in (("tileryd", "--token-file", []), ("tilery", "--token-file", ["info"]),
+                                       ("tilery-bridge", "--backend-token-file", ["--backend", "tcp://127.0.0.1:1"])):
+                answer = self.check_refused(words, option, path, *more, name=name)
+                self.assertIn(path, answer.stderr)
+                self.assertNotIn("xxxx", answer.stderr)
+        self.check_refused("No such file", "--token-file", os.path.join(self.folder, "none"))
+
+    def reload(self, server):
+        server.process.send_signal(signal.SIGHUP)
+        return next(line for line in server.process.stderr if "SIGHUP" in line)  # the log comes there too
+
+    def test_sighup_reads_it_again_and_the_old_one_is_worth_nothing(self):
+        server = self.serve()
+        self.file("token", OTHER)
+        self.assertEqual(self.call(server, TOKEN).returncode, 0)
+        self.assertIn("read again", self.reload(server))
+        self.assertEqual(self.call(server, TOKEN).returncode, 16)
+        self.assertEqual(self.call(server, OTHER).returncode, 0)
+
+    def test_sighup_with_a_bad_file_keeps_the_old_one_and_says_so(self):
+        server = self.serve()
+        for content in "short", None:
+            _ = os.unlink(self.token_file) if content is None else self.file("token", content)
+            self.assertRegex(self.reload(server), "the old token stays in force: .*" + re.escape(self.token_file))
+            self.assertEqual(self.call(server, TOKEN).returncode, 0)
+
+    def test_a_call_in_hand_goes_on_while_the_token_changes(self):
+        server = self.serve()
+        idle = len(os.listdir(f"/proc/{server.process.pid}/task"))
+        client = subprocess.Popen([program("tilery"), "--server", server.url, "--token-file", self.token_file,
+                                   "compute", "--kernel=scalar", "--region=-0.2,-0.1,0.2,0.2", "--tile-w=512",
+                                   "--tile-h=512", "--width=128", "--height=128", "--max-iter=20000"],
+                                  stdout=subprocess.DEVNULL)
+        while len(os.listdir(f"/proc/{server.process.pid}/task")) <= idle:
+            self.assertIsNone(client.poll())
+        self.file("token", OTHER)
+        self.reload(server)
+        self.assertIsNone(client.poll())
+        self.assertEqual(client.wait(timeout=60), 0)
+
+    def test_the_bridge_shows_its_token_and_answers_401_without(self):
+        server = self.serve()
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, "--backend-token-file",
+                            self.token_file, name="tilery-bridge")
+        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 200)
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, name="tilery-bridge")
+        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 401)
+        self.assertEqual(get(bridge.url, "/api/compute/health")[0].status, 200)
+
+    def test_the_environment_names_the_file_too(self):
+        server = self.serve()
+        environment = {**os.environ, "TILERY_TOKEN_FILE": self.token_file}
+        self.assertEqual(run("tilery", "--server", server.url, "info", env=environment).returncode, 0)
+
+    def test_warnings_name_what_is_open(self):
+        anybody, in_clear, exposed = "by anybody", "the token can be read", "can be read by others than its owner"
+        token, plain, tls = ["--token-file", self.token_file], "tcp://0.0.0.0:0", "tls+tcp://0.0.0.0:0"
+        for listen, arguments, wanted in ((plain, [], [anybody]), (plain, token, [in_clear]),
+                                          (tls, [*pair("server"), *token], []), (tls, [*pair("server"), ca()], []),
+                                          (tls, pair("server"), [anybody]), ("tcp://127.0.0.1:0", token, []),
+                                          ("TCP://0.0.0.0:0", [], [anybody])):
+            server = Process("tileryd", "--listen", listen, *arguments)
+            self.assertEqual(server.close(), 0)
+            said = [words for words in (anybody, in_clear, exposed) if words in server.said]
+            self.assertEqual(said, wanted, (listen, arguments))
+        os.chmod(self.token_file, 0o644)
+        server = self.start("--listen", "tcp://0.0.0.0:0", *token)
+        answer = run("tilery", "--server", server.url, *token, "info")
+        self.assertEqual(answer.returncode, 0)
+        for words in in_clear, exposed:
+            self.assertIn(words, answer.stderr)
+
+
+class SocketFiles(Folder):
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(self.folder, "socket")
+        self.url = "ipc://" + self.path
+
+    def test_the_socket_is_its_owner_s_alone_whatever_the_umask(self):
+        for umask in 0, 0o777:
+            before = os.umask(umask)
+            try:
+                server = Process("tileryd", "--listen", self.url)
+            finally:
+                os.umask(before)
+            self.assertEqual(server.url, self.url)
+            self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
+            self.assertEqual(tilery(self.url, "health").stdout, "SERVING\n")
+            self.assertEqual(server.close(), 0)
+            self.assertFalse(os.path.exists(self.path))
+
+    def test_a_second_server_is_refused_and_harms_nobody(self):
+        self.start("--listen", self.url)
+        for _ in range(3):
+            self.check_refused(f'"{self.url}": another server listens there', "--listen", self.url, status=14)
+        self.assertEqual(tilery(self.url, "health").stdout, "SERVING\n")
+
+    def test_what_a_killed_server_left_is_taken_over(self):
+        self.assertEqual(Process("tileryd", "--listen", self.url).close(signal.SIGKILL), -signal.SIGKILL)
+        self.assertTrue(os.path.exists(self.path))
+        self.start("--listen", self.url)
+        self.assertEqual(tilery(self.url, "health").stdout, "SERVING\n")
+
+    def test_a_file_that_is_no_socket_stays(self):
+        self.file("socket", "precious")
+        self.check_refused("no socket", "--listen", self.url)
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+        self.assertEqual(os.listdir(self.folder), ["socket"])
+
+    def test_a_path_that_cannot_be_says_why(self):
+        self.check_refused("from 1 to 107 characters", "--listen", "ipc:///tmp/" + "x" * 108)
+        self.check_refused("No such file", "--listen", "ipc:///nowhere/socket", status=14)
+        self.check_refused("", "--listen", "ipc://")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
+    def test_a_folder_that_may_not_be_written_is_permission_denied(self):
+        os.chmod(self.folder, 0o500)
+        self.check_refused("Permission denied", "--listen", self.url, status=7)
+
+    def test_peers_that_leave_before_the_handshake_do_not_make_it_deaf(self):
+        for url, address in (self.url, self.path), ("abstract://tilery-test", "\0tilery-test"):
+            self.start("--listen", url)
+            for _ in range(100):
+                with socket.socket(socket.AF_UNIX) as peer:
+                    peer.connect(address)
+            self.assertEqual(tilery(url, "--timeout-ms=20000", "health").stdout, "SERVING\n")
+
+    def test_an_abstract_name_has_one_server(self):
+        self.start("--listen", "abstract://tilery-test")
+        self.check_refused("abstract://tilery-test", "--listen", "abstract://tilery-test", status=14)
+        self.assertEqual(tilery("abstract://tilery-test", "health").stdout, "SERVING\n")
+
+
+class Usage(Folder):
+    def test_what_is_no_url_is_a_usage_error_that_shows_one(self):
+        for url in ("nonsense", "127.0.0.1:5570", "tcp:/127.0.0.1:1", "http://127.0.0.1:1", "tcp://127.0.0.1:99999",
+                    "tcp://127.0.0.1:x", "tcp://127.0.0.1:1/path", ":", "\x1b[31m"):
+            self.check_refused("it must be a URL such as tcp://127.0.0.1:5570", "--listen", url)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            self.check_refused("Address in use", "--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}", status=14)
+
+    def test_origins_are_as_browsers_send_them(self):
+        for origin in ("http://example.org", "https://a-b.example.org:8443", "http://[::1]:1", "app+x://host"):
+            bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--allow-origin", origin)
+            response, _ = get(bridge.url, "/api/compute/health", headers={"Origin": origin})
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], origin)
+            self.assertEqual(bridge.close(), 0)
+        for origin in ("", "*", "null", "example.org", "http://", "http:///", "http://example.org/",
+                       "http://example.org/path", "http://example.org:", "http://example.org:8x", "http://[::1",
+                       "http://[]", "HTTP://example.org", "http://Example.org", "://example.org", "http://a b",
+                       "http://user@example.org", "http://example.org?x", "http://[::1]x"):
+            self.check_refused(f'allow-origin is "{origin}"', "--allow-origin", origin, name="tilery-bridge")
+
+
+class Memory(RawPeer, Folder):
+    """Messages that would take tens of times their size when unpacked."""
+
+    def peak(self):
+        with open(f"/proc/{self.server.process.pid}/status", encoding="utf-8") as file:
+            return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+
+    def test_hostile_messages_are_refused_in_bounded_memory(self):
+        os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=4")  # or what was freed would count
+        self.server = self.start("--listen", "tcp://127.0.0.1:0")
+        room = 65000
+        method = b"\x0a\x1dtilery.v1.TileCompute/Compute"
+        unknown = b"\xf8\x07\x01"  # field 127
+        inner = unknown * (room // 3)
+        attacks = [b"\x2a\0" * (room // 2), b"\x2a\x02\x0a\0" * (room // 4), unknown * (room // 3),
+                   method + b"\x12" + bytes([len(inner) & 127 | 128, len(inner) >> 7 & 127 | 128, len(inner) >> 14]) + inner]
+        before = self.peak()
+        peers = [self.connect() for _ in range(8)]
+        for _ in range(20):
+            for attack in attacks:
+                for peer in peers:
+                    reply = self.call(peer, attack)
+                    self.assertEqual(reply[:2], b"\x08\x03", reply)
+        for peer in peers:
+            peer.close()
+        self.assertLess(self.peak() - before, 64 << 10)
+        self.assertEqual(tilery(self.server.url, "health").stdout, "SERVING\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
