@@ -58,10 +58,16 @@ enum wire_status wire_token_read(struct wire_token *token, const char *option, c
 
 bool wire_token_equals(const struct wire_token *token, const char *given)
 {
-    size_t len = strnlen(given, WIRE_MAX_TOKEN + 1);
-    volatile unsigned char differs = len > WIRE_MAX_TOKEN; /* volatile: no early end */
+    char padded[WIRE_MAX_TOKEN] = {0};
+    size_t len = strnlen(given, sizeof padded + 1);
+    bool fits = len <= sizeof padded;
+    uint64_t differs = !fits, a, b;
 
-    for (size_t i = 0; i < WIRE_MAX_TOKEN; i++)
-        differs |= (unsigned char)(token->text[i] ^ (i < len ? given[i] : '\0'));
+    memcpy(padded, given, fits ? len : 0);
+    for (size_t i = 0; i < sizeof padded; i += sizeof a) { /* to the end, whatever has been seen */
+        memcpy(&a, &token->text[i], sizeof a);
+        memcpy(&b, &padded[i], sizeof b);
+        differs |= a ^ b;
+    }
     return differs == 0;
 }
