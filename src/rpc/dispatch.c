@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "rpc/internal.h"
-#include "wire/text.h"
+#include "wire/check.h"
 
 /* Leaves the method's place in the call. */
 static const ProtobufCMethodDescriptor *find_method(struct rpc_call *call, rpc_handler **handler)
@@ -27,14 +27,28 @@ static const ProtobufCMethodDescriptor *find_method(struct rpc_call *call, rpc_h
     return NULL;
 }
 
-static enum wire_status decode(struct rpc_call *call, const ProtobufCMethodDescriptor *method,
-                               const ProtobufCMessage **message, struct wire_error *error)
+/* Before all else: a caller without the right learns nothing of what there is. */
+static enum wire_status authorize(const struct rpc_call *call, struct wire_error *error)
+{
+    const struct rpc_server_options *options = &call->server->options;
+
+    return options->authorize != NULL ? options->authorize(options->authorize_arg, &call->request, error)
+                                      : WIRE_OK;
+}
+
+enum wire_status rpc_decode(struct rpc_call *call, rpc_handler **handler, const ProtobufCMessage **message,
+                            struct wire_error *error)
 {
     const struct wire_request *request = &call->request;
+    const ProtobufCMethodDescriptor *method;
     char shown[96];
 
+    *handler = NULL;
     *message = NULL;
-    if (method == NULL)
+    method = find_method(call, handler);
+    if (authorize(call, error) != WIRE_OK)
+        return error->status;
+    if (*handler == NULL)
         return wire_error_set(error, WIRE_UNIMPLEMENTED, "there is no method \"%s\"",
                               wire_quote(shown, sizeof shown, request->method));
     if (request->has_timeout && request->timeout_ms == 0)
@@ -46,30 +60,21 @@ static enum wire_status decode(struct rpc_call *call, const ProtobufCMethodDescr
                               call->arena.refused ? "the payload does not fit the memory of one request"
                                                   : "the payload is not a %s",
                               method->input->name);
-    return wire_text_check(method->input, request->payload, request->payload_len, error);
-}
-
-/* Before all else: a caller without the right learns nothing of what there is. */
-static enum wire_status authorize(const struct rpc_call *call, struct wire_error *error)
-{
-    const struct rpc_server_options *options = &call->server->options;
-
-    return options->authorize != NULL ? options->authorize(options->authorize_arg, &call->request, error)
-                                      : WIRE_OK;
+    return wire_check_fields(method->input, request->payload, request->payload_len, error);
 }
 
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
 {
     const ProtobufCMessage *message;
     struct wire_error error;
-    rpc_handler *handler = NULL;
-    const ProtobufCMethodDescriptor *method = find_method(call, &handler);
+    rpc_handler *handler;
 
-    if (bad != NULL)
+    if (bad != NULL) {
+        (void)find_method(call, &handler);
         rpc_call_fail(call, bad);
-    else if (authorize(call, &error) != WIRE_OK ||
-             decode(call, handler != NULL ? method : NULL, &message, &error) != WIRE_OK)
+    } else if (rpc_decode(call, &handler, &message, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
-    else
+    } else {
         handler(call, message, call->server->context);
+    }
 }

@@ -94,6 +94,11 @@ void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);
  * unless it is NULL, for an envelope that breaks the rules. */
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad);
 
+/* Its first half, which touches no socket: looks whether the caller may, and reads call->request by
+ * call->server's services. */
+WIRE_MUST_USE enum wire_status rpc_decode(struct rpc_call *call, rpc_handler **handler,
+                                          const ProtobufCMessage **message, struct wire_error *error);
+
 /* listen.c: once the sockets behind the paths are closed. */
 void rpc_unlock_paths(struct rpc_server *server);
 

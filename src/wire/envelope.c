@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "wire/check.h"
 #include "wire/limits.h"
-#include "wire/text.h"
 #include "wire/varint.h"
 
 #include "rpc.pb-c.h"
@@ -77,7 +77,7 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
                                  .has_timeout = message->has_timeout_ms,
                                  .timeout_ms = message->timeout_ms,
                                  .request_id = text_or_empty(message->request_id)};
-    if (wire_text_check(&tilery__v1__rpc_request__descriptor, bytes, len, error) != WIRE_OK ||
+    if (wire_check_fields(&tilery__v1__rpc_request__descriptor, bytes, len, error) != WIRE_OK ||
         check_request_id(out->request_id, error) != WIRE_OK)
         return error->status;
     return copy_metadata(arena, message, out, error);
@@ -121,6 +121,8 @@ enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *byte
         return wire_error_set(error, WIRE_INTERNAL,
                               arena->refused ? "the reply does not fit the memory of one reply"
                                              : "the reply is not a tilery.v1.RpcReply");
+    if (wire_check_fields(&tilery__v1__rpc_reply__descriptor, bytes, head, error) != WIRE_OK)
+        return error->status = WIRE_INTERNAL;
     *out = (struct wire_reply){.status = (enum wire_status)message->status,
                                .message = text_or_empty(message->message),
                                .payload = payload != NULL ? payload : message->payload.data,

@@ -292,11 +292,23 @@ class RawPeers(RawPeer, ServedTest):
 
     def test_unknown_enums_are_invalid_arguments(self):
         method = b"\x0a\x1ftilery.v1.TileCompute/Compute"
-        for payload in (b"\x40\x09", b"\x48\x63"):
+        # mode = 9, schedule = 99, and both as 2^32 + 1, which would be cut to 1.
+        for payload in (b"\x40\x09", b"\x48\x63", b"\x40\x81\x80\x80\x80\x10", b"\x48\x81\x80\x80\x80\x10"):
             with self.connect() as peer:
                 method = b"tilery.v1.TileCompute/Compute"
                 body = b"\x0a" + bytes([len(method)]) + method + b"\x12" + bytes([len(payload)]) + payload
                 self.assertEqual(self.call(peer, body)[:2], b"\x08\x03")
+
+    def test_text_with_a_nul_byte_is_an_invalid_argument_that_names_the_field(self):
+        compute = b"\x0a\x1dtilery.v1.TileCompute/Compute"
+        for field, body in ((b"method", compute[:1] + b"\x1e" + compute[2:] + b"\0"),
+                            (b"request_id", compute + b"\x22\x03a\0b"),
+                            (b"value", compute + b"\x2a\x05\x0a\x00\x12\x01\0"),
+                            (b"kernel", compute + b"\x12\x07\x52\x05auto\0")):
+            with self.connect() as peer:
+                reply = self.call(peer, body)
+                self.assertEqual(reply[:2], b"\x08\x03", field)
+                self.assertIn(field + b" holds a NUL byte", reply)
 
     def test_truncated_and_oversized_messages_end_the_connection_only(self):
         with self.connect() as peer:

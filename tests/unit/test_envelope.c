@@ -346,6 +346,18 @@ START_TEST(a_request_id_is_printable_ascii_without_spaces)
 }
 END_TEST
 
+START_TEST(a_nul_within_method_or_request_id_is_refused_by_name)
+{
+    static const uint8_t method[] = {0x0a, 3, 'a', 0, 'b'}, id[] = {0x22, 3, 'a', 0, 'b'};
+    struct wire_request got;
+
+    ck_assert_int_eq(wire_request_unpack(&arena, method, sizeof method, &got, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.message, "method holds a NUL byte; text may hold none");
+    ck_assert_int_eq(wire_request_unpack(&arena, id, sizeof id, &got, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.message, "request_id holds a NUL byte; text may hold none");
+}
+END_TEST
+
 static Tilery__V1__TaskRecord task_record(uint32_t task_id)
 {
     Tilery__V1__TaskRecord record = TILERY__V1__TASK_RECORD__INIT;
@@ -421,6 +433,7 @@ int main(void)
     tcase_add_test(tests, a_frame_that_swells_is_refused_within_the_budget);
     tcase_add_test(tests, a_request_id_has_at_most_64_characters);
     tcase_add_test(tests, a_request_id_is_printable_ascii_without_spaces);
+    tcase_add_test(tests, a_nul_within_method_or_request_id_is_refused_by_name);
     tcase_add_test(tests, elements_packed_one_by_one_are_the_repeated_field);
     tcase_add_test(tests, long_and_empty_elements_are_packed_alike_too);
     return suite_run("envelope", tests);
