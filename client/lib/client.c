@@ -12,6 +12,7 @@
 #include "wire/clock.h"
 #include "wire/hangup.h"
 #include "wire/limits.h"
+#include "wire/socket.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
@@ -58,6 +59,8 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
     pthread_mutex_unlock(&client->mutex);
     if (late)
         nng_pipe_close(pipe);
+    else if (event == NNG_PIPE_EV_ADD_PRE)
+        wire_tune_pipe(pipe);
 }
 
 /* The first attempt blocks, in a thread of its own: nng reports why an attempt failed only to whoever waits

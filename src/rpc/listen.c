@@ -13,6 +13,7 @@
 
 #include "rpc/internal.h"
 #include "wire/address.h"
+#include "wire/socket.h"
 
 #define URL_BYTES 256
 #define OWNER_ONLY 0600
@@ -156,12 +157,14 @@ enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, c
     server->locks[server->listeners] = -1;
     if (set_up(server, listener, url, error) != WIRE_OK)
         goto failed;
+    (void)nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true); /* other transports have none */
     result = nng_listener_start(listener, 0);
     if (result != 0) {
         refuse(error, result == NNG_EPERM ? WIRE_PERMISSION_DENIED : WIRE_UNAVAILABLE, url,
                nng_strerror(result));
         goto failed;
     }
+    wire_tune_listener(listener, server->options.send_timeout_ms);
     server->listeners++;
     bound_url(listener, url, bound);
     return WIRE_OK;

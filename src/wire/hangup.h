@@ -16,10 +16,9 @@
  * is under way. A send between two parts of a message is lost likewise: so a connection is ended when its
  * sends stand still or are done.
  *
- * nng tells no socket's number, so the process's open files are searched for the connection's two addresses;
- * for ipc://, where a client has none, for the path and the peer's process, which ends every connection of
- * that process to that path. Where nng has no addresses for it any more, it is ending already; one that has
- * no socket, as with inproc://, is closed by nng_pipe_close. Any thread may call it.
+ * wire/socket.h tells how the socket is found; over ipc:// every connection of the peer's process to the path
+ * ends. A pipe that has no addresses any more is ending already; one that has no socket, as with inproc://,
+ * is closed by nng_pipe_close. False when it could not be tried. Any thread may call it.
  */
 bool wire_hang_up(nng_pipe pipe, bool reset);
 

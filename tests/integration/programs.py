@@ -26,11 +26,11 @@ def program(name):
 
 
 class Process:
-    """A server, ready when it says what it listens on; ended and checked by close()."""
+    """A server, ready when it says what it listens on; ended and checked by close(). within is what starts it."""
 
-    def __init__(self, name, *arguments):
-        self.process = subprocess.Popen([program(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, name, *arguments, within=()):
+        self.process = subprocess.Popen([*within, program(name), *arguments], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on (\S+)\n", line)
         if found is None:
