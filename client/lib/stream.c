@@ -102,14 +102,15 @@ static nng_msg *wait_for_poll(tilery_stream *stream, struct wire_error *error)
     return reply;
 }
 
-/* Whether the same tiles can be asked for again: the connection was lost, and the server may still have them.
- */
+/* Whether the same tiles can be asked for again: the connection was lost, or the server's memory for replies
+ * is full, and it may still have them. */
 static bool may_retry(const tilery_stream *stream, enum wire_status status)
 {
     uint64_t now = wire_now_ns();
 
-    return (status == WIRE_UNAVAILABLE || status == WIRE_DEADLINE_EXCEEDED) && now < stream->deadline_ns &&
-           now < stream->heard_ns + stream->lease_ms * NS_PER_MS;
+    return (status == WIRE_UNAVAILABLE || status == WIRE_DEADLINE_EXCEEDED ||
+            status == WIRE_RESOURCE_EXHAUSTED) &&
+           now < stream->deadline_ns && now < stream->heard_ns + stream->lease_ms * NS_PER_MS;
 }
 
 static void pause_before_retry(void)

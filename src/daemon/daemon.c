@@ -69,6 +69,7 @@ static struct rpc_server_options rpc_options(const struct daemon_options *option
                                      .max_connections = options->max_connections,
                                      .max_timeout_ms = options->max_timeout_ms,
                                      .send_timeout_ms = options->send_timeout_ms,
+                                     .reply_budget_bytes = options->reply_budget_bytes,
                                      .on_end = on_end,
                                      .on_end_arg = daemon,
                                      .tls = options->tls,

@@ -27,16 +27,20 @@ struct daemon_options {
     uint32_t max_threads;      /* of all runs side by side; 0: by the usable CPUs */
     uint32_t max_queue;        /* requests that wait for threads */
     uint32_t max_connections;
-    uint64_t max_timeout_ms;  /* of a request, also where it gives none */
-    uint32_t send_timeout_ms; /* a client that takes no reply for so long is disconnected */
+    uint64_t max_timeout_ms;     /* of a request, also where it gives none */
+    uint32_t send_timeout_ms;    /* a client that takes nothing of its replies for so long is disconnected */
+    uint64_t reply_budget_bytes; /* what large replies that are not read yet may take together */
     enum daemon_log log;
     struct wire_tls tls;    /* for tls+tcp:// addresses */
     const char *token_file; /* every method but Health/Check needs its token; NULL: none */
 };
 
-#define DAEMON_DEFAULTS       \
-    ((struct daemon_options){ \
-        .max_queue = 128, .max_connections = 1024, .max_timeout_ms = 660000, .send_timeout_ms = 5000})
+#define DAEMON_DEFAULTS                                \
+    ((struct daemon_options){.max_queue = 128,         \
+                             .max_connections = 1024,  \
+                             .max_timeout_ms = 660000, \
+                             .send_timeout_ms = 5000,  \
+                             .reply_budget_bytes = UINT64_C(512) << 20})
 
 /* Serves when it returns. Ends with daemon_stop. INVALID_ARGUMENT: an option cannot be meant so. */
 WIRE_MUST_USE enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,

@@ -26,6 +26,7 @@ enum {
     OPT_MAX_CONNECTIONS,
     OPT_MAX_TIMEOUT,
     OPT_SEND_TIMEOUT,
+    OPT_REPLY_BUDGET,
     OPT_GRACE,
     OPT_LOG,
     OPT_TLS_CERT,
@@ -48,7 +49,9 @@ static const struct argp_option options[] = {
     {"max-connections", OPT_MAX_CONNECTIONS, "N", 0, "Connections at once (default 1024)", 0},
     {"max-timeout-ms", OPT_MAX_TIMEOUT, "MS", 0, "Longest time a request may take (default 660000)", 0},
     {"send-timeout-ms", OPT_SEND_TIMEOUT, "MS", 0,
-     "Disconnect a client that reads no reply so long (default 5000)", 0},
+     "Disconnect a client that reads nothing of its replies so long (default 5000)", 0},
+    {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
+     "Memory of all large replies that are not read yet (default 512)", 0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"log", OPT_LOG, "FORMAT", 0, "A line on stderr for every call: logfmt (default), json or off", 0},
     {"tls-cert", OPT_TLS_CERT, "FILE", 0, "Certificate for tls+tcp:// addresses, and its chain, PEM", 0},
@@ -104,6 +107,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_SEND_TIMEOUT:
         daemon->send_timeout_ms = number(state, "send-timeout-ms", arg, 1, 600000);
+        return 0;
+    case OPT_REPLY_BUDGET:
+        daemon->reply_budget_bytes = (uint64_t)number(state, "reply-budget-mib", arg, 1, 1048576) << 20;
         return 0;
     case OPT_GRACE:
         settings->grace_ms = number(state, "grace-ms", arg, 0, 3600000);

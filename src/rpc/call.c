@@ -14,6 +14,7 @@ static void rearm(struct rpc_call *call)
     struct rpc_server *server = call->server;
 
     call->state = CALL_RECEIVING;
+    rpc_reply_release(call);
     if (call->peer != NULL)
         rpc_peer_release(call->peer);
     call->peer = NULL;
@@ -105,12 +106,8 @@ static void on_sent(struct rpc_call *call, int result)
     }
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;
-    call->peer->unsent--;
-    if (result == 0)
-        call->peer->replies++;
-    /* It takes no replies, and would keep every context waiting on it; or does so again, after requests of
-     * its were dropped. */
-    lost = result == NNG_ETIMEDOUT || (call->peer->ignored && call->peer->unsent == 0);
+    rpc_reply_ended(call, result == 0);
+    lost = call->peer->ignored && call->peer->unsent == 0; /* it takes replies again, but requests are lost */
     if (call->pins != 0)
         call->state = CALL_RESTING;
     else
@@ -239,6 +236,24 @@ void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer)
     pthread_mutex_unlock(&server->mutex);
 }
 
+void rpc_cancel_sends(struct rpc_server *server, nng_pipe pipe)
+{
+    pthread_mutex_lock(&server->mutex);
+    for (unsigned i = 0; i < server->options.contexts; i++) {
+        struct rpc_call *call = &server->calls[i];
+
+        if (call->state != CALL_SENDING || call->peer->id != pipe.id)
+            continue;
+        call->pins++; /* it must not begin to receive meanwhile, which would be cancelled instead */
+        pthread_mutex_unlock(&server->mutex);
+        nng_aio_cancel(call->aio);
+        pthread_mutex_lock(&server->mutex);
+        if (--call->pins == 0 && call->state == CALL_RESTING)
+            rearm(call);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
 void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms)
 {
     uint64_t until_ns = wire_now_ns() + timeout_ms * NS_PER_MS;
@@ -274,9 +289,9 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     pthread_mutex_lock(&server->mutex);
     call->state = CALL_SENDING;
     call->hook = NULL;
-    call->peer->unsent++;
+    rpc_reply_started(call, nng_msg_len(msg));
     pthread_mutex_unlock(&server->mutex);
-    nng_aio_set_timeout(call->aio, (nng_duration)server->options.send_timeout_ms);
+    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE); /* rpc_replies_watch ends it */
     nng_aio_set_msg(call->aio, msg);
     atomic_fetch_add(&server->in_nng, 1);
     nng_ctx_send(call->ctx, call->aio);
@@ -362,9 +377,10 @@ void rpc_call_reply_packed(struct rpc_call *call, size_t size, void (*write)(voi
 {
     struct wire_error error;
 
-    if (size > WIRE_MAX_REPLY_BYTES / 2) {
+    if (size > WIRE_MAX_REPLY_BYTES / 2)
         wire_error_set(&error, WIRE_INTERNAL, "the reply would take %zu bytes; at most %llu are sent", size,
                        (unsigned long long)WIRE_MAX_REPLY_BYTES / 2);
+    if (size > WIRE_MAX_REPLY_BYTES / 2 || rpc_call_reserve(call, size, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         return;
     }

@@ -43,6 +43,13 @@ typedef void rpc_cancel_fn(void *arg, enum wire_status why);
  */
 void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms);
 
+/*
+ * Sets room aside for a reply of up to size bytes, so that the work for it is not done in vain; before
+ * rpc_call_defer. RESOURCE_EXHAUSTED when the replies in hand take up the server's budget. A reply without
+ * room set aside needs it when it is given, and fails in the same way.
+ */
+WIRE_MUST_USE enum wire_status rpc_call_reserve(struct rpc_call *call, size_t size, struct wire_error *error);
+
 /* The handler will end the call later. Called before anybody who might end it knows of it; the hook may come
  * at once. */
 void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg);

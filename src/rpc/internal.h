@@ -21,8 +21,12 @@ struct peer {
     bool counted;       /* nng counts what it has written; not for inproc:// */
     uint64_t replies;   /* handed to nng for this connection */
     unsigned unsent;    /* replies that nng has not taken yet, as the peer does not read the ones before */
-    bool ignored;       /* what still comes from it is dropped */
-    bool hung_up;       /* and it is being disconnected */
+    size_t held;        /* bytes of the one that nng took last, until it is known to be written */
+    uint64_t moved_ns;  /* when the peer was last seen to take something, while it has replies to take */
+    uint64_t taken, replies_seen; /* by then: see wire_progress */
+    int hint;                     /* where its socket is */
+    bool ignored;                 /* what still comes from it is dropped */
+    bool hung_up;                 /* and it is being disconnected */
     bool gone;
 };
 
@@ -49,7 +53,8 @@ struct rpc_call {
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
     struct peer *peer;
-    unsigned pins; /* cancel hooks running */
+    unsigned pins;   /* cancel hooks running, and cuts of its send */
+    size_t reserved; /* bytes that its reply takes, or may take; 0 for a small one */
     rpc_cancel_fn *hook;
     void *hook_arg;
 };
@@ -75,8 +80,13 @@ struct rpc_server {
     bool timer_end;
     struct peer *peers[PEER_BUCKETS];
     unsigned connections;
-    bool closing;     /* no further connection is taken */
-    unsigned in_hand; /* calls that are not RECEIVING */
+    bool closing;         /* no further connection is taken */
+    unsigned in_hand;     /* calls that are not RECEIVING */
+    uint64_t reply_bytes; /* reserved and held, of all */
+    uint64_t watch_at;    /* when the connections with replies on their way are looked at; UINT64_MAX: none */
+    uint64_t refresh_at;  /* not before is nng asked again for what is written */
+    uint32_t patience_ms; /* for how long a connection need not take anything */
+    bool stopping;
     struct rpc_call *calls;
 };
 
@@ -89,6 +99,9 @@ void rpc_call_close(struct rpc_call *call);
 /* Calls the hooks of all deferred calls that are of that connection, or, with NULL, whose deadline has
  * passed. */
 void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);
+
+/* Gives up the replies that nng has not taken yet for that connection. */
+void rpc_cancel_sends(struct rpc_server *server, nng_pipe pipe);
 
 /* dispatch.c: finds the method and hands the request over to its handler, or fails the call: with `bad`,
  * unless it is NULL, for an envelope that breaks the rules. */
@@ -108,6 +121,23 @@ struct peer *rpc_peer_find(struct rpc_server *server, nng_pipe pipe); /* the mut
 void rpc_peer_release(struct peer *peer);                             /* the mutex is held */
 void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe);        /* for one that breaks the rules */
 void rpc_peers_disconnect(struct rpc_server *server);                 /* all, and every one to come */
+
+/* replies.c. The mutex is held for these four, which follow a reply to nng and out of it. */
+void rpc_reply_started(struct rpc_call *call, size_t size);
+void rpc_reply_ended(struct rpc_call *call, bool taken);
+void rpc_reply_release(struct rpc_call *call); /* what the call still has reserved */
+void rpc_reply_written(struct rpc_server *server, struct peer *peer);
+
+/* Whether all that nng has taken is written. */
 bool rpc_replies_written(struct rpc_server *server);
+
+/* Asks nng what is written by now, unless it was asked just before: then false. */
+bool rpc_replies_refresh(struct rpc_server *server);
+
+/* The server stops: nobody is waited for longer. The mutex is held. */
+void rpc_replies_hurry(struct rpc_server *server, uint32_t linger_ms);
+
+/* The timer's: cuts the connections that have not taken anything for too long, when it is time to look. */
+void rpc_replies_watch(struct rpc_server *server);
 
 #endif

@@ -98,6 +98,7 @@ static bool add_peer(struct rpc_server *server, nng_pipe pipe)
     if (peer == NULL)
         return false;
     peer->id = pipe.id;
+    peer->hint = -1;
     name_peer(pipe, peer->name, sizeof peer->name);
     peer->counted = nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 || local.s_family != NNG_AF_INPROC;
     pthread_mutex_lock(&server->mutex);
@@ -122,6 +123,7 @@ static void remove_peer(struct rpc_server *server, uint32_t id)
     if (peer != NULL) {
         *slot = peer->next;
         server->connections--;
+        rpc_reply_written(server, peer);
         peer->gone = true;
         peer->in_flight++; /* keeps it while the hooks run */
     }
@@ -140,45 +142,4 @@ void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server)
         remove_peer(server, pipe.id);
     else if (!add_peer(server, pipe))
         nng_pipe_close(pipe);
-}
-
-static nng_stat *child_named(nng_stat *stat, const char *name)
-{
-    for (stat = nng_stat_child(stat); stat != NULL; stat = nng_stat_next(stat))
-        if (strcmp(nng_stat_name(stat), name) == 0)
-            return stat;
-    return NULL;
-}
-
-/* Whether the connection that a "pipe" statistic is about has written all it was given; true for strangers'.
- */
-static bool pipe_has_written(struct rpc_server *server, nng_stat *pipe)
-{
-    nng_stat *id = child_named(pipe, "id"), *sent = child_named(pipe, "tx_msgs");
-    const struct peer *peer;
-
-    if (id == NULL || sent == NULL)
-        return true;
-    peer = *slot_of(server, (uint32_t)nng_stat_value(id));
-    return peer == NULL || !peer->counted || nng_stat_value(sent) >= peer->replies;
-}
-
-/*
- * nng calls a reply sent when the connection has taken it, written or not, and closing drops what is not. Its
- * statistics count the messages really written.
- */
-bool rpc_replies_written(struct rpc_server *server)
-{
-    nng_stat *root;
-    bool written = true;
-
-    if (nng_stats_get(&root) != 0)
-        return true;
-    pthread_mutex_lock(&server->mutex);
-    for (nng_stat *stat = nng_stat_child(root); stat != NULL; stat = nng_stat_next(stat))
-        if (strncmp(nng_stat_name(stat), "pipe", 4) == 0 && !pipe_has_written(server, stat))
-            written = false;
-    pthread_mutex_unlock(&server->mutex);
-    nng_stats_free(root);
-    return written;
 }

@@ -18,8 +18,8 @@
 #define HANG_UP_MS 1000
 #define CLOSE_MS 2000
 
-/* Looks at the deadlines when the earliest it knows of has come. Calls that ended meanwhile cost one needless
- * look. */
+/* Looks at the deadlines, and after the replies, when the earliest time it knows of has come. Calls that
+ * ended meanwhile cost one needless look. */
 static void *timer_main(void *arg)
 {
     struct rpc_server *server = arg;
@@ -37,8 +37,9 @@ static void *timer_main(void *arg)
             continue;
         pthread_mutex_unlock(&server->mutex);
         rpc_cancel_calls(server, NULL);
+        rpc_replies_watch(server);
         pthread_mutex_lock(&server->mutex);
-        server->timer_at = UINT64_MAX;
+        server->timer_at = server->watch_at;
         for (unsigned i = 0; i < server->options.contexts; i++) {
             const struct rpc_call *call = &server->calls[i];
 
@@ -103,7 +104,8 @@ enum wire_status rpc_server_create(const struct rpc_server_options *options,
     for (size_t i = 0; i < count; i++)
         server->method_count += services[i].descriptor->n_methods;
     server->context = context;
-    server->timer_at = UINT64_MAX;
+    server->timer_at = server->watch_at = UINT64_MAX;
+    server->patience_ms = options->send_timeout_ms;
     init_sync(server);
     server->calls = calloc(options->contexts, sizeof *server->calls);
     if (server->calls == NULL || !open_socket(server) || !open_calls(server))
@@ -165,6 +167,7 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     if (!server->open)
         return;
     pthread_mutex_lock(&server->mutex);
+    rpc_replies_hurry(server, linger_ms);
     while (server->in_hand != 0)
         pthread_cond_wait(&server->settled, &server->mutex);
     pthread_mutex_unlock(&server->mutex);

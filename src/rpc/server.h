@@ -47,8 +47,11 @@ struct rpc_server_options {
     unsigned max_connections; /* a further one is closed */
     unsigned max_calls;       /* of one connection at once; one that sends more is cut */
     uint64_t max_timeout_ms;  /* of a request; also where it gives none */
-    uint32_t send_timeout_ms; /* a connection that takes no reply for so long is closed */
-    rpc_end_fn *on_end;       /* NULL: nobody is told */
+    uint32_t send_timeout_ms; /* a connection that takes nothing of its replies for so long is closed */
+    /* What large replies may take together, from rpc_call_reserve until they are written; one alone may
+     * take more. */
+    uint64_t reply_budget_bytes;
+    rpc_end_fn *on_end; /* NULL: nobody is told */
     void *on_end_arg;
     struct wire_tls tls;         /* for listeners on tls+tcp://; the strings stay the caller's */
     rpc_authorize_fn *authorize; /* NULL: all requests may */
@@ -60,7 +63,8 @@ struct rpc_server_options {
                                  .max_connections = 1024,  \
                                  .max_calls = 160,         \
                                  .max_timeout_ms = 660000, \
-                                 .send_timeout_ms = 5000})
+                                 .send_timeout_ms = 5000,  \
+                                 .reply_budget_bytes = UINT64_C(512) << 20})
 
 /* services is an array of `count`; it and the context stay the caller's. Ends with rpc_server_free. */
 WIRE_MUST_USE enum wire_status rpc_server_create(const struct rpc_server_options *options,
@@ -78,7 +82,8 @@ WIRE_MUST_USE enum wire_status rpc_server_listen(struct rpc_server *server, cons
 
 /*
  * Waits until the calls in hand have ended (by now handlers refuse new work), then up to linger_ms until
- * their replies are written out; then closes all. After it no handler and no hook runs.
+ * their replies are written out, and no longer for those that nng has not even taken; then closes all. After
+ * it no handler and no hook runs.
  */
 void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms);
 

@@ -51,7 +51,8 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
     struct run *run;
 
     if (service_read_request((const Tilery__V1__ComputeRequest *)(const void *)request, &spec, &error) !=
-        WIRE_OK) {
+            WIRE_OK ||
+        rpc_call_reserve(call, service_reply_bound(&spec), &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         return;
     }

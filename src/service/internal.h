@@ -35,6 +35,9 @@ struct summary_message {
 
 void service_summary(const struct run *run, struct summary_message *out);
 
+/* What the reply to a run of that kind takes at most. */
+size_t service_reply_bound(const struct run_spec *spec);
+
 /* A finished run as a ComputeReply: its packed size, and the packing itself, for rpc_call_reply_packed. */
 size_t service_reply_size(const struct run *run);
 void service_reply_write(void *run, uint8_t *out);

@@ -6,6 +6,9 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define RECORDS_FIELD 1
 #define SUMMARY_FIELD 2
+/* Longer than any run, and more than any summary takes. */
+#define LONGEST_NS (UINT64_C(1) << 48)
+#define SUMMARY_BOUND 8192u
 
 static Tilery__V1__TaskRecord task_record(const struct grid *grid, const struct run_record *record)
 {
@@ -65,6 +68,17 @@ void service_summary(const struct run *run, struct summary_message *out)
     m->tiles_done = summary.tiles_done;
     m->time_limited = summary.time_limited;
     add_threads(run, summary.threads, out);
+}
+
+size_t service_reply_bound(const struct run_spec *spec)
+{
+    const struct run_record last = {.task_id = (uint32_t)spec->grid.tiles - 1,
+                                    .thread_id = SERVICE_MAX_THREADS - 1,
+                                    .start_ns = LONGEST_NS,
+                                    .duration_ns = LONGEST_NS};
+    Tilery__V1__TaskRecord record = task_record(&spec->grid, &last);
+
+    return spec->task_count * wire_element_size(&record.base) + SUMMARY_BOUND;
 }
 
 size_t service_reply_size(const struct run *run)

@@ -3,11 +3,14 @@
 import contextlib
 import ctypes
 import os
+import re
+import select
 import shutil
 import socket
 import struct
 import subprocess
 import threading
+import time
 import unittest
 
 import test_programs
@@ -80,6 +83,166 @@ class HostileServer(unittest.TestCase):
         self.assertIn(result.returncode, (4, 14), result.stderr)
         self.assertGreaterEqual(len(server.ids), 1)
         self.assertEqual(len(set(server.ids)), len(server.ids))
+
+
+class RawClient:
+    """Speaks nng's framing and reads what it likes. With a small buffer, what it does not read waits in the server."""
+
+    COMPUTE = b"tilery.v1.TileCompute/Compute"
+    OPEN = b"tilery.v1.TileCompute/OpenStream"
+    NEXT = b"tilery.v1.TileCompute/NextTiles"
+
+    def __init__(self, url):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.socket.settimeout(60)
+        self.socket.connect(address_of(url))
+        self.socket.sendall(b"\0SP\0\0\x30\0\0")
+        self.socket.recv(8, socket.MSG_WAITALL)
+
+    @staticmethod
+    def field(number, data):
+        length = len(data)
+        return bytes([number << 3 | 2, length & 0x7f | 0x80, length >> 7]) + data
+
+    def send(self, method, payload, request_id=b""):
+        body = self.field(1, method) + self.field(4, request_id) + self.field(2, payload)
+        self.socket.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
+
+    def length(self):
+        """Of the reply that comes next, which stays unread."""
+        return struct.unpack(">Q", self.socket.recv(8, socket.MSG_WAITALL | socket.MSG_PEEK))[0]
+
+    def receive(self, pause_s=0.0):
+        """The reply, after nng's 4 bytes."""
+        length, reply = self.length() + 8, bytearray()
+        while len(reply) < length:
+            chunk = self.socket.recv(min(length - len(reply), 262144))
+            if not chunk:
+                raise ConnectionError("the connection ended within a reply")
+            reply += chunk
+            time.sleep(pause_s)
+        return bytes(reply[12:])
+
+    def wait_reset(self):
+        poll = select.poll()
+        poll.register(self.socket, 0)
+        return bool(poll.poll(60000))
+
+    def close(self):
+        self.socket.close()
+
+
+class Unread(unittest.TestCase):
+    """Replies that nobody reads."""
+
+    MANY = 40
+    BUDGET_MIB = 64
+    LARGE = b"\x08\x80\x08\x10\x80\x08\x18\x02\x20\x02\x28\x01\x30\xc0\xa9\x07"  # 1024 x 1024 in 2 x 2 tiles: 8 MB
+    MIDDLE = b"\x08\x80\x08\x10\x80\x08\x18\x08\x20\x08\x28\x01"  # in 8 x 8 tiles: 500 KB
+    IMAGE = b"\x08\x80\x20\x10\x80\x20\x18\x80\x08\x20\x80\x08\x28\x01\x30\xc0\xa9\x07"  # 4096 x 4096, of 32 MB
+
+    def serve(self, send_timeout_ms, budget_mib=BUDGET_MIB):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-threads", "2",
+                         "--send-timeout-ms", str(send_timeout_ms), "--reply-budget-mib", str(budget_mib))
+        self.addCleanup(lambda: server.process.poll() is None and self.assertEqual(server.close(), 0))
+        return server
+
+    def client(self, server):
+        client = RawClient(server.url)
+        self.addCleanup(client.close)
+        return client
+
+    def check_served(self, server):
+        self.assertEqual(tilery(server.url, "health").stdout, "SERVING\n")
+        self.assertEqual(tilery(server.url, "compute", *OPTIONS).returncode, 0)
+
+    def check_memory(self, server):
+        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+            most_kib = int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1))
+        self.assertLess(most_kib, (self.BUDGET_MIB * 3 + 64) * 1024)
+
+    def check_replies(self, server, clients):
+        """Some replies are large, and their connections are reset; for the others there was no room."""
+        lengths = [client.length() for client in clients]
+        self.check_served(server)
+        self.assertGreater(max(lengths), 1 << 20)
+        self.assertLess(min(lengths), 1 << 20)
+        for client, length in zip(clients, lengths):
+            if length > 1 << 20:
+                self.assertTrue(client.wait_reset())
+            else:
+                reply = client.receive()
+                self.assertEqual(reply[:2], b"\x08\x08")
+                self.assertIn(b"; try again", reply)
+        self.check_memory(server)
+
+    def test_many_clients_that_ask_for_much_and_read_nothing_take_no_more_than_the_budget(self):
+        server = self.serve(1000)
+        clients = [self.client(server) for _ in range(self.MANY)]
+        for client in clients:
+            client.send(client.COMPUTE, self.LARGE)
+        self.check_replies(server, clients)
+        last = self.client(server)
+        last.send(last.COMPUTE, self.LARGE)
+        self.assertGreater(len(last.receive()), 4 << 20)
+
+    def test_a_batch_that_is_asked_for_by_many_and_read_by_none_takes_no_more_than_the_budget(self):
+        server = self.serve(1000)
+        owner = self.client(server)
+        owner.send(owner.OPEN, owner.field(1, self.IMAGE), b"image")
+        self.assertNotEqual(owner.receive()[:1], b"\x08")
+        next_tiles = owner.field(1, b"image") + b"\x10\x00\x18\x80\x80\x80\x10"
+        batch = b""
+        while len(batch) < 4 << 20:
+            owner.send(owner.NEXT, next_tiles)
+            batch = owner.receive()
+        clients = [self.client(server) for _ in range(self.MANY)]
+        for client in clients:
+            client.send(client.NEXT, next_tiles)
+        self.check_replies(server, clients)
+        owner.send(owner.NEXT, next_tiles)
+        self.assertGreaterEqual(len(owner.receive()), len(batch))
+
+    def test_one_reply_alone_may_take_more_than_the_budget(self):
+        client = self.client(self.serve(5000, 1))
+        client.send(client.COMPUTE, self.LARGE)
+        self.assertGreater(len(client.receive()), 4 << 20)
+
+    def test_a_client_that_reads_slowly_but_steadily_gets_all(self):
+        client = self.client(self.serve(1500))
+        for _ in range(3):
+            client.send(client.COMPUTE, self.LARGE)
+        for _ in range(3):
+            self.assertGreater(len(client.receive(pause_s=0.04)), 4 << 20)
+
+    def test_clients_that_pipeline_together_and_read_nothing_cannot_keep_all_contexts(self):
+        server = self.serve(500)
+        clients = [self.client(server) for _ in range(4)]
+        ends = []
+
+        def send_for_ever(client):
+            try:
+                while True:
+                    client.send(client.COMPUTE, self.MIDDLE)
+            except OSError as end:
+                ends.append(type(end))
+
+        threads = [threading.Thread(target=send_for_ever, args=[client]) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertNotIn(TimeoutError, ends)
+        self.check_served(server)
+
+    def test_a_client_that_reads_nothing_does_not_keep_a_server_from_ending(self):
+        server = self.serve(600000)
+        client = self.client(server)
+        for _ in range(3):
+            client.send(client.COMPUTE, self.LARGE)
+        self.assertGreater(client.length(), 4 << 20)
+        self.assertEqual(server.close(), 0)
 
 
 @contextlib.contextmanager
