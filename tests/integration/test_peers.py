@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the libraries below do to whoever trusts their defaults: see src/rpc/README.md for the table."""
+"""Peers that are hostile, or gone: what the libraries below do to whoever trusts their defaults."""
 import contextlib
 import ctypes
 import os
@@ -220,6 +220,8 @@ class Unread(unittest.TestCase):
         server = self.serve(500)
         clients = [self.client(server) for _ in range(4)]
         ends = []
+        for client in clients:
+            client.socket.settimeout(20)  # before the server's kernel gives them up by itself
 
         def send_for_ever(client):
             try:
