@@ -125,9 +125,10 @@ class RawClient:
         return bytes(reply[12:])
 
     def wait_reset(self):
+        """False when it takes so long that the server's kernel would do it by itself."""
         poll = select.poll()
         poll.register(self.socket, 0)
-        return bool(poll.poll(60000))
+        return bool(poll.poll(20000))
 
     def close(self):
         self.socket.close()
