@@ -37,7 +37,8 @@ enum { OPT_HOST = 256, OPT_LOG, OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_TLS_N
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
-    {"backend", 'b', "URL", 0, "The Tilery server (TILERY_BACKEND; default: one inside this process)", 0},
+    {"backend", 'b', "URL[,URL...]", 0,
+     "The Tilery servers (TILERY_BACKEND; default: one inside this process)", 0},
     {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
     {"allow-host", OPT_HOST, "NAME", 0,
      "A name that the Host header may hold, besides loopback ones; repeatable (default: on a loopback "

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "format.h"
@@ -9,8 +10,8 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
 {
     fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), error->message);
     if (error->status == TILERY_UNAVAILABLE)
-        fprintf(stderr, "tilery: start one with `tileryd --listen %s`, or name another with --server URL\n",
-                options->client.server);
+        fprintf(stderr, "tilery: start one with `tileryd --listen %.*s`, or name another with --server URL\n",
+                (int)strcspn(options->client.server, ","), options->client.server);
     return tilery_status_exit(error->status);
 }
 

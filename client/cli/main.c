@@ -35,7 +35,7 @@ static const char *const fields[] = {"width",      "height",        "tile_w",   
                                      "task_count", "mode",          "schedule",    "region"};
 
 static const struct argp_option options[] = {
-    {"server", 's', "URL", 0, "The server's address (default " DEFAULT_SERVER ")", 0},
+    {"server", 's', "URL[,URL...]", 0, "The servers' addresses (default " DEFAULT_SERVER ")", 0},
     {"timeout-ms", OPT_TIMEOUT, "MS", 0, "Give up after this time (default: the server's maximum)", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},

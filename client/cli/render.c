@@ -58,14 +58,6 @@ static enum tilery_status open_band(struct render *render, struct band *band, st
     return tilery_stream_open(render->client, &request, &render->options->call, &band->stream, error);
 }
 
-static enum tilery_status bad_tile(const struct tilery_tile *tile, struct tilery_error *error)
-{
-    error->status = TILERY_INTERNAL;
-    (void)snprintf(error->message, sizeof error->message,
-                   "task %u does not lie in the part that was asked for", tile->task_id);
-    return error->status;
-}
-
 static enum tilery_status read_band(const struct render *render, const struct band *band,
                                     struct tilery_error *error)
 {
@@ -77,10 +69,6 @@ static enum tilery_status read_band(const struct render *render, const struct ba
             return error->status;
         if (tile == NULL)
             break;
-        if (tile->tile_y < band->first_row ||
-            (uint64_t)tile->tile_y + tile->rows > band->first_row + band->rows ||
-            (uint64_t)tile->tile_x + tile->columns > width)
-            return bad_tile(tile, error);
         for (uint32_t y = 0; y < tile->rows; y++) {
             uint64_t at = (tile->tile_y - band->first_row + y) * width + tile->tile_x;
 

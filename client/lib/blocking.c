@@ -1,18 +1,24 @@
 /* Blocking calls, and what a reply holds. */
+#include <string.h>
+
 #include "connection.h"
 
-enum wire_status call_blocking(tilery_client *client, const char *method, const ProtobufCMessage *request,
-                               const struct tilery_call_options *options, nng_msg **reply,
-                               struct wire_error *error)
+enum wire_status call_blocking(tilery_client *client, const struct call_spec *spec, nng_msg **reply,
+                               struct server **server, struct wire_error *error)
 {
     struct call *call;
 
     *reply = NULL;
-    if (call_begin(client, method, request, options, true, NULL, NULL, &call, error) != WIRE_OK)
+    if (call_begin(client, spec, NULL, NULL, &call, error) != WIRE_OK)
         return error->status;
     do
-        nng_aio_wait(call->aio);
-    while (!call_go_on(call, reply, error));
+        nng_aio_wait(call_pending(call));
+    while (!call_go_on(call));
+    *reply = call->reply;
+    if (server != NULL)
+        *server = call->server;
+    if (*reply == NULL)
+        *error = call->error;
     call_end(call);
     return *reply != NULL ? WIRE_OK : error->status;
 }
@@ -23,7 +29,8 @@ static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *t
     if (wire_reply_unpack(arena, nng_msg_body(msg), nng_msg_len(msg), head, error) != WIRE_OK)
         return error->status;
     if (head->status != WIRE_OK) {
-        wire_error_set(error, head->status, "%s", head->message);
+        error->status = head->status;
+        (void)wire_quote(error->message, sizeof error->message, head->message);
         error->retry_after_ms = head->retry_after_ms;
         return error->status;
     }
@@ -46,4 +53,10 @@ enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *typ
     head->payload = NULL; /* it may have been part of the frame */
     nng_msg_free(msg);
     return status;
+}
+
+void call_make_printable(char *text)
+{
+    if (text != NULL)
+        (void)wire_quote(text, strlen(text) + 1, text);
 }

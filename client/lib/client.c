@@ -1,25 +1,18 @@
-/* A client's connection: opened, watched, ended. */
+/* A client: a set of servers, opened, chosen from, closed. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/req.h>
-
 #include "connection.h"
 #include "wire/clock.h"
-#include "wire/hangup.h"
-#include "wire/limits.h"
-#include "wire/socket.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
-#define RECONNECT_MIN_MS 20
-#define RECONNECT_MAX_MS 1000
+#define DEFAULT_ATTEMPTS 5
+#define MAX_ATTEMPTS 100
 #define HANG_UP_MS 500
-#define CLOSE_MS 2000
 #define FIRST_ATTEMPT_MS 1000
 
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
@@ -40,67 +33,90 @@ bool client_wait_changed(tilery_client *client, uint64_t until_ns)
     return pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0;
 }
 
-/* Before the connection is used, and after it is gone. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    tilery_client *client = arg;
-    bool late;
+/* ---- The set of servers ---- */
 
-    pthread_mutex_lock(&client->mutex);
-    late = event == NNG_PIPE_EV_ADD_PRE && client->closing;
-    if (event == NNG_PIPE_EV_ADD_PRE && !late) {
-        client->pipe = pipe;
-        client->connected = client->settled = true;
-        client->failure = 0;
-    } else if (event == NNG_PIPE_EV_REM_POST && pipe.id == client->pipe.id) {
-        client->connected = false;
+bool client_settled(const tilery_client *client)
+{
+    for (size_t i = 0; i < client->count; i++)
+        if (!client->servers[i].settled)
+            return false;
+    return true;
+}
+
+struct server *client_pick(tilery_client *client, const struct server *last)
+{
+    uint64_t now = wire_now_ns();
+    size_t picked = client->count;
+    int best = 0;
+
+    for (size_t i = 0; i < client->count; i++) {
+        size_t at = (client->turn + i) % client->count;
+        struct server *server = &client->servers[at];
+        int rank = server->connected ? 1 + 2 * server_serves(server, now) + (server != last) : 0;
+
+        if (rank > best) {
+            best = rank;
+            picked = at;
+        }
     }
-    pthread_cond_broadcast(&client->changed);
-    pthread_mutex_unlock(&client->mutex);
-    if (late)
-        nng_pipe_close(pipe);
-    else if (event == NNG_PIPE_EV_ADD_PRE)
-        wire_tune_pipe(pipe);
+    if (best == 0)
+        return NULL;
+    client->turn = picked + 1;
+    return &client->servers[picked];
 }
 
-/* The first attempt blocks, in a thread of its own: nng reports why an attempt failed only to whoever waits
- * for it. */
-static void *dial(void *arg)
+enum wire_status client_explain(const tilery_client *client, const struct server *only,
+                                struct wire_error *error)
 {
-    tilery_client *client = arg;
-    int result = nng_dialer_start(client->dialer, 0);
+    const struct server *one = client->count == 1 ? client->servers : only;
+    int failure = 0;
 
-    if (result != 0 && result != NNG_ECLOSED)
-        (void)nng_dialer_start(client->dialer, NNG_FLAG_NONBLOCK);
+    if (one != NULL)
+        return client_explain_failure(one->url, one->failure, error);
+    for (size_t i = 0; i < client->count && failure == 0; i++)
+        failure = client->servers[i].failure;
+    return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s%s%s", client->addresses,
+                          failure != 0 ? ": " : "", failure != 0 ? nng_strerror(failure) : "");
+}
+
+bool client_other_serves(const tilery_client *client, const struct server *server)
+{
+    uint64_t now = wire_now_ns();
+
+    for (size_t i = 0; i < client->count; i++)
+        if (&client->servers[i] != server && server_serves(&client->servers[i], now))
+            return true;
+    return false;
+}
+
+bool client_has_another(tilery_client *client, const struct server *server)
+{
+    bool found;
+
     pthread_mutex_lock(&client->mutex);
-    client->settled = true;
-    if (!client->connected)
-        client->failure = result;
-    pthread_cond_broadcast(&client->changed);
+    found = client_other_serves(client, server);
     pthread_mutex_unlock(&client->mutex);
-    return NULL;
+    return found;
 }
 
-static int open_socket(tilery_client *client, const struct tilery_client_options *options,
-                       struct wire_error *error)
+size_t client_connected(tilery_client *client, struct server **out)
 {
-    nng_socket socket = client->socket;
-    int result;
+    size_t count = 0;
 
-    if ((result = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REPLY_BYTES)) != 0 ||
-        (result = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
-        (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
-        (result = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0 ||
-        (result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, client)) != 0 ||
-        (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client)) != 0 ||
-        (result = nng_dialer_create(&client->dialer, socket, client->server)) != 0)
-        return result;
-    if (client_secure_dialer(client->dialer, client->server, options, error) != WIRE_OK)
-        return NNG_EINVAL;
-    /* Half-open connections are noticed; a transport without the option needs none. */
-    (void)nng_dialer_set_bool(client->dialer, NNG_OPT_TCP_KEEPALIVE, true);
-    return pthread_create(&client->dialling, NULL, dial, client) == 0 ? 0 : NNG_ENOMEM;
+    pthread_mutex_lock(&client->mutex);
+    for (size_t i = 0; i < client->count; i++)
+        if (client->servers[i].connected)
+            out[count++] = &client->servers[i];
+    pthread_mutex_unlock(&client->mutex);
+    return count;
 }
+
+unsigned client_max_attempts(const tilery_client *client)
+{
+    return client->max_attempts;
+}
+
+/* ---- Open ---- */
 
 static void init_sync(tilery_client *client)
 {
@@ -118,95 +134,160 @@ static void free_client(tilery_client *client)
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
     client_free_authorization(client->authorization);
-    free(client->server);
+    free(client->servers);
+    free(client->addresses);
     free(client);
+}
+
+/* With room for as many servers as there are addresses, none of them open. */
+static tilery_client *new_client(const char *addresses)
+{
+    tilery_client *client = calloc(1, sizeof *client);
+    size_t count = 1;
+
+    if (client == NULL)
+        return NULL;
+    for (const char *at = addresses; count < CLIENT_MAX_SERVERS && (at = strchr(at, ',')) != NULL; at++)
+        count++;
+    init_sync(client);
+    client->addresses = strdup(addresses);
+    client->servers = calloc(count, sizeof *client->servers);
+    if (client->addresses != NULL && client->servers != NULL)
+        return client;
+    free_client(client);
+    return NULL;
+}
+
+static enum wire_status open_server(tilery_client *client, const char *url,
+                                    const struct tilery_client_options *options, struct wire_error *error)
+{
+    if (client->count == CLIENT_MAX_SERVERS)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT, "server names more than %d addresses",
+                              CLIENT_MAX_SERVERS);
+    if (server_open(&client->servers[client->count], client, url, options, error) != WIRE_OK)
+        return error->status;
+    pthread_mutex_lock(&client->mutex);
+    client->count++;
+    pthread_mutex_unlock(&client->mutex);
+    return WIRE_OK;
+}
+
+static enum wire_status open_servers(tilery_client *client, const struct tilery_client_options *options,
+                                     struct wire_error *error)
+{
+    char *urls = strdup(client->addresses), *rest = urls, *url;
+    enum wire_status status = WIRE_OK;
+
+    if (urls == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
+    while (status == WIRE_OK && (url = strsep(&rest, ",")) != NULL)
+        status = open_server(client, url, options, error);
+    free(urls);
+    return status;
 }
 
 enum tilery_status tilery_client_open(const struct tilery_client_options *options, tilery_client **out,
                                       struct tilery_error *error)
 {
-    const char *server = options != NULL && options->server != NULL ? options->server : DEFAULT_SERVER;
-    tilery_client *client = calloc(1, sizeof *client);
-    struct wire_error why = {.status = WIRE_OK};
-    char shown[160];
-    int result;
+    static const struct tilery_client_options no_options;
+    tilery_client *client;
+    struct wire_error why;
 
     *out = NULL;
-    if (client == NULL || (client->server = strdup(server)) == NULL) {
-        free(client);
+    if (options == NULL)
+        options = &no_options;
+    if (options->max_attempts > MAX_ATTEMPTS) {
+        wire_error_set(&why, WIRE_INVALID_ARGUMENT, "max_attempts is %u; it must be from 1 to %d",
+                       options->max_attempts, MAX_ATTEMPTS);
+        return call_error(error, &why);
+    }
+    client = new_client(options->server != NULL ? options->server : DEFAULT_SERVER);
+    if (client == NULL) {
         wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
         return call_error(error, &why);
     }
-    client->connect_timeout_ms = options != NULL && options->connect_timeout_ms != 0
-                                     ? options->connect_timeout_ms
-                                     : DEFAULT_CONNECT_TIMEOUT_MS;
-    init_sync(client);
-    if (client_make_authorization(options, &client->authorization, &why) != WIRE_OK) {
-        free_client(client);
-        return call_error(error, &why);
-    }
-    if ((result = nng_req0_open(&client->socket)) == 0 && (result = open_socket(client, options, &why)) != 0)
-        nng_close(client->socket);
-    if (result != 0) {
-        if (why.status == WIRE_OK)
-            wire_error_set(&why, WIRE_INVALID_ARGUMENT,
-                           "server is \"%s\"; it must be a URL such as " DEFAULT_SERVER " (%s)",
-                           wire_quote(shown, sizeof shown, server), nng_strerror(result));
-        free_client(client);
+    client->connect_timeout_ms =
+        options->connect_timeout_ms != 0 ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
+    client->max_attempts = options->max_attempts != 0 ? options->max_attempts : DEFAULT_ATTEMPTS;
+    if (client_make_authorization(options, &client->authorization, &why) != WIRE_OK ||
+        open_servers(client, options, &why) != WIRE_OK) {
+        tilery_client_close(client);
         return call_error(error, &why);
     }
     *out = client;
     return TILERY_OK;
 }
 
+/* ---- Close ---- */
+
 /* The mutex is held. A dialer that is closed before its first attempt has begun would leave it waiting for
  * ever. */
-static void wait_for_first_attempt(tilery_client *client)
+static void wait_for_first_attempts(tilery_client *client)
 {
     uint64_t until_ns = wire_now_ns() + FIRST_ATTEMPT_MS * NS_PER_MS;
 
-    while (!client->settled && client_wait_changed(client, until_ns))
+    while (!client_settled(client) && client_wait_changed(client, until_ns))
         continue;
 }
 
-/* The mutex is held. A server may be sending: see wire/hangup.h for why nng is not left to end the
- * connection. */
+/* The mutex is held. */
+static bool is_connected(const tilery_client *client)
+{
+    for (size_t i = 0; i < client->count; i++)
+        if (client->servers[i].connected)
+            return true;
+    return false;
+}
+
 static void disconnect(tilery_client *client)
 {
     uint64_t until_ns = wire_now_ns() + HANG_UP_MS * NS_PER_MS;
-    nng_pipe pipe = client->pipe;
 
-    if (!client->connected)
-        return;
-    pthread_mutex_unlock(&client->mutex);
-    (void)wire_hang_up(pipe, false);
+    for (size_t i = 0; i < client->count; i++)
+        server_disconnect(&client->servers[i]);
     pthread_mutex_lock(&client->mutex);
-    while (client->connected && client_wait_changed(client, until_ns))
+    while (is_connected(client) && client_wait_changed(client, until_ns))
         continue;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* Ends all calls, and lets no more connections come. */
+static void stop(tilery_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    client->closing = true;
+    for (struct call *call = client->active; call != NULL; call = call->next) {
+        nng_aio_cancel(call->aio);
+        nng_aio_cancel(call->timer);
+    }
+    while (client->active != NULL)
+        pthread_cond_wait(&client->changed, &client->mutex);
+    wait_for_first_attempts(client);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+static void free_idle_calls(struct call *call)
+{
+    while (call != NULL) {
+        struct call *next = call->next;
+
+        call_free(call);
+        call = next;
+    }
 }
 
 void tilery_client_close(tilery_client *client)
 {
-    struct call *call;
+    bool closed = true;
 
     if (client == NULL)
         return;
-    pthread_mutex_lock(&client->mutex);
-    client->closing = true;
-    pthread_cond_broadcast(&client->changed);
-    for (call = client->active; call != NULL; call = call->next)
-        nng_aio_cancel(call->aio);
-    while (client->active != NULL || client->starting != 0)
-        pthread_cond_wait(&client->changed, &client->mutex);
-    wait_for_first_attempt(client);
+    stop(client);
     disconnect(client);
-    pthread_mutex_unlock(&client->mutex);
-    (void)nng_dialer_close(client->dialer);
-    pthread_join(client->dialling, NULL);
-    while ((call = client->idle) != NULL) {
-        client->idle = call->next;
-        client_free_call(call);
-    }
-    if (wire_close(client->socket, CLOSE_MS))
-        free_client(client); /* otherwise nng may still tell it of the connection's end */
+    for (size_t i = 0; i < client->count; i++)
+        closed &= server_close(&client->servers[i]);
+    free_idle_calls(client->idle[0]);
+    free_idle_calls(client->idle[1]);
+    if (closed)
+        free_client(client); /* otherwise nng may still tell it of a connection's end */
 }

@@ -1,11 +1,11 @@
 /* Compute: the call, and its result. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "internal.h"
-#include "wire/limits.h"
+#include "plan.h"
 
 #define COMPUTE "tilery.v1.TileCompute/Compute"
-#define CANCEL "tilery.v1.TileCompute/Cancel"
 
 typedef Tilery__V1__ComputeReply ComputeReply;
 typedef Tilery__V1__Summary Summary;
@@ -47,7 +47,24 @@ void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Regi
     out->task_count = in->task_count;
 }
 
-static enum wire_status make_result(nng_msg *msg, tilery_result **out, struct wire_error *error)
+static enum wire_status check_reply(const ComputeReply *reply, const struct plan *plan,
+                                    struct wire_error *error)
+{
+    if (reply->n_records > plan->count)
+        return wire_error_set(error, WIRE_INTERNAL, "%zu records came for %" PRIu64 " tasks",
+                              reply->n_records, plan->count);
+    for (size_t i = 0; i < reply->n_records; i++)
+        if (!plan_has(plan, reply->records[i]->task_id))
+            return wire_error_set(error, WIRE_INTERNAL,
+                                  "task %" PRIu32 " came; %" PRIu64 " from %" PRIu64 " on were asked for",
+                                  reply->records[i]->task_id, plan->count, plan->first);
+    if (reply->summary != NULL)
+        call_make_printable(reply->summary->kernel);
+    return WIRE_OK;
+}
+
+static enum wire_status make_result(nng_msg *msg, const struct plan *plan, tilery_result **out,
+                                    struct wire_error *error)
 {
     tilery_result *result = malloc(sizeof *result);
     ProtobufCMessage *reply;
@@ -59,7 +76,8 @@ static enum wire_status make_result(nng_msg *msg, tilery_result **out, struct wi
     }
     wire_arena_init(&result->arena, WIRE_REPLY_ARENA);
     if (call_decode(msg, &tilery__v1__compute_reply__descriptor, &result->arena, &result->head, &reply,
-                    error) != WIRE_OK) {
+                    error) != WIRE_OK ||
+        check_reply((const ComputeReply *)(const void *)reply, plan, error) != WIRE_OK) {
         tilery_result_free(result);
         return error->status;
     }
@@ -80,35 +98,40 @@ enum tilery_status tilery_compute(tilery_client *client, const struct tilery_com
                                   const struct tilery_call_options *options, tilery_result **out,
                                   struct tilery_error *error)
 {
+    const struct plan plan = plan_of(request);
     Tilery__V1__ComputeRequest message;
+    const struct call_spec spec = {
+        .method = COMPUTE, .request = &message.base, .options = options, .retry = true};
     Tilery__V1__Region region;
     struct wire_error why;
     nng_msg *msg;
 
     *out = NULL;
     call_fill_request(request, &region, &message);
-    if (call_blocking(client, COMPUTE, &message.base, options, &msg, &why) != WIRE_OK ||
-        make_result(msg, out, &why) != WIRE_OK)
+    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK ||
+        make_result(msg, &plan, out, &why) != WIRE_OK)
         return call_error(error, &why);
     return TILERY_OK;
 }
 
 struct pending {
+    struct plan plan;
     tilery_compute_fn *done;
     void *arg;
 };
 
-static void finish_async(void *arg, nng_msg *msg, const struct wire_error *error)
+static void finish_async(void *arg, nng_msg *msg, struct server *server, const struct wire_error *error)
 {
     struct pending pending = *(struct pending *)arg;
     struct tilery_error public_error;
     struct wire_error why;
     tilery_result *result = NULL;
 
+    (void)server;
     free(arg);
     if (msg == NULL)
         why = *error;
-    if (msg != NULL && make_result(msg, &result, &why) == WIRE_OK) {
+    if (msg != NULL && make_result(msg, &pending.plan, &result, &why) == WIRE_OK) {
         pending.done(pending.arg, result, NULL);
         return;
     }
@@ -121,6 +144,8 @@ enum tilery_status tilery_compute_async(tilery_client *client, const struct tile
                                         void *arg, struct tilery_error *error)
 {
     Tilery__V1__ComputeRequest message;
+    const struct call_spec spec = {
+        .method = COMPUTE, .request = &message.base, .options = options, .retry = true};
     Tilery__V1__Region region;
     struct pending *pending = malloc(sizeof *pending);
     struct wire_error why;
@@ -129,9 +154,9 @@ enum tilery_status tilery_compute_async(tilery_client *client, const struct tile
         wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
         return call_error(error, &why);
     }
-    *pending = (struct pending){done, arg};
+    *pending = (struct pending){plan_of(request), done, arg};
     call_fill_request(request, &region, &message);
-    if (call_start(client, COMPUTE, &message.base, options, false, finish_async, pending, &why) == WIRE_OK)
+    if (call_start(client, &spec, finish_async, pending, &why) == WIRE_OK)
         return TILERY_OK;
     free(pending);
     return call_error(error, &why);
@@ -191,28 +216,4 @@ struct tilery_thread tilery_result_thread(const tilery_result *result, size_t i)
     const Tilery__V1__ThreadSummary *thread = result->reply->summary->threads[i];
 
     return (struct tilery_thread){thread->thread_id, thread->busy_ns, thread->tiles};
-}
-
-enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
-                                 const struct tilery_call_options *options, bool *found,
-                                 struct tilery_error *error)
-{
-    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    ProtobufCMessage *reply;
-    struct wire_arena arena;
-    struct wire_reply head;
-    struct wire_error why;
-    nng_msg *msg;
-
-    *found = false;
-    request.request_id = (char *)(uintptr_t)request_id;
-    if (call_blocking(client, CANCEL, &request.base, options, &msg, &why) != WIRE_OK)
-        return call_error(error, &why);
-    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
-    if (call_decode(msg, &tilery__v1__cancel_reply__descriptor, &arena, &head, &reply, &why) == WIRE_OK) {
-        why.status = WIRE_OK;
-        *found = ((const Tilery__V1__CancelReply *)(const void *)reply)->found;
-    }
-    wire_arena_fini(&arena);
-    return why.status == WIRE_OK ? TILERY_OK : call_error(error, &why);
 }

@@ -1,66 +1,169 @@
 #ifndef TILERY_CLIENT_CONNECTION_H
 #define TILERY_CLIENT_CONNECTION_H
 
-/* What client.c, the connection, calls.c, the calls over it, and blocking.c, those that are waited for,
- * share. */
+/*
+ * What connection.c, one server's connection, client.c, the set of them, calls.c, the calls over them,
+ * and blocking.c, those that are waited for, share.
+ *
+ * One mutex, the client's, guards all that changes. nng's functions may be called under it, as nng holds no
+ * lock that they take while it calls back; callbacks of calls and nng_pipe_close may not.
+ */
 #include <pthread.h>
 
 #include "internal.h"
 #include "secure.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+/* A REQ context, reused call after call. */
+struct context {
+    struct context *next; /* among the idle */
+    nng_ctx ctx;
+};
 
-enum call_state { CALL_SENDING, CALL_RECEIVING };
+struct server {
+    tilery_client *client;
+    char *url;
+    nng_socket socket;
+    nng_dialer dialer;
+    pthread_t dialling; /* the first attempt, which alone tells why it failed */
+    bool settled;       /* the first attempt is over */
+    int failure;        /* nng's error that it ended with, or 0 */
+    bool connected;
+    nng_pipe pipe;             /* while connected */
+    unsigned connections;      /* how many there have been */
+    uint64_t avoided_until_ns; /* of CLOCK_MONOTONIC: it said that it does not serve */
+    uint64_t avoided_ms;       /* how long the last time; 0 when it has served since */
+    struct context *idle;
+};
 
+enum call_state {
+    CALL_IDLE,
+    CALL_WAITING, /* for a first connection */
+    CALL_PAUSING, /* before the next attempt */
+    CALL_SENDING,
+    CALL_RECEIVING
+};
+
+/* A call from its start to its end, over all its attempts. */
 struct call {
     struct call *next, *prev; /* among the active; next alone among the idle */
     tilery_client *client;
-    nng_ctx ctx;
-    nng_aio *told;   /* calls back, on a thread of nng */
-    nng_aio *waited; /* wakes the thread that waits for it: a hand-over less for sending and for receiving */
-    nng_aio *aio;    /* the one of them in use */
+    bool waited;    /* its aios wake the thread that waits for them, a hand-over less; else they call back */
+    nng_aio *aio;   /* sends and receives */
+    nng_aio *timer; /* sleeps: in nng 1.5, the timeouts of an aio that has slept once look like success */
     enum call_state state;
-    uint64_t deadline_ns; /* of CLOCK_MONOTONIC; UINT64_MAX: none */
-    call_done_fn *done;   /* NULL: the caller waits */
+    const char *method;
+    uint8_t *payload;
+    size_t payload_len;
+    char *traceparent;                        /* after the payload, or NULL */
+    char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's; "": a new one each attempt */
+    uint64_t deadline_ns;                     /* of CLOCK_MONOTONIC; UINT64_MAX: none */
+    uint64_t connect_ns;                      /* until then it waits for a first connection */
+    struct server *only;                      /* the one that it must go to, or NULL */
+    struct server *server;                    /* of the last attempt; NULL before the first */
+    struct context *context;                  /* during an attempt */
+    unsigned attempts;
+    bool retry;         /* more than one attempt may be made */
+    bool lost;          /* an attempt's connection was lost: the server may still be at it */
+    bool cancelled;     /* there are no more attempts */
+    call_done_fn *done; /* NULL: the caller waits */
     void *arg;
+    nng_msg *reply;          /* when it is over: the reply's frame, */
+    struct wire_error error; /* or NULL and the error */
 };
 
 struct tilery_client {
-    char *server;
+    char *addresses;     /* as given */
     char *authorization; /* with the token; NULL: none */
     uint64_t connect_timeout_ms;
-    nng_socket socket;
-    nng_dialer dialer;
-    pthread_t dialling;    /* the first attempt, which alone tells why it failed */
-    pthread_mutex_t mutex; /* guards all below */
+    unsigned max_attempts;
+    struct server *servers;
+    size_t count;
+    pthread_mutex_t mutex; /* guards all below, and the servers' and calls' states */
     pthread_cond_t changed;
-    bool settled; /* the first attempt is over */
-    int failure;  /* nng's error that it ended with, or 0 */
     bool closing;
-    bool connected;
-    nng_pipe pipe;     /* while connected */
-    unsigned starting; /* threads that are about to begin a call, and may wait for the connection */
-    struct call *active, *idle;
+    size_t turn; /* the server that is looked at first for the next call */
+    struct call *active;
+    struct call *idle[2]; /* those that call back, and those that are waited for */
 };
+
+/* ---- connection.c ---- */
+
+/* Starts to connect. INVALID_ARGUMENT: the URL is none, or the options are not for it. Ends with
+ * server_close. */
+WIRE_MUST_USE enum wire_status server_open(struct server *server, tilery_client *client, const char *url,
+                                           const struct tilery_client_options *options,
+                                           struct wire_error *error);
+
+/* Hangs up, where there is a connection; its end comes later. */
+void server_disconnect(struct server *server);
+
+/* False when nng still blocks, and may go on using the server: see wire_close. */
+bool server_close(struct server *server);
+
+/* The mutex is held. Connected, and not known to refuse. */
+bool server_serves(const struct server *server, uint64_t now_ns);
+
+/* The mutex is held. A context of the server's socket; NULL when there is no memory. Ends with
+ * server_give_back. */
+struct context *server_take_context(struct server *server);
+void server_give_back(struct server *server, struct context *context);
+
+/* ---- client.c ---- */
 
 /* The mutex is held. False when the time, of CLOCK_MONOTONIC, is up. */
 bool client_wait_changed(tilery_client *client, uint64_t until_ns);
 
-/* call_start, but with done NULL for a caller who waits for the call's aio, and leads the call to its end. */
-WIRE_MUST_USE enum wire_status call_begin(tilery_client *client, const char *method,
-                                          const ProtobufCMessage *request,
-                                          const struct tilery_call_options *options, bool wait,
+/* The mutex is held. All first attempts are over. */
+bool client_settled(const tilery_client *client);
+
+/* The mutex is held. The next in turn among the connected ones: rather one that serves, and then rather
+ * another than last. NULL when none is connected. */
+struct server *client_pick(tilery_client *client, const struct server *last);
+
+/* The mutex is held. UNAVAILABLE: only, or none of the servers where that is NULL, is connected; and why. */
+enum wire_status client_explain(const tilery_client *client, const struct server *only,
+                                struct wire_error *error);
+
+/* The mutex is held. Whether a server other than this one is connected and not known to refuse. */
+bool client_other_serves(const tilery_client *client, const struct server *server);
+
+/* ---- calls.c ---- */
+
+/* call_start, but with done NULL for a caller who waits for the call's aios, and leads the call to its end.
+ */
+WIRE_MUST_USE enum wire_status call_begin(tilery_client *client, const struct call_spec *spec,
                                           call_done_fn *done, void *arg, struct call **out,
                                           struct wire_error *error);
 
-/* The call's aio is over. False when it is under way again; else *reply is the reply, or NULL and the error.
- */
-bool call_go_on(struct call *call, nng_msg **reply, struct wire_error *error);
-
-/* Gives back a call that has ended. The client may be gone when it returns. */
+/* Gives back a call that is over. The client may be gone when it returns. */
 void call_end(struct call *call);
 
-/* Closes an idle call. */
-void client_free_call(struct call *call);
+/* Frees an idle call. */
+void call_free(struct call *call);
+
+/* ---- attempts.c ---- */
+
+/* Sends the next attempt, or waits for the first connection. Where it fails, nothing was begun. */
+WIRE_MUST_USE enum wire_status call_advance(struct call *call, struct wire_error *error);
+
+/* The aio that is under way. */
+nng_aio *call_pending(const struct call *call);
+
+/* That aio is done: true when the call is over, false when the next one is under way. */
+bool call_go_on(struct call *call);
+
+/* The mutex is held. Calls that wait for a connection look again. */
+void client_wake_calls(tilery_client *client);
+
+/* The mutex is held. The connection is lost: calls that nng keeps for the next one end. */
+void client_lose_calls(const struct server *server);
+
+/* ---- retries.c ---- */
+
+/* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
+void call_read_failure(const nng_msg *reply, struct wire_error *error);
+
+/* The mutex is held. Whether the call is worth another attempt, and after what pause. */
+bool call_may_retry(const struct call *call, const struct wire_error *error, uint64_t *pause_ms);
 
 #endif

@@ -7,26 +7,38 @@
 #include "tilery/client.h"
 #include "wire/arena.h"
 #include "wire/envelope.h"
+#include "wire/limits.h"
 
 #include "compute.pb-c.h"
 
-/*
- * How a call ended: the reply's frame, which the callee frees, or NULL and the error. On nng's callback
- * threads, without a lock.
- */
-typedef void call_done_fn(void *arg, nng_msg *reply, const struct wire_error *error);
+#define NS_PER_MS UINT64_C(1000000)
 
-/* Sends a request. done is called later, exactly once, unless this fails. wait: first wait for a connection.
+/* One of a client's addresses, with its connection. It lives as long as the client. */
+struct server;
+
+/*
+ * How a call ended: the reply's frame, which the callee frees, or NULL and the error; and the server that was
+ * asked last, NULL when none was. On nng's callback threads, without a lock.
  */
-WIRE_MUST_USE enum wire_status call_start(tilery_client *client, const char *method,
-                                          const ProtobufCMessage *request,
-                                          const struct tilery_call_options *options, bool wait,
+typedef void call_done_fn(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error);
+
+struct call_spec {
+    const char *method;
+    const ProtobufCMessage *request;
+    const struct tilery_call_options *options; /* NULL: none */
+    struct server *only;                       /* the one server to ask; NULL: one that serves */
+    bool retry; /* another attempt may follow, at another server too: asked twice, nothing is different */
+};
+
+/* Starts a call, which waits for the first connection where there is none yet. done is called later, exactly
+ * once, unless this fails. */
+WIRE_MUST_USE enum wire_status call_start(tilery_client *client, const struct call_spec *spec,
                                           call_done_fn *done, void *arg, struct wire_error *error);
 
-/* The same, waiting for the end. *reply is the caller's to free. */
-WIRE_MUST_USE enum wire_status call_blocking(tilery_client *client, const char *method,
-                                             const ProtobufCMessage *request,
-                                             const struct tilery_call_options *options, nng_msg **reply,
+/* The same, waiting for the end. *reply is the caller's to free; *server answered, and may be NULL for a
+ * caller that does not care. */
+WIRE_MUST_USE enum wire_status call_blocking(tilery_client *client, const struct call_spec *spec,
+                                             nng_msg **reply, struct server **server,
                                              struct wire_error *error);
 
 /* Takes a reply apart. OK: *payload is the method's reply message; all of it lives in the arena. Frees msg.
@@ -41,8 +53,45 @@ void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Regi
 
 struct tilery_summary call_summary(const Tilery__V1__Summary *summary);
 
-/* 128 random bits in hex. */
-void call_random_id(char id[33]);
+/* INVALID_ARGUMENT for a request_id that is too long. NULL is fine. */
+WIRE_MUST_USE enum wire_status call_check_id(const char *id, struct wire_error *error);
+
+/* Ends the attempts of a call of this client. True when it was pausing, or waiting for a connection: then no
+ * server knows of it. */
+bool call_give_up(tilery_client *client, const char *request_id);
+
+/* OK when the server serves the service, "" for all; only: the one to ask, NULL: one that serves as far as is
+ * known. */
+WIRE_MUST_USE enum wire_status call_check(tilery_client *client, struct server *only, const char *service,
+                                          const struct tilery_call_options *options,
+                                          struct wire_error *error);
+
+/* Whether a run or a stream of that id was cancelled; only: the one server to ask, NULL: one that serves. */
+WIRE_MUST_USE enum wire_status call_cancel(tilery_client *client, struct server *only, const char *request_id,
+                                           const struct tilery_call_options *options, bool *found,
+                                           struct wire_error *error);
+
+/* The server said that it does not serve: others are preferred for a while. */
+void server_avoid(struct server *server);
+/* It serves. */
+void server_trust(struct server *server);
+
+/* How many connections to it there have been. */
+unsigned server_connections(struct server *server);
+
+/* Whether another server than this one could be asked. */
+bool client_has_another(tilery_client *client, const struct server *server);
+
+#define CLIENT_MAX_SERVERS 64
+
+/* Those that are connected now; out has room for CLIENT_MAX_SERVERS. */
+size_t client_connected(tilery_client *client, struct server **out);
+
+/* How many attempts a call may take; 1: there are no retries. */
+unsigned client_max_attempts(const tilery_client *client);
+
+/* Text that came from elsewhere, made safe to show, in place. NULL is fine. */
+void call_make_printable(char *text);
 
 /* Copies the error out, where the caller wants it, and returns its status. */
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error);

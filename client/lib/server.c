@@ -45,7 +45,7 @@ static enum wire_status check_serving(Tilery__V1__HealthCheckReply__ServingStatu
     }
 }
 
-static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
+static enum wire_status read_health(nng_msg *msg, struct server *server, struct wire_error *error)
 {
     ProtobufCMessage *reply;
     struct wire_arena arena;
@@ -56,8 +56,25 @@ static enum wire_status read_health(nng_msg *msg, struct wire_error *error)
     status = call_decode(msg, &tilery__v1__health_check_reply__descriptor, &arena, &head, &reply, error);
     if (status == WIRE_OK)
         status = check_serving(((const Tilery__V1__HealthCheckReply *)(const void *)reply)->status, error);
+    if (status == WIRE_UNAVAILABLE)
+        server_avoid(server);
     wire_arena_fini(&arena);
     return status;
+}
+
+enum wire_status call_check(tilery_client *client, struct server *only, const char *service,
+                            const struct tilery_call_options *options, struct wire_error *error)
+{
+    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
+    const struct call_spec spec = {
+        .method = CHECK, .request = &request.base, .options = options, .only = only};
+    struct server *server;
+    nng_msg *msg;
+
+    request.service = (char *)(uintptr_t)service;
+    if (call_blocking(client, &spec, &msg, &server, error) != WIRE_OK)
+        return error->status;
+    return read_health(msg, server, error);
 }
 
 enum tilery_status tilery_health(tilery_client *client, const struct tilery_call_options *options,
@@ -70,15 +87,9 @@ enum tilery_status tilery_health_service(tilery_client *client, const char *serv
                                          const struct tilery_call_options *options,
                                          struct tilery_error *error)
 {
-    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
     struct wire_error why;
-    nng_msg *msg;
 
-    request.service = (char *)(uintptr_t)service;
-    if (call_blocking(client, CHECK, &request.base, options, &msg, &why) != WIRE_OK ||
-        read_health(msg, &why) != WIRE_OK)
-        return call_error(error, &why);
-    return TILERY_OK;
+    return call_check(client, NULL, service, options, &why) == WIRE_OK ? TILERY_OK : call_error(error, &why);
 }
 
 struct pending {
@@ -86,7 +97,7 @@ struct pending {
     void *arg;
 };
 
-static void finish_async(void *arg, nng_msg *msg, const struct wire_error *error)
+static void finish_async(void *arg, nng_msg *msg, struct server *server, const struct wire_error *error)
 {
     struct pending pending = *(struct pending *)arg;
     struct tilery_error public_error;
@@ -95,7 +106,7 @@ static void finish_async(void *arg, nng_msg *msg, const struct wire_error *error
     free(arg);
     if (msg == NULL)
         why = *error;
-    if (msg != NULL && read_health(msg, &why) == WIRE_OK) {
+    if (msg != NULL && read_health(msg, server, &why) == WIRE_OK) {
         pending.done(pending.arg, NULL);
         return;
     }
@@ -107,6 +118,7 @@ enum tilery_status tilery_health_async(tilery_client *client, const struct tiler
                                        tilery_health_fn *done, void *arg, struct tilery_error *error)
 {
     Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
+    const struct call_spec spec = {.method = CHECK, .request = &request.base, .options = options};
     struct pending *pending = malloc(sizeof *pending);
     struct wire_error why;
 
@@ -115,7 +127,7 @@ enum tilery_status tilery_health_async(tilery_client *client, const struct tiler
         return call_error(error, &why);
     }
     *pending = (struct pending){done, arg};
-    if (call_start(client, CHECK, &request.base, options, false, finish_async, pending, &why) == WIRE_OK)
+    if (call_start(client, &spec, finish_async, pending, &why) == WIRE_OK)
         return TILERY_OK;
     free(pending);
     return call_error(error, &why);
@@ -131,6 +143,11 @@ static void fill_info(struct tilery_info *info, const Tilery__V1__InfoReply *rep
     static const Tilery__V1__Limits none = TILERY__V1__LIMITS__INIT;
     const Tilery__V1__Limits *limits = reply->limits != NULL ? reply->limits : &none;
 
+    call_make_printable(reply->version);
+    for (size_t i = 0; i < reply->n_kernels; i++)
+        call_make_printable(reply->kernels[i]);
+    for (size_t i = 0; i < reply->n_schedules; i++)
+        call_make_printable(reply->schedules[i]);
     *info = (struct tilery_info){.version = reply->version != NULL ? reply->version : "",
                                  .kernels = (const char *const *)reply->kernels,
                                  .kernel_count = reply->n_kernels,
@@ -152,6 +169,7 @@ enum tilery_status tilery_info(tilery_client *client, const struct tilery_call_o
                                struct tilery_info **out, struct tilery_error *error)
 {
     Tilery__V1__InfoRequest request = TILERY__V1__INFO_REQUEST__INIT;
+    const struct call_spec spec = {.method = INFO, .request = &request.base, .options = options};
     ProtobufCMessage *reply;
     struct wire_reply head;
     struct wire_error why;
@@ -159,7 +177,7 @@ enum tilery_status tilery_info(tilery_client *client, const struct tilery_call_o
     nng_msg *msg;
 
     *out = NULL;
-    if (call_blocking(client, INFO, &request.base, options, &msg, &why) != WIRE_OK)
+    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK)
         return call_error(error, &why);
     info = malloc(sizeof *info);
     if (info == NULL) {

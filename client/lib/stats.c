@@ -110,12 +110,13 @@ enum tilery_status tilery_stats(tilery_client *client, const struct tilery_call_
                                 struct tilery_stats **out, struct tilery_error *error)
 {
     Tilery__V1__StatsRequest request = TILERY__V1__STATS_REQUEST__INIT;
+    const struct call_spec spec = {.method = STATS, .request = &request.base, .options = options};
     struct wire_error why;
     struct stats *stats;
     nng_msg *msg;
 
     *out = NULL;
-    if (call_blocking(client, STATS, &request.base, options, &msg, &why) != WIRE_OK)
+    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK)
         return call_error(error, &why);
     stats = calloc(1, sizeof *stats);
     if (stats == NULL) {
@@ -169,12 +170,13 @@ enum tilery_status tilery_describe(tilery_client *client, const struct tilery_ca
                                    unsigned char **out, size_t *size, struct tilery_error *error)
 {
     Tilery__V1__DescribeRequest request = TILERY__V1__DESCRIBE_REQUEST__INIT;
+    const struct call_spec spec = {.method = DESCRIBE, .request = &request.base, .options = options};
     struct wire_error why;
     nng_msg *msg;
 
     *out = NULL;
     *size = 0;
-    if (call_blocking(client, DESCRIBE, &request.base, options, &msg, &why) != WIRE_OK ||
+    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK ||
         read_schema(msg, out, size, &why) != WIRE_OK)
         return call_error(error, &why);
     return TILERY_OK;

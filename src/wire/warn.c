@@ -1,6 +1,8 @@
 #include "wire/warn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "wire/address.h"
 #include "wire/file.h"
@@ -11,8 +13,12 @@ void warn_of_file(const char *program, const char *path)
         fprintf(stderr, "%s: warning: %s can be read by others than its owner: chmod 600\n", program, path);
 }
 
-void warn_of_token(const char *program, const char *server)
+void warn_of_token(const char *program, const char *servers)
 {
-    if (!wire_address_is_local(server) && !wire_address_is_tls(server))
-        fprintf(stderr, "%s: warning: %s " WARN_IN_CLEAR "\n", program, server);
+    char *urls = strdup(servers), *rest = urls, *url;
+
+    while (urls != NULL && (url = strsep(&rest, ",")) != NULL)
+        if (!wire_address_is_local(url) && !wire_address_is_tls(url))
+            fprintf(stderr, "%s: warning: %s " WARN_IN_CLEAR "\n", program, url);
+    free(urls);
 }

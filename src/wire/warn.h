@@ -8,7 +8,8 @@
 /* Of a file that others than its owner may read; NULL is fine. */
 void warn_of_file(const char *program, const char *path);
 
-/* Of a client that shows its token to a server on another machine without TLS. */
-void warn_of_token(const char *program, const char *server);
+/* Of a client that shows its token to a server on another machine without TLS; servers: URLs with commas
+ * between. */
+void warn_of_token(const char *program, const char *servers);
 
 #endif

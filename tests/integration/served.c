@@ -94,13 +94,24 @@ struct tilery_client_options served_client_options(const char *url, uint64_t con
     return options;
 }
 
-tilery_client *served_connect(const char *url)
+static tilery_client *connect_to(const char *url, unsigned max_attempts)
 {
-    const struct tilery_client_options options = served_client_options(url, 60000);
+    struct tilery_client_options options = served_client_options(url, 60000);
     tilery_client *client;
 
+    options.max_attempts = max_attempts;
     check_status(tilery_client_open(&options, &client, &served.error), TILERY_OK);
     return client;
+}
+
+tilery_client *served_connect(const char *url)
+{
+    return connect_to(url, 0);
+}
+
+tilery_client *served_connect_once(const char *url)
+{
+    return connect_to(url, 1);
 }
 
 struct tilery_compute_request served_request(uint32_t width, uint32_t height, uint32_t tile_w,

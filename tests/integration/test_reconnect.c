@@ -81,7 +81,7 @@ START_TEST(a_call_whose_connection_is_cut_is_unavailable_and_its_run_ends)
 
     served_start(TCP, 1, 8);
     proxy = proxy_start(served.url, PROXY_WHEN_TOLD);
-    client = served_connect(proxy_url(proxy));
+    client = served_connect_once(proxy_url(proxy));
     check_status(tilery_health(client, NULL, &served.error), TILERY_OK);
     ending_of(&lost, client, &endless, 0, "lost");
     ending_of(&queued, client, &endless, 0, "queued");

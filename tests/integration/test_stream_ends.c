@@ -228,15 +228,41 @@ END_TEST
 START_TEST(a_server_started_again_in_mid_stream_does_not_find_the_stream)
 {
     const struct tilery_compute_request request = long_request(1);
+    tilery_client *once;
     tilery_stream *stream;
 
     served_start(_i, 2, 8);
-    stream = served_stream(&request, NULL);
+    once = served_connect_once(served.url);
+    check_status(tilery_stream_open(once, &request, NULL, &stream, &served.error), TILERY_OK);
     read_tiles(stream, 10);
     served_halt();
     served_again();
     ck_assert_int_eq(read_to_error(stream), TILERY_NOT_FOUND);
     tilery_stream_close(stream);
+    tilery_client_close(once);
+}
+END_TEST
+
+START_TEST(a_server_started_again_in_mid_stream_computes_the_rest_anew)
+{
+    const struct tilery_compute_request request = long_request(2);
+    struct picture picture = picture_of(&request);
+    const struct tilery_tile *tile;
+    tilery_stream *stream;
+
+    served_start(_i, 4, 8);
+    stream = served_stream(&request, NULL);
+    while (picture.tiles < 10) {
+        check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+        picture_add(&picture, tile);
+    }
+    served_halt();
+    served_again();
+    check_status(picture_read(&picture, stream), TILERY_OK);
+    picture_check(&picture, 0, (uint32_t)picture.grid.tiles);
+    ck_assert_uint_eq(tilery_stream_tiles_received(stream), picture.grid.tiles);
+    tilery_stream_close(stream);
+    picture_free(&picture);
 }
 END_TEST
 
@@ -290,6 +316,7 @@ int main(void)
     tcase_add_loop_test(tests, a_reader_that_waits_is_told_of_a_cancel, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_server_stopped_in_mid_stream_ends_the_streams, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_server_started_again_in_mid_stream_does_not_find_the_stream, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_server_started_again_in_mid_stream_computes_the_rest_anew, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_s_time_is_up_at_work_and_in_the_queue, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_s_time_is_up_though_tiles_are_there, 0, TRANSPORTS);
     return suite_run("stream ends", tests);

@@ -62,8 +62,9 @@ typedef struct tilery_client tilery_client;
 
 /* All zero means all defaults. */
 struct tilery_client_options {
-    const char *server;          /* nng URL; NULL: "tcp://127.0.0.1:5570" */
+    const char *server;          /* up to 64 nng URLs, commas between; NULL: "tcp://127.0.0.1:5570" */
     uint64_t connect_timeout_ms; /* how long a call waits for a first connection; 0: 5,000 */
+    unsigned max_attempts;       /* of one call, 1 to 100; 1: there are no retries; 0: 5 */
     /* PEM files for tls+tcp://, read when the client is opened. tls_ca verifies the server and is needed;
      * tls_cert and tls_key, together, show the server who the client is, where it asks. */
     const char *tls_ca, *tls_cert, *tls_key;
@@ -74,8 +75,19 @@ struct tilery_client_options {
 };
 
 /*
- * Starts to connect and returns; the connection is renewed whenever it is lost. INVALID_ARGUMENT when the URL
- * is none, or another option cannot be used. Ends with tilery_client_close.
+ * Starts to connect to every server and returns; a connection is renewed whenever it is lost.
+ * INVALID_ARGUMENT when a URL is none, or another option cannot be used. Ends with tilery_client_close.
+ *
+ * A call goes to one of the connected servers, in turn; one that said UNAVAILABLE is passed over for a while,
+ * 100 ms to 5 s, where another serves. Where none is connected, and the first attempts to connect are over,
+ * the call is UNAVAILABLE at once.
+ *
+ * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
+ * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
+ * on, or the server's retry_after_ms where that is longer; as long as max_attempts and the call's timeout
+ * allow. Each attempt has a request_id of its own, or the caller's. The server may still know that one from
+ * an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too. tilery_cancel ends the
+ * attempts.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,
@@ -235,8 +247,12 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *
 
 /*
  * Waits for the next tile, in finishing order; *out is NULL when there is none any more. The tile is the
- * stream's and holds until the next call. A connection that is lost is waited for, as long as the server
- * keeps the stream: no tile is lost or comes twice. After an error the stream gives nothing but that error.
+ * stream's and holds until the next call. After an error the stream gives nothing but that error.
+ *
+ * A connection that is lost is waited for, as long as the server keeps the stream. When the server has lost
+ * the stream, or cannot be reached while another one serves, the rest is computed anew, elsewhere or there,
+ * unless max_attempts is 1. Either way no tile is lost or comes twice; the times of later tiles, and the
+ * summary, are then of the new run.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
                                                                  const struct tilery_tile **out,
@@ -247,14 +263,35 @@ TILERY_API uint64_t tilery_stream_tiles_planned(const tilery_stream *stream);
 TILERY_API uint64_t tilery_stream_tiles_received(const tilery_stream *stream);
 TILERY_API const char *tilery_stream_id(const tilery_stream *stream);
 
-/* After the last tile; all zero before. It belongs to the stream. */
+/* After the last tile; all zero before, and where a server was lost with nothing but the summary to send. It
+ * belongs to the stream. */
 TILERY_API struct tilery_summary tilery_stream_summary(const tilery_stream *stream);
 TILERY_API struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i);
 
 /* Ends the run too, where it has not come to its end. NULL is fine. */
 TILERY_API void tilery_stream_close(tilery_stream *stream);
 
-/* OK when the server serves; UNAVAILABLE while it drains, or when there is none. */
+/* Told of a tile, which holds until it returns. False ends the stream, and its run. */
+typedef bool tilery_tile_fn(void *arg, const struct tilery_tile *tile);
+
+/* Told how many tiles have come of how many planned: at first none, then after each. */
+typedef void tilery_progress_fn(void *arg, uint64_t received, uint64_t planned);
+
+/*
+ * A whole stream at once: opens it, tells of each tile, on the calling thread, and closes it. CANCELLED when
+ * on_tile returned false. on_progress may be NULL. time_limit_ms may leave tiles undone, with OK.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_run(tilery_client *client,
+                                                                const struct tilery_compute_request *request,
+                                                                const struct tilery_call_options *options,
+                                                                tilery_tile_fn *on_tile,
+                                                                tilery_progress_fn *on_progress, void *arg,
+                                                                struct tilery_error *error);
+
+/* ---- Servers ---- */
+
+/* OK when a server, the next in turn, serves; UNAVAILABLE while it drains, or when none is connected. Not
+ * tried again. */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_health(tilery_client *client,
                                                             const struct tilery_call_options *options,
                                                             struct tilery_error *error);
@@ -362,8 +399,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_describe(tilery_client *cli
                                                               unsigned char **out, size_t *size,
                                                               struct tilery_error *error);
 
-/* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether the server knew of
- * it. */
+/* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether a server knew of it:
+ * all that are connected are asked at once. */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
                                                             const struct tilery_call_options *options,
                                                             bool *found, struct tilery_error *error);

@@ -1,0 +1,272 @@
+/* The attempts of a call: its aio sends, receives and sleeps, each begun in the callback of the one before.
+ */
+#include <string.h>
+
+#include "connection.h"
+#include "wire/clock.h"
+#include "wire/token.h"
+
+/* The server's own word on the deadline is given so long to arrive. */
+#define DEADLINE_SLACK_MS 25
+#define DAY_MS 86400000
+
+/* What is left of the time, for nng; at most a day, so that it fits. */
+static nng_duration time_left(uint64_t deadline_ns, uint64_t slack_ms)
+{
+    uint64_t now = wire_now_ns(), left;
+
+    if (deadline_ns == UINT64_MAX)
+        return NNG_DURATION_INFINITE;
+    left = (deadline_ns > now ? (deadline_ns - now) / NS_PER_MS : 0) + slack_ms;
+    return (nng_duration)(left < DAY_MS ? left : DAY_MS);
+}
+
+static const char *peer_name(const struct call *call)
+{
+    return call->server != NULL ? call->server->url : call->client->addresses;
+}
+
+static enum wire_status out_of_time(const struct call *call, struct wire_error *error)
+{
+    return wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "no reply from %s within the request's time",
+                          peer_name(call));
+}
+
+/* Each attempt has what is left of the time, and an id of its own where the caller gave none: the server may
+ * still be at work for one whose connection was lost. */
+static enum wire_status make_frame(const struct call *call, nng_msg **out, struct wire_error *error)
+{
+    uint64_t now = wire_now_ns();
+    char id[33];
+    const char *authorization = call->client->authorization;
+    struct wire_metadata metadata[2];
+    struct wire_request head = {.method = call->method, .request_id = call->request_id, .metadata = metadata};
+    size_t size;
+
+    if (call->traceparent != NULL)
+        metadata[head.metadata_count++] = (struct wire_metadata){"traceparent", call->traceparent};
+    if (authorization != NULL)
+        metadata[head.metadata_count++] = (struct wire_metadata){WIRE_AUTHORIZATION, authorization};
+    if (call->deadline_ns != UINT64_MAX) {
+        if (call->deadline_ns <= now)
+            return out_of_time(call, error);
+        head.has_timeout = true;
+        head.timeout_ms = (call->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+    }
+    if (call->request_id[0] == '\0') {
+        tilery_random_id(id);
+        head.request_id = id;
+    }
+    size = wire_request_size(&head, call->payload_len);
+    if (size > WIRE_MAX_REQUEST_BYTES)
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "the request takes %zu bytes; at most %llu are allowed", size,
+                              (unsigned long long)WIRE_MAX_REQUEST_BYTES);
+    if (nng_msg_alloc(out, size) != 0)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    memcpy(wire_request_pack(&head, call->payload_len, nng_msg_body(*out)), call->payload, call->payload_len);
+    return WIRE_OK;
+}
+
+/* The mutex is held. */
+static void sleep_until_woken(struct call *call, enum call_state state, nng_duration ms)
+{
+    call->state = state;
+    nng_sleep_aio(ms, call->timer);
+}
+
+/* The mutex is held. Takes the frame where it succeeds. */
+static enum wire_status send_frame(struct call *call, struct server *server, nng_msg *frame,
+                                   struct wire_error *error)
+{
+    uint64_t until_ns = wire_after_ms(call->client->connect_timeout_ms);
+
+    call->context = server_take_context(server);
+    if (call->context == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    call->server = server;
+    call->attempts++;
+    call->state = CALL_SENDING;
+    nng_aio_set_timeout(call->aio, time_left(until_ns < call->deadline_ns ? until_ns : call->deadline_ns, 1));
+    nng_aio_set_msg(call->aio, frame);
+    nng_ctx_send(call->context->ctx, call->aio);
+    return WIRE_OK;
+}
+
+/* The mutex is held. Gives no server, and OK, when it is worth waiting for the first connection. */
+static enum wire_status choose(struct call *call, struct server **out, struct wire_error *error)
+{
+    tilery_client *client = call->client;
+
+    *out = NULL;
+    if (client->closing)
+        return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
+    if (call->cancelled)
+        return wire_error_set(error, WIRE_CANCELLED, "the call was cancelled");
+    if (call->only == NULL)
+        *out = client_pick(client, call->server);
+    else if (call->only->connected)
+        *out = call->only;
+    if (*out != NULL)
+        return WIRE_OK;
+    if (call->attempts == 0 && !client_settled(client) && wire_now_ns() < call->connect_ns)
+        return WIRE_OK;
+    call->attempts += call->attempts != 0; /* a server was there and is not any more: so much for this one */
+    return client_explain(client, call->only, error);
+}
+
+enum wire_status call_advance(struct call *call, struct wire_error *error)
+{
+    tilery_client *client = call->client;
+    struct server *server;
+    enum wire_status status;
+    nng_msg *frame;
+
+    if (make_frame(call, &frame, error) != WIRE_OK)
+        return error->status;
+    pthread_mutex_lock(&client->mutex);
+    status = choose(call, &server, error);
+    if (server != NULL)
+        status = send_frame(call, server, frame, error);
+    else if (status == WIRE_OK)
+        sleep_until_woken(call, CALL_WAITING, time_left(call->connect_ns, 1));
+    pthread_mutex_unlock(&client->mutex);
+    if (server == NULL || status != WIRE_OK)
+        nng_msg_free(frame);
+    return status;
+}
+
+/* The mutex is held. The attempt, if there was one, is over. */
+static void give_back_context(struct call *call)
+{
+    if (call->context != NULL)
+        server_give_back(call->server, call->context);
+    call->context = NULL;
+}
+
+/* An attempt is over, or could not be made: pauses before the next one, or true: that is the call's end.
+ * Takes the reply. */
+static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error)
+{
+    tilery_client *client = call->client;
+    uint64_t pause_ms;
+    bool again, cancelled;
+
+    pthread_mutex_lock(&client->mutex);
+    give_back_context(call);
+    again = call_may_retry(call, error, &pause_ms);
+    if (again)
+        sleep_until_woken(call, CALL_PAUSING, (nng_duration)pause_ms);
+    cancelled = call->cancelled && error->status != WIRE_OK;
+    pthread_mutex_unlock(&client->mutex);
+    if ((again || cancelled) && reply != NULL) {
+        nng_msg_free(reply);
+        reply = NULL;
+    }
+    if (cancelled)
+        wire_error_set(error, WIRE_CANCELLED, "the call was cancelled");
+    if (again)
+        return false;
+    call->reply = reply;
+    call->error = *error;
+    return true;
+}
+
+static bool on_reply(struct call *call, nng_msg *reply)
+{
+    struct wire_error error = {.status = WIRE_OK};
+
+    call_read_failure(reply, &error);
+    if (error.status == WIRE_UNAVAILABLE)
+        server_avoid(call->server);
+    else if (call->retry && error.status == WIRE_OK)
+        server_trust(call->server);
+    return conclude(call, reply, &error);
+}
+
+/* ---- When nng is done ---- */
+
+/* nng 1.5.2 crashes when a receive is cancelled whose send has not ended: so one follows the other. */
+static bool start_receiving(struct call *call)
+{
+    tilery_client *client = call->client;
+    bool closing;
+
+    pthread_mutex_lock(&client->mutex);
+    closing = client->closing;
+    if (!closing) {
+        call->state = CALL_RECEIVING;
+        nng_aio_set_timeout(call->aio, time_left(call->deadline_ns, DEADLINE_SLACK_MS));
+        nng_ctx_recv(call->context->ctx, call->aio);
+    }
+    pthread_mutex_unlock(&client->mutex);
+    return !closing;
+}
+
+static bool on_failure(struct call *call, int result)
+{
+    struct wire_error error;
+
+    if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns) {
+        out_of_time(call, &error);
+    } else if (result == NNG_ECANCELED || result == NNG_ECLOSED) {
+        wire_error_set(&error, WIRE_CANCELLED, "the client was closed");
+    } else if (result == NNG_ENOMEM) {
+        wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    } else if (result == NNG_ETIMEDOUT) {
+        wire_error_set(&error, WIRE_UNAVAILABLE, "%s takes no request", peer_name(call));
+    } else {
+        wire_error_set(&error, WIRE_UNAVAILABLE, "the connection to %s was lost before the reply: %s",
+                       peer_name(call), nng_strerror(result));
+        call->lost = true;
+    }
+    return conclude(call, NULL, &error);
+}
+
+static bool on_sent_or_received(struct call *call)
+{
+    int result = nng_aio_result(call->aio);
+    nng_msg *msg = nng_aio_get_msg(call->aio);
+
+    nng_aio_set_msg(call->aio, NULL);
+    if (call->state == CALL_RECEIVING)
+        return result == 0 ? on_reply(call, msg) : on_failure(call, result);
+    if (result == 0 && start_receiving(call))
+        return false;
+    if (result != 0 && msg != NULL)
+        nng_msg_free(msg);
+    return on_failure(call, result != 0 ? result : NNG_ECANCELED);
+}
+
+static bool is_asleep(const struct call *call)
+{
+    return call->state == CALL_WAITING || call->state == CALL_PAUSING;
+}
+
+nng_aio *call_pending(const struct call *call)
+{
+    return is_asleep(call) ? call->timer : call->aio;
+}
+
+bool call_go_on(struct call *call)
+{
+    struct wire_error error;
+
+    if (!is_asleep(call))
+        return on_sent_or_received(call);
+    return call_advance(call, &error) != WIRE_OK && conclude(call, NULL, &error);
+}
+
+void client_wake_calls(tilery_client *client)
+{
+    for (struct call *call = client->active; call != NULL; call = call->next)
+        if (call->state == CALL_WAITING)
+            nng_aio_cancel(call->timer);
+}
+
+void client_lose_calls(const struct server *server)
+{
+    for (struct call *call = server->client->active; call != NULL; call = call->next)
+        if (call->state == CALL_SENDING && call->server == server)
+            nng_aio_abort(call->aio, NNG_ECONNRESET);
+}
