@@ -27,7 +27,7 @@ struct proxy {
     pthread_t thread;
     atomic_bool ending;
     atomic_uint count;
-    unsigned requests, replies; /* of all connections; the thread's own */
+    atomic_uint requests, replies; /* of all connections */
 };
 
 /* One way through a connection. */
@@ -81,7 +81,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t len)
 /* Whether the connection ends at this message. */
 static bool cuts_at(struct proxy *proxy, bool reply)
 {
-    unsigned number = reply ? ++proxy->replies : ++proxy->requests;
+    unsigned number = atomic_fetch_add(reply ? &proxy->replies : &proxy->requests, 1) + 1;
 
     switch (proxy->cut) {
     case PROXY_AFTER_REPLIES:
@@ -215,6 +215,11 @@ void proxy_cut_now(struct proxy *proxy)
 unsigned proxy_count(const struct proxy *proxy)
 {
     return atomic_load(&proxy->count);
+}
+
+unsigned proxy_requests(const struct proxy *proxy)
+{
+    return atomic_load(&proxy->requests);
 }
 
 void proxy_stop(struct proxy *proxy)

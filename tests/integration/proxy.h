@@ -31,4 +31,7 @@ void proxy_cut_now(struct proxy *proxy);
 /* How many connections it has cut. */
 unsigned proxy_count(const struct proxy *proxy);
 
+/* How many requests it has read. */
+unsigned proxy_requests(const struct proxy *proxy);
+
 #endif

@@ -1,0 +1,150 @@
+#include "fake.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+
+#include "wire/arena.h"
+#include "wire/limits.h"
+
+#include "server.pb-c.h"
+
+#define CHECK "tilery.v1.Health/Check"
+#define PATIENCE_MS 20
+
+struct fake {
+    const char *method;
+    fake_answer_fn *answer;
+    void *arg;
+    nng_socket socket;
+    char url[64];
+    pthread_t thread;
+    atomic_bool ending;
+    atomic_uint requests, checks;
+};
+
+static struct fake_answer healthy(void)
+{
+    static Tilery__V1__HealthCheckReply reply = TILERY__V1__HEALTH_CHECK_REPLY__INIT;
+
+    reply.has_status = 1;
+    reply.status = TILERY__V1__HEALTH_CHECK_REPLY__SERVING_STATUS__SERVING;
+    return (struct fake_answer){.payload = &reply.base};
+}
+
+static struct fake_answer answer_to(struct fake *fake, const struct wire_request *request)
+{
+    bool is_check = strcmp(request->method, CHECK) == 0;
+
+    if (fake->method != NULL ? strcmp(request->method, fake->method) == 0 : !is_check)
+        return fake->answer(fake->arg, request, atomic_fetch_add(&fake->requests, 1) + 1);
+    if (!is_check)
+        return (struct fake_answer){.status = WIRE_UNIMPLEMENTED, .message = "a fake does not do this"};
+    atomic_fetch_add(&fake->checks, 1);
+    return healthy();
+}
+
+static void reply(const struct fake *fake, const struct fake_answer *answer)
+{
+    const struct wire_reply head = {.status = answer->status,
+                                    .message = answer->message != NULL ? answer->message : "",
+                                    .retry_after_ms = answer->retry_after_ms};
+    size_t size = answer->payload != NULL ? protobuf_c_message_get_packed_size(answer->payload) : 0;
+    nng_msg *msg;
+    uint8_t *place;
+
+    ck_assert_int_eq(nng_msg_alloc(&msg, wire_reply_size(&head, size)), 0);
+    place = wire_reply_pack(&head, size, nng_msg_body(msg));
+    if (answer->payload != NULL)
+        (void)protobuf_c_message_pack(answer->payload, place);
+    if (nng_sendmsg(fake->socket, msg, 0) != 0)
+        nng_msg_free(msg);
+}
+
+static void take(struct fake *fake, nng_msg *msg)
+{
+    nng_pipe pipe = nng_msg_get_pipe(msg);
+    struct wire_request request;
+    struct fake_answer answer;
+    struct wire_arena arena;
+    struct wire_error error;
+
+    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
+    ck_assert_int_eq(wire_request_unpack(&arena, nng_msg_body(msg), nng_msg_len(msg), &request, &error),
+                     WIRE_OK);
+    nng_msg_free(msg);
+    answer = answer_to(fake, &request);
+    if (answer.cut)
+        nng_pipe_close(pipe);
+    else if (!answer.silent)
+        reply(fake, &answer);
+    wire_arena_fini(&arena);
+}
+
+static void *serve(void *arg)
+{
+    struct fake *fake = arg;
+
+    while (!atomic_load(&fake->ending)) {
+        nng_msg *msg;
+
+        if (nng_recvmsg(fake->socket, &msg, 0) == 0)
+            take(fake, msg);
+    }
+    return NULL;
+}
+
+struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg)
+{
+    struct fake *fake = calloc(1, sizeof *fake);
+    nng_listener listener;
+    int port;
+
+    ck_assert_ptr_nonnull(fake);
+    fake->method = method;
+    fake->answer = answer;
+    fake->arg = arg;
+    ck_assert_int_eq(nng_rep0_open(&fake->socket), 0);
+    ck_assert_int_eq(nng_socket_set_ms(fake->socket, NNG_OPT_RECVTIMEO, PATIENCE_MS), 0);
+    ck_assert_int_eq(nng_listen(fake->socket, "tcp://127.0.0.1:0", &listener, 0), 0);
+    ck_assert_int_eq(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
+    (void)snprintf(fake->url, sizeof fake->url, "tcp://127.0.0.1:%d", port);
+    ck_assert_int_eq(pthread_create(&fake->thread, NULL, serve, fake), 0);
+    return fake;
+}
+
+void fake_stop(struct fake *fake)
+{
+    atomic_store(&fake->ending, true);
+    pthread_join(fake->thread, NULL);
+    nng_close(fake->socket);
+    free(fake);
+}
+
+const char *fake_url(const struct fake *fake)
+{
+    return fake->url;
+}
+
+unsigned fake_requests(const struct fake *fake)
+{
+    return atomic_load(&fake->requests);
+}
+
+unsigned fake_checks(const struct fake *fake)
+{
+    return atomic_load(&fake->checks);
+}
+
+void fake_wait(const struct fake *fake, unsigned requests)
+{
+    while (fake_requests(fake) < requests)
+        sched_yield();
+}

@@ -1,0 +1,43 @@
+#ifndef TILERY_TESTS_FAKE_H
+#define TILERY_TESTS_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "wire/envelope.h"
+
+/*
+ * A server that answers as a test wants: nng's REP socket, and a thread that takes one request at a time.
+ */
+struct fake;
+
+/* What becomes of a request. All zero is an empty message, with OK. */
+struct fake_answer {
+    enum wire_status status;
+    const char *message;
+    uint64_t retry_after_ms;
+    const ProtobufCMessage *payload; /* it must hold until the next request */
+    bool silent;                     /* there is no answer */
+    bool cut;                        /* there is none, and the connection ends */
+};
+
+/* On the fake's thread. number counts the requests of that method, from 1 on. */
+typedef struct fake_answer fake_answer_fn(void *arg, const struct wire_request *request, unsigned number);
+
+/* Answers one method, or with NULL all but health, which is always good; other methods are UNIMPLEMENTED.
+ * Ends with fake_stop. */
+struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg);
+void fake_stop(struct fake *fake);
+
+const char *fake_url(const struct fake *fake);
+
+/* How many requests that it answers it has had, and of Health/Check. */
+unsigned fake_requests(const struct fake *fake);
+unsigned fake_checks(const struct fake *fake);
+
+/* Returns when it has had so many requests of its method. */
+void fake_wait(const struct fake *fake, unsigned requests);
+
+#endif

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The programs over two servers."""
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from programs import QUERY, Process, get, program, tilery
+
+
+class Servers(unittest.TestCase):
+    """Two servers, one of which is killed."""
+
+    def setUp(self):
+        self.servers = [Process("tileryd", "--listen", "tcp://127.0.0.1:0") for _ in range(2)]
+        self.urls = ",".join(server.url for server in self.servers)
+
+    def tearDown(self):
+        self.assertEqual(self.servers[0].close(), 0)
+
+    def kill_one(self):
+        self.assertEqual(self.servers[1].close(signal.SIGKILL), -signal.SIGKILL)
+
+    def test_the_bridge_serves_as_long_as_one_of_its_backends_does(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.urls)
+        self.assertEqual([get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status for _ in range(10)], [200] * 10)
+        self.kill_one()
+        self.assertEqual([get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status for _ in range(10)], [200] * 10)
+        self.assertEqual(bridge.close(), 0)
+
+    def test_the_command_line_takes_the_server_that_is_there(self):
+        self.kill_one()
+        for urls in self.urls, ",".join(reversed(self.urls.split(","))):
+            self.assertEqual(tilery(urls, "compute").returncode, 0)
+        answer = tilery(self.servers[1].url + ",tcp://127.0.0.1:1", "compute")
+        self.assertEqual(answer.returncode, 14)
+        self.assertIn(f"`tileryd --listen {self.servers[1].url}`", answer.stderr)
+        answer = tilery(self.urls + ",nonsense", "compute")
+        self.assertEqual(answer.returncode, 64)
+        self.assertIn('server is "nonsense"', answer.stderr)
+
+    def test_each_server_that_gets_a_token_in_clear_is_warned_about(self):
+        self.kill_one()
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as token:
+            token.write("0123456789abcdef\n")
+            token.flush()
+            answer = tilery(self.servers[0].url + ",tcp://192.0.2.1:5570", "--token-file", token.name, "info")
+        self.assertEqual(answer.returncode, 0)
+        self.assertEqual(re.findall(r"warning: (\S+) does not encrypt", answer.stderr), ["tcp://192.0.2.1:5570"])
+
+    def test_an_image_is_whole_though_a_server_is_killed_in_the_middle(self):
+        size = ["--width", "4096", "--height", "16384", "--max-iter", "20"]
+        whole = subprocess.run([program("tilery"), "--server", self.servers[0].url, "render", *size],
+                               capture_output=True, timeout=60, check=True).stdout
+        with subprocess.Popen([program("tilery"), "--server", self.urls, "render", *size],
+                              stdout=subprocess.PIPE) as process:
+            image = process.stdout.read(1000)
+            self.kill_one()
+            image += process.stdout.read()
+        self.assertEqual((process.returncode, len(image), image == whole), (0, 4096 * 16384 * 2, True))
+
+
+if __name__ == "__main__":
+    unittest.main()
