@@ -306,6 +306,7 @@ class Vanished(unittest.TestCase):
         for send_timeout_ms, silence_ms in ("5000", 30000), ("90000", 90000):
             server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--send-timeout-ms", send_timeout_ms,
                              *self.ONE_THREAD)
+            self.addCleanup(server.process.kill)
             with endless_client(server.url) as client:
                 wait_busy(server.url)
                 self.check_tuned(client.pid, 30000)
@@ -343,6 +344,7 @@ class Vanished(unittest.TestCase):
         names = self.make_networks()
         at_a, at_b = (["ip", "netns", "exec", names[end]] for end in "ab")
         server = Process("tileryd", "--listen", "tcp://10.99.0.2:0", *self.ONE_THREAD, within=at_a)
+        self.addCleanup(server.process.kill)
         with endless_client(server.url, within=at_b) as client:
             wait_busy(server.url, within=at_a)
             self.forward(names["r"], 0)
