@@ -3,11 +3,25 @@
 #include <sched.h>
 #include <string.h>
 
+#include <nng/nng.h>
+
 #include "engine/clock.h"
 #include "picture.h"
 #include "raw.h"
 #include "served.h"
 #include "suite.h"
+
+/*
+ * A server that ends closes its connections at any point of a message. nng before 1.6 can block for good over
+ * that with TLS, where a message is written in two steps: about one time in forty on a machine that is four
+ * times too busy. tileryd's watchdog ends such a process; here, where client and server share nng's threads,
+ * there is nothing to be learnt from it.
+ */
+#if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6
+#define ENDED TRANSPORTS
+#else
+#define ENDED WITH_TLS
+#endif
 
 #define ROUNDS 30
 
@@ -194,14 +208,14 @@ int main(void)
 
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, stopping_the_server_ends_the_calls_in_hand_as_unavailable, 0, WITH_TLS);
-    tcase_add_loop_test(tests, a_client_recovers_when_its_server_is_back, 0, WITH_TLS);
-    tcase_add_loop_test(tests, a_server_whose_replies_are_read_stops_without_lingering, 0, WITH_TLS);
+    tcase_add_loop_test(tests, stopping_the_server_ends_the_calls_in_hand_as_unavailable, 0, ENDED);
+    tcase_add_loop_test(tests, a_client_recovers_when_its_server_is_back, 0, ENDED);
+    tcase_add_loop_test(tests, a_server_whose_replies_are_read_stops_without_lingering, 0, ENDED);
     tcase_add_loop_test(tests, a_busy_client_lets_its_server_stop_and_finds_it_again, 0, 1);
-    tcase_add_loop_test(tests, a_server_that_drains_takes_no_new_work_and_finishes_the_old, 0, WITH_TLS);
+    tcase_add_loop_test(tests, a_server_that_drains_takes_no_new_work_and_finishes_the_old, 0, ENDED);
     tcase_add_loop_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease, 0,
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_reader_that_waits_keeps_its_stream_while_the_server_drains, 0, 1);
-    tcase_add_loop_test(tests, a_server_may_stop_as_soon_as_its_last_reply_is_there, 0, WITH_TLS);
+    tcase_add_loop_test(tests, a_server_may_stop_as_soon_as_its_last_reply_is_there, 0, ENDED);
     return suite_run("server ends", tests);
 }
