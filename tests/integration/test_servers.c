@@ -232,7 +232,7 @@ START_TEST(a_run_is_cancelled_by_its_id_wherever_it_is)
         check_status(tilery_cancel(client, "mine", NULL, &found, &served.error), TILERY_OK);
     while (!found);
     ck_assert_int_eq(ending_wait(&running), TILERY_CANCELLED);
-    ck_assert_uint_ge(fake_requests(mute), 1);
+    fake_wait(mute, 1); /* the other one may have answered first */
     tilery_client_close(client);
     fake_stop(mute);
 }
