@@ -10,7 +10,7 @@
 
 void called_start(struct child *child)
 {
-    const char *const argv[] = {TILERYD, "--listen", "tcp://127.0.0.1:0", NULL};
+    const char *const argv[] = {TILERYD, "--listen", "tcp://127.0.0.1:0", "--log", "off", NULL};
 
     child_start(child, argv);
 }
