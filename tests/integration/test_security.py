@@ -17,6 +17,7 @@ CERTIFICATES = os.path.join(BIN, "tests", "certificates")
 TOKEN = "correct-horse-battery-staple"
 OTHER = "wrong-horse-battery-staple-1"
 SMALL = ["--width=64", "--height=64"]
+ABSTRACT = f"tilery-test-{os.getpid()}"  # a name that the whole machine shares
 
 
 def certificate(name):
@@ -330,7 +331,7 @@ class SocketFiles(Folder):
         self.check_refused("Permission denied", "--listen", self.url, status=7)
 
     def test_peers_that_leave_before_the_handshake_do_not_make_it_deaf(self):
-        for url, address in (self.url, self.path), ("abstract://tilery-test", "\0tilery-test"):
+        for url, address in (self.url, self.path), (f"abstract://{ABSTRACT}", f"\0{ABSTRACT}"):
             self.start("--listen", url)
             for _ in range(100):
                 with socket.socket(socket.AF_UNIX) as peer:
@@ -338,9 +339,9 @@ class SocketFiles(Folder):
             self.assertEqual(tilery(url, "--timeout-ms=20000", "health").stdout, "SERVING\n")
 
     def test_an_abstract_name_has_one_server(self):
-        self.start("--listen", "abstract://tilery-test")
-        self.check_refused("abstract://tilery-test", "--listen", "abstract://tilery-test", status=14)
-        self.assertEqual(tilery("abstract://tilery-test", "health").stdout, "SERVING\n")
+        self.start("--listen", f"abstract://{ABSTRACT}")
+        self.check_refused(f"abstract://{ABSTRACT}", "--listen", f"abstract://{ABSTRACT}", status=14)
+        self.assertEqual(tilery(f"abstract://{ABSTRACT}", "health").stdout, "SERVING\n")
 
 
 class Usage(Folder):
