@@ -1,8 +1,9 @@
 /*
- * The whole image, in bands of tile rows: one stream each, the next one open while this one is read. Its
- * tiles come in finishing order; a band is written when it is complete. So the rows come out in order, in
+ * The whole image, in bands of tile rows: one stream each, the next one begun when this one is nearly read.
+ * Its tiles come in finishing order; a band is written when it is complete. So the rows come out in order, in
  * bounded memory.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct band {
     tilery_stream *stream;
     uint64_t first_row, rows; /* pixels */
+    uint64_t first_tiles;     /* its first row of tiles */
 };
 
 struct render {
@@ -40,52 +42,103 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Opens the next band; its stream is NULL when there is none any more. */
-static enum tilery_status open_band(struct render *render, struct band *band, struct tilery_error *error)
+/* Starts the band's run, or starts it anew. */
+static enum tilery_status open_stream(const struct render *render, struct band *band,
+                                      struct tilery_error *error)
 {
     struct tilery_compute_request request = render->options->request;
-    uint64_t rows = least(render->band_rows, render->rows_of_tiles - render->next);
 
-    *band = (struct band){.first_row = render->next * request.tile_h};
-    if (rows == 0)
-        return TILERY_OK;
-    band->rows = least(rows * request.tile_h, request.height - band->first_row);
-    request.first_task = render->next * render->columns_of_tiles;
-    request.task_count = rows * render->columns_of_tiles;
+    request.first_task = band->first_tiles * render->columns_of_tiles;
+    request.task_count = divide_up(band->rows, request.tile_h) * render->columns_of_tiles;
     if (!render->options->time_limited)
         request.time_limit_ms = NO_TIME_LIMIT_MS;
-    render->next += rows;
     return tilery_stream_open(render->client, &request, &render->options->call, &band->stream, error);
 }
 
-static enum tilery_status read_band(const struct render *render, const struct band *band,
-                                    struct tilery_error *error)
+/* Opens the next band; its stream is NULL when there is none any more. */
+static enum tilery_status open_band(struct render *render, struct band *band, struct tilery_error *error)
+{
+    const struct tilery_compute_request *request = &render->options->request;
+    uint64_t rows = least(render->band_rows, render->rows_of_tiles - render->next);
+
+    *band = (struct band){.first_row = render->next * request->tile_h, .first_tiles = render->next};
+    if (rows == 0)
+        return TILERY_OK;
+    band->rows = least(rows * request->tile_h, request->height - band->first_row);
+    render->next += rows;
+    return open_stream(render, band, error);
+}
+
+static void keep_tile(const struct render *render, const struct band *band, const struct tilery_tile *tile)
 {
     uint64_t width = render->options->request.width;
+
+    for (uint32_t y = 0; y < tile->rows; y++) {
+        uint64_t at = (tile->tile_y - band->first_row + y) * width + tile->tile_x;
+
+        memcpy(&render->counts[at], &tile->counts[(size_t)y * tile->columns],
+               tile->columns * sizeof *tile->counts);
+        if (render->threads != NULL)
+            memset(&render->threads[at], (int)tile->thread_id, tile->columns);
+    }
+}
+
+/* A stream that nobody reads does not live long: the next band is begun when the threads are about to run out
+ * of tiles of this one. */
+static bool is_nearly_read(const struct render *render, const struct band *band)
+{
+    uint64_t left = tilery_stream_tiles_planned(band->stream) - tilery_stream_tiles_received(band->stream);
+
+    return left <= 2 * render->options->request.num_threads;
+}
+
+static enum tilery_status read_tiles(struct render *render, const struct band *band, struct band *next,
+                                     bool *begun, struct tilery_error *error)
+{
     const struct tilery_tile *tile;
 
     for (;;) {
+        if (!*begun && is_nearly_read(render, band)) {
+            *begun = true;
+            if (open_band(render, next, error) != TILERY_OK)
+                return error->status;
+        }
         if (tilery_stream_next(band->stream, &tile, error) != TILERY_OK)
             return error->status;
         if (tile == NULL)
-            break;
-        for (uint32_t y = 0; y < tile->rows; y++) {
-            uint64_t at = (tile->tile_y - band->first_row + y) * width + tile->tile_x;
-
-            memcpy(&render->counts[at], &tile->counts[(size_t)y * tile->columns],
-                   tile->columns * sizeof *tile->counts);
-            if (render->threads != NULL)
-                memset(&render->threads[at], (int)tile->thread_id, tile->columns);
-        }
+            return TILERY_OK;
+        keep_tile(render, band, tile);
     }
-    if (tilery_stream_tiles_received(band->stream) == tilery_stream_tiles_planned(band->stream))
+}
+
+/* Reads the band and begins the next one. A band that was begun too long ago is begun anew, and has the same
+ * counts. */
+static enum tilery_status read_band(struct render *render, struct band *band, struct band *next,
+                                    struct tilery_error *error)
+{
+    uint64_t planned, received;
+    bool begun = false;
+    enum tilery_status status;
+
+    *next = (struct band){.stream = NULL};
+    status = read_tiles(render, band, next, &begun, error);
+    if (status == TILERY_NOT_FOUND) {
+        tilery_stream_close(band->stream);
+        band->stream = NULL;
+        status = open_stream(render, band, error);
+        if (status == TILERY_OK)
+            status = read_tiles(render, band, next, &begun, error);
+    }
+    if (status != TILERY_OK)
+        return status;
+    planned = tilery_stream_tiles_planned(band->stream);
+    received = tilery_stream_tiles_received(band->stream);
+    if (received == planned)
         return TILERY_OK;
     error->status = TILERY_DEADLINE_EXCEEDED;
     (void)snprintf(error->message, sizeof error->message,
-                   "time_limit_ms left %llu of a band's %llu tiles undone",
-                   (unsigned long long)(tilery_stream_tiles_planned(band->stream) -
-                                        tilery_stream_tiles_received(band->stream)),
-                   (unsigned long long)tilery_stream_tiles_planned(band->stream));
+                   "time_limit_ms left %" PRIu64 " of a band's %" PRIu64 " tiles undone", planned - received,
+                   planned);
     return error->status;
 }
 
@@ -98,7 +151,7 @@ static int write_bands(struct render *render)
     if (open_band(render, &band, &error) != TILERY_OK)
         return cli_fail(render->options, &error);
     while (status == 0 && band.stream != NULL) {
-        if (open_band(render, &next, &error) != TILERY_OK || read_band(render, &band, &error) != TILERY_OK)
+        if (read_band(render, &band, &next, &error) != TILERY_OK)
             status = cli_fail(render->options, &error);
         else if (!image_rows(render->image, render->counts, render->threads, (uint32_t)band.rows))
             status = cli_output_failed(render->options->output);
