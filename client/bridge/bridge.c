@@ -26,17 +26,35 @@ static enum tilery_status fail(struct tilery_error *error, enum tilery_status st
     return status;
 }
 
-/* libmicrohttpd calls it for every request line, and hands what it returns on to on_request. */
+/*
+ * libmicrohttpd calls it for every request line, and hands what it returns on to on_request and on_completed:
+ * the URL's length, odd to tell it from an exchange. An exchange would be lost here: a request that breaks
+ * off or breaks libmicrohttpd's own rules is dropped without a word to either.
+ */
 static void *on_url(void *arg, const char *url, struct MHD_Connection *connection)
 {
-    struct bridge *bridge = arg;
+    (void)arg;
+    (void)connection;
+    return (void *)(2 * (uintptr_t)strlen(url) + 1);
+}
+
+static bool is_length(const void *state)
+{
+    return ((uintptr_t)state & 1) != 0;
+}
+
+static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connection *connection,
+                                     const char *method, size_t url_len)
+{
     struct exchange *exchange = calloc(1, sizeof *exchange);
 
-    if (exchange == NULL)
+    if (exchange == NULL || (exchange->method = strdup(method)) == NULL) {
+        free(exchange);
         return NULL;
+    }
     exchange->bridge = bridge;
     exchange->connection = connection;
-    exchange->url_len = strlen(url);
+    exchange->url_len = url_len;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
     bridge->in_hand++;
@@ -52,7 +70,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
     (void)connection;
     (void)how;
-    if (exchange == NULL)
+    if (exchange == NULL || is_length(exchange))
         return;
     *state = NULL;
     tilery_result_free(exchange->result);
@@ -77,7 +95,7 @@ static bool is_id(const char *text)
 }
 
 /* The headers have been read. */
-static enum MHD_Result begin(struct exchange *exchange, const char *method)
+static enum MHD_Result begin(struct exchange *exchange)
 {
     const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
     const char *length =
@@ -87,9 +105,6 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method)
         (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
     else
         tilery_random_id(exchange->id);
-    exchange->method = strdup(method);
-    if (exchange->method == NULL)
-        return MHD_NO;
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
     return exchange->too_long ? bridge_route(exchange, "") : MHD_YES; /* before the body has come */
 }
@@ -115,13 +130,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct exchange *exchange = *state;
 
-    (void)arg;
-    (void)connection;
     (void)version;
-    if (exchange == NULL)
-        return MHD_NO; /* no memory for it */
-    if (exchange->method == NULL)
-        return begin(exchange, method);
+    if (is_length(exchange)) {
+        exchange = new_exchange(arg, connection, method, (uintptr_t)*state / 2);
+        if (exchange == NULL)
+            return MHD_NO;
+        *state = exchange;
+        return begin(exchange);
+    }
     if (*upload_size != 0) {
         enum MHD_Result taken = take_body(exchange, upload, *upload_size);
 

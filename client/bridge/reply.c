@@ -112,19 +112,10 @@ enum MHD_Result bridge_send_empty(struct exchange *exchange)
                  MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
 
-static ssize_t no_body(void *arg, uint64_t position, char *buffer, size_t size)
-{
-    (void)arg;
-    (void)position;
-    (void)buffer;
-    (void)size;
-    return MHD_CONTENT_READER_END_OF_STREAM;
-}
-
+/* Without the body, and so without its length: libmicrohttpd would end one of unknown length with a chunk. */
 enum MHD_Result bridge_send_head(struct exchange *exchange)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, no_body, NULL, NULL);
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 
     add_header(response, "Content-Type", "application/json");
     return queue(exchange, MHD_HTTP_OK, response);

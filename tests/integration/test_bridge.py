@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The HTTP bridge."""
 import json
+import socket
 import subprocess
 import unittest
 
@@ -214,6 +215,25 @@ class Post(ServedTest):
             self.assertEqual((status, list(reply)), (400, ["success", "error"]), body)
             self.assertIn(named, reply["error"])
         self.assertEqual(self.post('{"width":5}', "width=5")[0], 400)
+
+    def test_what_libmicrohttpd_itself_drops_leaves_nothing_behind(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.server.url)
+        address = bridge.url.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((address[0], int(address[1])), timeout=60) as peer:
+                peer.sendall(b"GET /healthz?" + b"&a" * 3000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)
+        self.assertEqual(bridge.close(), 0)  # and LeakSanitizer finds nothing
+
+    def test_head_has_no_body_and_the_connection_goes_on(self):
+        address = self.bridge.url.removeprefix("http://").split(":")
+        with socket.create_connection((address[0], int(address[1])), timeout=60) as peer:
+            for path in (b"/api/compute/concurrent?width=8&height=8", b"/api/compute/health"):
+                peer.sendall(b"HEAD " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += peer.recv(1)
+                self.assertTrue(head.startswith(b"HTTP/1.1 200"), head)
 
     def test_what_is_too_long_is_refused_in_the_documented_shape(self):
         status, reply = self.post('{"x":"' + 65536 * "x" + '"}')
