@@ -106,60 +106,62 @@ static void add_word(const struct argp_state *state, struct cli_options *cli, co
         argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", word, cli->argument);
 }
 
+/* Where an option's text is kept as it is; NULL for any other key. */
+static const char **text_of(struct cli_options *cli, int key)
+{
+    switch (key) {
+    case 's':
+        return &cli->client.server;
+    case 'o':
+        return &cli->output;
+    case OPT_TLS_CA:
+        return &cli->client.tls_ca;
+    case OPT_TLS_CERT:
+        return &cli->client.tls_cert;
+    case OPT_TLS_KEY:
+        return &cli->client.tls_key;
+    case OPT_TLS_NAME:
+        return &cli->client.tls_server_name;
+    case OPT_TOKEN_FILE:
+        return &cli->client.token_file;
+    case OPT_REQUEST_ID:
+        return &cli->call.request_id;
+    case OPT_TRACEPARENT:
+        return &cli->call.traceparent;
+    case OPT_FORMAT:
+        return &cli->format;
+    case OPT_PALETTE:
+        return &cli->palette;
+    case OPT_KERNEL:
+        return &cli->request.kernel;
+    default:
+        return NULL;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct cli_options *cli = state->input;
+    const char **text = text_of(cli, key);
 
+    if (text != NULL) {
+        *text = arg;
+        return 0;
+    }
     if (key >= OPT_FIELD && key < OPT_FIELD + (int)(sizeof fields / sizeof *fields)) {
         set_field(state, cli, fields[key - OPT_FIELD], arg);
         cli->time_limited |= strcmp(fields[key - OPT_FIELD], "time_limit_ms") == 0;
         return 0;
     }
     switch (key) {
-    case 's':
-        cli->client.server = arg;
-        return 0;
-    case OPT_TLS_CA:
-        cli->client.tls_ca = arg;
-        return 0;
-    case OPT_TLS_CERT:
-        cli->client.tls_cert = arg;
-        return 0;
-    case OPT_TLS_KEY:
-        cli->client.tls_key = arg;
-        return 0;
-    case OPT_TLS_NAME:
-        cli->client.tls_server_name = arg;
-        return 0;
-    case OPT_TOKEN_FILE:
-        cli->client.token_file = arg;
-        return 0;
     case OPT_TIMEOUT:
         set_timeout(state, cli, arg);
-        return 0;
-    case OPT_REQUEST_ID:
-        cli->call.request_id = arg;
-        return 0;
-    case OPT_TRACEPARENT:
-        cli->call.traceparent = arg;
-        return 0;
-    case OPT_FORMAT:
-        cli->format = arg;
-        return 0;
-    case OPT_PALETTE:
-        cli->palette = arg;
         return 0;
     case OPT_SUMMARY:
         cli->json.summary = true;
         return 0;
     case OPT_NS:
         cli->json.ns = true;
-        return 0;
-    case 'o':
-        cli->output = arg;
-        return 0;
-    case OPT_KERNEL:
-        cli->request.kernel = arg;
         return 0;
     case ARGP_KEY_ARG:
         add_word(state, cli, arg);
