@@ -1,5 +1,6 @@
 #include "grpc_sides.h"
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -11,6 +12,7 @@ namespace
 {
 
 constexpr int records = 9;
+constexpr std::chrono::seconds connect_within(10);
 
 struct Client {
     std::unique_ptr<tilery::v1::TileCompute::Stub> stub;
@@ -44,8 +46,13 @@ void *rival_open(const struct target *target)
     grpc::ChannelArguments arguments;
 
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return new Client{tilery::v1::TileCompute::NewStub(
-        grpc::CreateCustomChannel(target->url, grpc::InsecureChannelCredentials(), arguments))};
+    const std::shared_ptr<grpc::Channel> channel =
+        grpc::CreateCustomChannel(target->url, grpc::InsecureChannelCredentials(), arguments);
+    /* gRPC 1.51 now and then takes a connection that is still being made for a failed one, and makes another.
+     */
+    if (!channel->WaitForConnected(std::chrono::system_clock::now() + connect_within))
+        return nullptr;
+    return new Client{tilery::v1::TileCompute::NewStub(channel)};
 }
 
 bool rival_call(void *client)

@@ -11,7 +11,7 @@ struct target {
     const char *name;
     const char *url;
     size_t request_bytes, reply_bytes;          /* of a bare echo */
-    void *(*open)(const struct target *target); /* NULL when there is no memory, or the URL is none */
+    void *(*open)(const struct target *target); /* NULL when it does not connect, or there is no memory */
     bool (*call)(void *client);                 /* one call, waited for */
     void (*close)(void *client);
 };
