@@ -189,6 +189,16 @@ START_TEST(deep_inside_nothing_escapes_at_the_highest_max_iter)
 }
 END_TEST
 
+/* A kernel may do its steps in portions: each portion's end is somewhere. */
+START_TEST(every_small_max_iter)
+{
+    struct plane plane = image_plane(100, 80, 1);
+
+    for (; plane.max_iter <= 150; plane.max_iter++)
+        (void)compare_all(&plane);
+}
+END_TEST
+
 START_TEST(a_stop_is_seen)
 {
     const struct kernel *kernel = kernel_at((size_t)_i);
@@ -213,6 +223,7 @@ int main(void)
     tcase_add_loop_test(tests, special_points, 0, 2);
     tcase_add_test(tests, both_sides_of_the_escape_radius);
     tcase_add_loop_test(tests, deep_inside_nothing_escapes_at_the_highest_max_iter, 0, 2);
+    tcase_add_test(tests, every_small_max_iter);
     tcase_add_loop_test(tests, a_stop_is_seen, 0, kernels);
     return suite_run("exact", tests);
 }

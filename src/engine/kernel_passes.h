@@ -1,0 +1,171 @@
+#ifndef TILERY_ENGINE_KERNEL_PASSES_H
+#define TILERY_ENGINE_KERNEL_PASSES_H
+
+/* A part of kernel_vector.c: the first steps of all pixels. */
+#include <stdint.h>
+#include <string.h>
+
+#include "engine/kernel_lanes.h"
+
+#define CHUNK 512u /* pixels of a first pass */
+#define LIST 4096u /* that the other passes and a flight take at a time */
+#define GROUP 4    /* vectors side by side */
+#define LOOK 4     /* steps between two looks whether all have escaped */
+#define WIDTH (GROUP * LANES)
+
+/* Steps of the passes, multiples of LOOK. */
+static const unsigned pass_steps[] = {8, 16, 40};
+#define PASSES (sizeof pass_steps / sizeof *pass_steps)
+
+/* Margins of the shortcuts: see README.md. */
+#define CARDIOID_MARGIN (1.0 / 4096)
+#define DISC_MARGIN (1.0 / 512)
+
+/* The next pixels, with room for a last group. */
+struct chunk {
+    unsigned count; /* a multiple of WIDTH */
+    size_t first;
+    double c_re[CHUNK], c_im[CHUNK];
+};
+
+/* Pixels that have not escaped in so many steps. */
+struct list {
+    unsigned count, next, steps;
+    double c_re[LIST + WIDTH], c_im[LIST + WIDTH], re[LIST + WIDTH], im[LIST + WIDTH];
+    int64_t pixel[LIST + WIDTH];
+};
+
+/* Deep enough in the cardioid or the disc of period two that the orbit cannot escape. */
+static inline ints is_inside(reals c_re, reals c_im)
+{
+    const double keep = 1.0 - CARDIOID_MARGIN, t = 1.0 - keep * keep, disc = (1.0 - DISC_MARGIN) / 4.0;
+    reals c_im2 = c_im * c_im, x = c_re - 0.25;
+    reals q = x * x + c_im2;
+    reals m = (q + q) + (c_re - (0.25 - t * t / 8.0));
+    reals from_disc = c_re + 1.0;
+
+    return (m <= 0.0) | (m * m <= (1.0 - t) * (1.0 - t) * q) | (from_disc * from_disc + c_im2 <= disc * disc);
+}
+
+/* Does most steps of a group, or fewer where all have escaped, and counts those before each escape. */
+static inline void count_steps(const double *c_re, const double *c_im, unsigned most, reals *re, reals *im,
+                               ints *count)
+{
+    for (unsigned step = 0; step < most; step += LOOK) {
+        ints any = {0};
+
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < LOOK; i++)
+#pragma GCC unroll 4
+            for (unsigned k = 0; k < GROUP; k++) {
+                reals re2 = re[k] * re[k], im2 = im[k] * im[k];
+                ints in = re2 + im2 <= 4.0;
+
+                count[k] -= in;
+                if (i == LOOK - 1)
+                    any |= in;
+                im[k] = (re[k] + re[k]) * im[k] + load(&c_im[k * LANES]);
+                re[k] = (re2 - im2) + load(&c_re[k * LANES]);
+            }
+        if (bits_of(any) == 0)
+            return;
+    }
+}
+
+static inline void write_counts(uint16_t *counts, const int64_t *pixel, const int64_t *count, unsigned pixels,
+                                int64_t max_iter)
+{
+    for (unsigned i = 0; i < pixels; i++)
+        counts[pixel[i]] = (uint16_t)(count[i] < max_iter ? count[i] : max_iter);
+}
+
+/* The lanes that have their bit set go to the list. */
+static inline void keep(struct list *list, unsigned bits, reals c_re, reals c_im, reals re, reals im,
+                        ints pixel)
+{
+    unsigned at = list->count;
+
+    store_some(&list->c_re[at], (ints)c_re, bits);
+    store_some(&list->c_im[at], (ints)c_im, bits);
+    store_some(&list->re[at], (ints)re, bits);
+    store_some(&list->im[at], (ints)im, bits);
+    store_some(&list->pixel[at], pixel, bits);
+    list->count += (unsigned)__builtin_popcount(bits);
+}
+
+/* From z = c on, which is after the first step. Pixels inside are counted, and z is moved out. */
+APART static void first_pass(const struct chunk *chunk, uint32_t max_iter, bool shortcuts, struct list *list,
+                             uint16_t *counts)
+{
+    const ints most = all_ints(max_iter), outside = (ints)all_reals(16.0);
+    const unsigned end = 1 + pass_steps[0];
+
+    for (unsigned i = 0; i < chunk->count; i += WIDTH) {
+        const double *c_re = &chunk->c_re[i], *c_im = &chunk->c_im[i];
+        reals re[GROUP], im[GROUP];
+        ints count[GROUP], any = {0};
+
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < GROUP; k++) {
+            ints inside;
+
+            re[k] = load(&c_re[k * LANES]);
+            im[k] = load(&c_im[k * LANES]);
+            inside = shortcuts ? is_inside(re[k], im[k]) : (ints){0};
+            count[k] = select_ints(inside, most, all_ints(1));
+            re[k] = (reals)select_ints(inside, outside, (ints)re[k]);
+        }
+        count_steps(c_re, c_im, pass_steps[0], re, im, count);
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < GROUP; k++) {
+            halves out = __builtin_convertvector(select_ints(count[k] > most, most, count[k]), halves);
+
+            memcpy(&counts[i + k * LANES], &out, sizeof out);
+            any |= count[k] == end;
+        }
+        if (max_iter <= end || bits_of(any) == 0)
+            continue;
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < GROUP; k++)
+            keep(list, bits_of(count[k] == end), load(&c_re[k * LANES]), load(&c_im[k * LANES]), re[k], im[k],
+                 (int64_t)(chunk->first + i + k * LANES) + lane_numbers());
+    }
+}
+
+/* The list's pixels go on, and those that are left are moved to its front. */
+APART static void next_pass(struct list *list, unsigned steps, uint32_t max_iter, uint16_t *counts)
+{
+    const unsigned all = list->count, end = list->steps + steps;
+
+    for (unsigned i = all; i < all + WIDTH; i++) {
+        list->c_re[i] = list->re[i] = 4.0; /* escapes at once */
+        list->c_im[i] = list->im[i] = 0.0;
+    }
+    list->count = 0;
+    for (unsigned i = 0; i < all; i += WIDTH) {
+        const double *c_re = &list->c_re[i], *c_im = &list->c_im[i];
+        unsigned pixels = all - i < WIDTH ? all - i : WIDTH;
+        reals re[GROUP], im[GROUP];
+        ints count[GROUP];
+        int64_t out[WIDTH];
+
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < GROUP; k++) {
+            re[k] = load(&list->re[i + k * LANES]);
+            im[k] = load(&list->im[i + k * LANES]);
+            count[k] = all_ints(list->steps);
+        }
+        count_steps(c_re, c_im, steps, re, im, count);
+        memcpy(out, count, sizeof out);
+        write_counts(counts, &list->pixel[i], out, pixels, max_iter);
+        if (max_iter <= end)
+            continue;
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < GROUP; k++)
+            keep(list, bits_of(count[k] == end), load(&c_re[k * LANES]), load(&c_im[k * LANES]), re[k], im[k],
+                 load_ints(&list->pixel[i + k * LANES]));
+    }
+    list->steps = end;
+}
+
+#endif
