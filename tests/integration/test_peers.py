@@ -26,7 +26,7 @@ def address_of(url):
 
 
 class FakeServer:
-    """Speaks nng's framing and hands each request, with its connection, to answer()."""
+    """Speaks nng's framing and hands each request's connection, and the ids of all so far, to answer()."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -47,7 +47,7 @@ class FakeServer:
                 length, request_id = struct.unpack(">QI", peer.recv(12, socket.MSG_WAITALL))
                 peer.recv(length - 4, socket.MSG_WAITALL)
                 self.ids.append(request_id)
-                self.answer(peer)
+                self.answer(peer, self.ids)
 
     def close(self):
         with socket.create_connection(address_of(self.url)) as last:
@@ -62,24 +62,35 @@ class HostileServer(unittest.TestCase):
         self.addCleanup(server.close)
         return server, tilery(server.url, "--timeout-ms", "5000", *arguments)
 
-    def test_a_reply_that_announces_nearly_2_to_the_64_bytes_is_an_error(self):
-        def answer(peer):
-            peer.sendall(struct.pack(">Q", 2**64 - 40))
-            peer.recv(1)
+    def check_refused(self, length):
+        """A reply that announces so many bytes is an error by its length alone, and the next one is read."""
+        def announce(peer, _):
+            peer.sendall(struct.pack(">Q", length))
+            peer.recv(1)  # until the client ends the connection
 
-        _, result = self.call(answer, "health")
-        self.assertIn(result.returncode, (4, 14), result.stderr)
+        _, result = self.call(announce, "health")
+        self.assertEqual(result.returncode, 14, result.stderr)
+        self.assertIn("was lost before the reply", result.stderr)
 
-    def test_a_reply_above_the_limit_is_an_error_before_it_is_read(self):
-        def answer(peer):
-            peer.sendall(struct.pack(">Q", 2**27 + 1))
-            self.assertEqual(peer.recv(1), b"")
+        def announce_once(peer, ids):
+            if len(ids) == 1:
+                announce(peer, ids)
+            else:
+                peer.sendall(struct.pack(">QI", 4, ids[-1]))
+                peer.recv(1)
 
-        _, result = self.call(answer, "health")
-        self.assertIn(result.returncode, (4, 14), result.stderr)
+        server, result = self.call(announce_once, "compute", *OPTIONS)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(server.ids), 2)
+
+    def test_a_reply_that_announces_nearly_2_to_the_64_bytes_is_refused(self):
+        self.check_refused(2**64 - 40)
+
+    def test_a_reply_above_the_limit_is_refused_before_it_is_read(self):
+        self.check_refused(2**27 + 1)
 
     def test_a_request_whose_connection_is_lost_is_not_sent_again_by_nng(self):
-        server, result = self.call(lambda peer: None, "compute", *OPTIONS)
+        server, result = self.call(lambda peer, ids: None, "compute", *OPTIONS)
         self.assertIn(result.returncode, (4, 14), result.stderr)
         self.assertGreaterEqual(len(server.ids), 1)
         self.assertEqual(len(set(server.ids)), len(server.ids))
