@@ -48,6 +48,11 @@ def tilery(server, *arguments):
                           timeout=60, check=False)
 
 
+def stats(server):
+    """What the server says of itself, as text by name."""
+    return dict(line.rsplit(" ", 1) for line in tilery(server, "stats").stdout.splitlines())
+
+
 def get(url, path, method="GET", headers=None, body=None):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     connection.request(method, path, body, headers or {})

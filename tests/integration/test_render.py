@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import zlib
 
-from programs import ROOT, ServedTest, fnv1a, program, tilery
+from programs import ROOT, ServedTest, fnv1a, program, stats, tilery
 
 
 def pixels_of(png):
@@ -85,6 +85,27 @@ class Render(ServedTest):
         expected = self.image(*wide, "--tile-h", "400")
         self.assertEqual(len(expected), 20000 * 400 * 2)
         self.assertEqual(self.image(*wide, "--tile-h", "7"), expected)
+
+    def opened(self):
+        """How many streams were, and how many still are."""
+        said = stats(self.server.url)
+        return int(said.get("tilery.v1.TileCompute/OpenStream.calls.OK", 0)), int(said["streams"])
+
+    def test_a_reader_that_pauses_for_longer_than_a_lease_gets_the_whole_image(self):
+        """Takes the lease's ten seconds. The second band has been begun when the pipe is full of the first one; its
+        stream is gone when the pipe is read, and it is begun anew after the third."""
+        shape = ["--width", "4096", "--height", "3072", "--tile-w", "4096", "--tile-h", "256", "--max-iter", "20",
+                 "--num-threads", "2"]
+        expected = self.image(*shape)
+        before, _ = self.opened()
+        with subprocess.Popen([program("tilery"), "--server", self.server.url, "render", *shape],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as render:
+            while self.opened() != (before + 2, 0):
+                self.assertIsNone(render.poll())
+            image, said = render.communicate(timeout=60)
+        self.assertEqual((render.returncode, said), (0, b""))
+        self.assertTrue(image == expected)
+        self.assertEqual(self.opened(), (before + 4, 0))
 
     def test_a_pgm_holds_the_counts(self):
         raw = self.image("--width", "70", "--height", "50", "--max-iter", "100")
