@@ -29,6 +29,11 @@ struct run_spec image_spec(struct plane plane, uint32_t tile_w, uint32_t tile_h,
                              .task_count = (uint32_t)grid.tiles};
 }
 
+struct run_spec image_small(uint32_t num_threads)
+{
+    return image_spec(image_plane(100, 70, 200), 32, 32, num_threads);
+}
+
 uint16_t *image_compute(const struct kernel *kernel, const struct plane *plane)
 {
     uint16_t *counts = malloc((size_t)plane->width * plane->height * sizeof *counts);

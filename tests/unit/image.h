@@ -11,6 +11,9 @@ struct plane image_plane(uint32_t width, uint32_t height, uint32_t max_iter);
 /* A static run of all tasks, without a time limit that matters. */
 struct run_spec image_spec(struct plane plane, uint32_t tile_w, uint32_t tile_h, uint32_t num_threads);
 
+/* The same of 12 tiles, four across, the right and the bottom ones clipped. */
+struct run_spec image_small(uint32_t num_threads);
+
 /* The whole image in one call of the kernel. Ends with free. */
 uint16_t *image_compute(const struct kernel *kernel, const struct plane *plane);
 

@@ -1,20 +1,12 @@
 #include "engine/run.h"
 
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "image.h"
 #include "suite.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-
-/* 12 tiles, four across, the right and the bottom ones clipped. */
-static struct run_spec small_spec(uint32_t num_threads)
-{
-    return image_spec(image_plane(100, 70, 200), 32, 32, num_threads);
-}
 
 /* Every planned task has one record, in order of its start's millisecond; says which thread had it. */
 static void check_complete(const struct run *run, uint32_t *thread_of_task)
@@ -38,7 +30,7 @@ static void check_complete(const struct run *run, uint32_t *thread_of_task)
 
 START_TEST(every_task_is_recorded_once_on_the_thread_of_the_schedule)
 {
-    struct run_spec spec = small_spec(3);
+    struct run_spec spec = image_small(3);
     struct run *run = image_run(&spec, NULL);
     uint32_t thread_of_task[12];
 
@@ -51,7 +43,7 @@ END_TEST
 
 START_TEST(a_range_is_recorded_with_the_whole_image_s_numbers)
 {
-    struct run_spec spec = small_spec(2);
+    struct run_spec spec = image_small(2);
     uint32_t thread_of_task[5];
     struct run *run;
 
@@ -69,7 +61,7 @@ END_TEST
 
 START_TEST(fewer_threads_than_asked_for_are_used_when_the_schedule_says_so)
 {
-    struct run_spec spec = small_spec(5);
+    struct run_spec spec = image_small(5);
     uint32_t thread_of_task[12];
     struct run *run = image_run(&spec, NULL);
 
@@ -83,7 +75,7 @@ END_TEST
 
 START_TEST(a_sequential_run_goes_in_task_order_on_thread_0)
 {
-    struct run_spec spec = small_spec(8);
+    struct run_spec spec = image_small(8);
     const struct run_record *records;
     struct run *run;
     size_t count;
@@ -104,7 +96,7 @@ END_TEST
 
 START_TEST(the_summary_s_sums_are_those_of_the_image_and_the_threads)
 {
-    struct run_spec spec = small_spec(3);
+    struct run_spec spec = image_small(3);
     uint16_t *counts = image_compute(spec.kernel, &spec.plane);
     struct run *run = image_run(&spec, NULL);
     struct run_summary summary = run_summary(run);
@@ -130,7 +122,7 @@ END_TEST
 
 START_TEST(busy_time_and_imbalance_follow_from_the_records)
 {
-    struct run_spec spec = small_spec(3);
+    struct run_spec spec = image_small(3);
     struct run *run = image_run(&spec, NULL);
     uint64_t busy[3] = {0}, total = 0, most = 0;
     size_t count;
@@ -145,204 +137,6 @@ START_TEST(busy_time_and_imbalance_follow_from_the_records)
     }
     ck_assert_double_eq_tol(run_summary(run).imbalance, 3.0 * (double)most / (double)total, 1e-9);
     run_free(run);
-}
-END_TEST
-
-START_TEST(a_time_limit_of_0_starts_no_tile)
-{
-    struct run_spec spec = small_spec(3);
-    struct run_summary summary;
-    struct run *run;
-    size_t count;
-
-    spec.time_limit_ms = 0;
-    spec.sequential = _i == 1;
-    run = image_run(&spec, NULL);
-    summary = run_summary(run);
-    (void)run_records(run, &count);
-    ck_assert_uint_eq(count, 0);
-    ck_assert(summary.time_limited && !summary.cancelled);
-    ck_assert_uint_eq(summary.tiles_done + summary.pixels + summary.iterations, 0);
-    ck_assert_double_eq(summary.imbalance, 0.0);
-    run_free(run);
-}
-END_TEST
-
-static atomic_uint begun;
-
-/* Takes at least 20 ms, whatever the tile. */
-static bool compute_slowly(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
-                           uint16_t *counts, const atomic_bool *stop)
-{
-    bool computed;
-    struct timespec begin, now;
-
-    atomic_fetch_add(&begun, 1);
-    computed = kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    do
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 20000000);
-    return computed;
-}
-
-START_TEST(a_tile_begun_within_the_limit_is_recorded_and_none_after_it)
-{
-    static const struct kernel slow = {.name = "slow", .compute = compute_slowly};
-    struct run_spec spec = small_spec(3);
-    struct run_summary summary;
-    struct run *run;
-    size_t count;
-
-    atomic_store(&begun, 0);
-    spec.kernel = &slow;
-    spec.time_limit_ms = 19;
-    spec.sequential = _i == 1;
-    run = image_run(&spec, NULL);
-    summary = run_summary(run);
-    (void)run_records(run, &count);
-    ck_assert_uint_eq(count, atomic_load(&begun));
-    ck_assert_uint_le(count, summary.threads);
-    ck_assert(summary.time_limited && !summary.cancelled);
-    run_free(run);
-}
-END_TEST
-
-static void post(void *arg)
-{
-    sem_post(arg);
-}
-
-static sem_t inside;
-
-static bool compute_and_tell(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
-                             uint32_t rows, uint16_t *counts, const atomic_bool *stop)
-{
-    sem_post(&inside);
-    return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
-}
-
-/* 8192 x 8192 pixels within the main cardioid: every one takes all 65,535 steps. */
-static struct run_spec endless_spec(const struct kernel *kernel)
-{
-    struct plane plane = {.re_min = -0.2, .im_min = -0.1, .re_span = 0.2, .im_span = 0.2};
-    struct run_spec spec;
-
-    plane.width = plane.height = 8192;
-    plane.max_iter = 65535;
-    spec = image_spec(plane, 8192, 8192, 1);
-    spec.kernel = kernel;
-    return spec;
-}
-
-static void wait_for(sem_t *semaphore)
-{
-    while (sem_wait(semaphore) != 0)
-        continue;
-}
-
-/* Cancels while the tile is computed, and waits for the end. */
-static void check_cancelled(struct run *run, sem_t *end)
-{
-    struct pool *pool;
-
-    ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
-    ck_assert_int_eq(run_start(run, pool), ENGINE_OK);
-    wait_for(&inside);
-    ck_assert(!run_is_cancelled(run));
-    run_cancel(run);
-    ck_assert(run_is_cancelled(run));
-    wait_for(end);
-    pool_free(pool);
-    ck_assert(run_summary(run).cancelled && !run_summary(run).time_limited);
-    ck_assert_uint_eq(run_summary(run).tiles_done + run_summary(run).pixels, 0);
-}
-
-START_TEST(a_cancel_ends_a_run_within_a_tile)
-{
-    static const struct kernel telling = {.name = "telling", .compute = compute_and_tell};
-    struct run_spec spec = endless_spec(&telling);
-    struct run *run;
-    size_t count;
-    sem_t end;
-
-    sem_init(&inside, 0, 0);
-    sem_init(&end, 0, 0);
-    ck_assert_int_eq(run_create(&spec, NULL, post, &end, &run), ENGINE_OK);
-    check_cancelled(run, &end);
-    (void)run_records(run, &count);
-    ck_assert_uint_eq(count, 0);
-    run_free(run);
-    sem_destroy(&end);
-    sem_destroy(&inside);
-}
-END_TEST
-
-START_TEST(a_run_cancelled_before_its_start_computes_nothing)
-{
-    struct run_spec spec = endless_spec(&kernel_scalar);
-    struct pool *pool;
-    struct run *run;
-    sem_t end;
-
-    sem_init(&end, 0, 0);
-    ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
-    ck_assert_int_eq(run_create(&spec, NULL, post, &end, &run), ENGINE_OK);
-    run_cancel(run);
-    ck_assert_int_eq(run_start(run, pool), ENGINE_OK);
-    wait_for(&end);
-    ck_assert(run_summary(run).cancelled);
-    ck_assert_uint_eq(run_summary(run).tiles_done, 0);
-    run_free(run);
-    pool_free(pool);
-    sem_destroy(&end);
-}
-END_TEST
-
-START_TEST(a_cancel_after_the_end_changes_nothing)
-{
-    struct run_spec spec = small_spec(2);
-    struct run *run = image_run(&spec, NULL);
-
-    run_cancel(run);
-    ck_assert(!run_summary(run).cancelled);
-    ck_assert_uint_eq(run_summary(run).tiles_done, 12);
-    run_free(run);
-}
-END_TEST
-
-static void note_end(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-START_TEST(a_run_of_no_task_ends_in_its_start)
-{
-    struct run_spec spec = small_spec(2);
-    struct pool *pool;
-    struct run *run;
-    bool ended = false;
-
-    spec.task_count = 0;
-    ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
-    ck_assert_int_eq(run_create(&spec, NULL, note_end, &ended, &run), ENGINE_OK);
-    ck_assert_uint_eq(run_threads(run), 0);
-    ck_assert_int_eq(run_start(run, pool), ENGINE_OK);
-    ck_assert(ended);
-    ck_assert_uint_eq(run_summary(run).tiles_done, 0);
-    run_free(run);
-    pool_free(pool);
-}
-END_TEST
-
-START_TEST(a_run_that_was_never_started_is_freed)
-{
-    struct run_spec spec = small_spec(2);
-    struct run *run;
-
-    ck_assert_int_eq(run_create(&spec, NULL, post, NULL, &run), ENGINE_OK);
-    run_free(run);
-    run_free(NULL);
 }
 END_TEST
 
@@ -390,7 +184,7 @@ static struct notes notes;
 
 START_TEST(a_sink_gets_each_tile_once_clipped_and_whole)
 {
-    struct run_spec spec = small_spec(3);
+    struct run_spec spec = image_small(3);
     uint16_t expected[32 * 32];
 
     run_with_notes(&spec, &notes, 12);
@@ -410,7 +204,7 @@ END_TEST
 
 START_TEST(a_sink_that_has_no_room_ends_the_thread)
 {
-    struct run_spec spec = small_spec(1);
+    struct run_spec spec = image_small(1);
 
     run_with_notes(&spec, &notes, 5);
     ck_assert_uint_eq(atomic_load(&notes.asked), 6);
@@ -421,7 +215,7 @@ END_TEST
 
 START_TEST(a_sink_gets_its_room_back_when_the_limit_is_reached)
 {
-    struct run_spec spec = small_spec(1);
+    struct run_spec spec = image_small(1);
 
     spec.time_limit_ms = 0;
     run_with_notes(&spec, &notes, 12);
@@ -442,13 +236,6 @@ int main(void)
     tcase_add_test(tests, a_sequential_run_goes_in_task_order_on_thread_0);
     tcase_add_test(tests, the_summary_s_sums_are_those_of_the_image_and_the_threads);
     tcase_add_test(tests, busy_time_and_imbalance_follow_from_the_records);
-    tcase_add_loop_test(tests, a_time_limit_of_0_starts_no_tile, 0, 2);
-    tcase_add_loop_test(tests, a_tile_begun_within_the_limit_is_recorded_and_none_after_it, 0, 2);
-    tcase_add_test(tests, a_cancel_ends_a_run_within_a_tile);
-    tcase_add_test(tests, a_run_cancelled_before_its_start_computes_nothing);
-    tcase_add_test(tests, a_cancel_after_the_end_changes_nothing);
-    tcase_add_test(tests, a_run_of_no_task_ends_in_its_start);
-    tcase_add_test(tests, a_run_that_was_never_started_is_freed);
     tcase_add_test(tests, a_sink_gets_each_tile_once_clipped_and_whole);
     tcase_add_test(tests, a_sink_that_has_no_room_ends_the_thread);
     tcase_add_test(tests, a_sink_gets_its_room_back_when_the_limit_is_reached);
