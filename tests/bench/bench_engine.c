@@ -3,20 +3,17 @@
  * request, how soon a cancel frees its threads, and memory. Runs of what is compared take turns; the figures
  * are medians, with the spread.
  */
-#include <argp.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "chart.h"
 #include "engine/clock.h"
 #include "measure.h"
 #include "sample.h"
+#include "settings.h"
 
 #define MAX_KERNELS 8
 #define IMAGES 5
@@ -25,12 +22,6 @@
 #define TURN_MS 100
 
 #define CHAIN 200000000
-
-struct settings {
-    unsigned runs;
-    const char *json, *chart;
-    bool quick;
-};
 
 struct image {
     const char *name;
@@ -267,38 +258,6 @@ static json_t *bench_memory(void)
 
 /* ---- */
 
-static const struct argp_option options[] = {
-    {"runs", 'r', "N", 0, "Runs of each (default 5; the slowest image: at most 3)", 0},
-    {"quick", 'q', NULL, 0, "Leave out the image that takes SCALAR minutes", 0},
-    {"json", 'j', "FILE", 0, "Write the figures as JSON, too", 0},
-    {"chart", 'c', "FILE", 0, "Draw the kernels' ratios as SVG", 0},
-    {0},
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct settings *settings = state->input;
-
-    switch (key) {
-    case 'r':
-        settings->runs = (unsigned)strtoul(arg, NULL, 10);
-        if (settings->runs < 1 || settings->runs > 1000)
-            argp_error(state, "runs is \"%s\"; it must be a whole number from 1 to 1000", arg);
-        return 0;
-    case 'q':
-        settings->quick = true;
-        return 0;
-    case 'j':
-        settings->json = arg;
-        return 0;
-    case 'c':
-        settings->chart = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 int main(int argc, char **argv)
 {
     static const struct chart chart = {.title = "Times as fast as SCALAR, one thread (logarithmic)",
@@ -307,32 +266,28 @@ int main(int argc, char **argv)
                                        .value = "ratio",
                                        .unit = " x",
                                        .most = 10000};
-    static const struct argp argp = {options, parse, NULL, "Measures the engine.", NULL, NULL, NULL};
-    struct settings settings = {.runs = 5};
-    json_t *memory, *kernels, *all;
-    int status = 0;
+    struct settings settings;
+    json_t *all, *memory;
+    bool written;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &settings);
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    settings_parse(
+        &settings,
+        "Measures the engine. The image that takes SCALAR minutes is run at most 3 times, and left "
+        "out where it is to be quick.",
+        argc, argv);
     memory = bench_memory(); /* first: a child takes over what its parent holds */
     measure_begin();
     puts("");
-    kernels = bench_kernels(&settings);
     all = json_object();
-    json_object_set_new(all, "kernels", kernels);
+    json_object_set_new(all, "kernels", bench_kernels(&settings));
     json_object_set_new(all, "bound", bench_bound(&settings));
     json_object_set_new(all, "threads", bench_threads(&settings));
     json_object_set_new(all, "request", bench_request(&settings));
     json_object_set_new(all, "wake_up", bench_wake_up(&settings));
     json_object_set_new(all, "cancel", bench_cancel(&settings));
     json_object_set_new(all, "memory", memory);
-    if (settings.json != NULL && json_dump_file(all, settings.json, JSON_INDENT(2)) != 0)
-        status = 1;
-    if (settings.chart != NULL && !chart_write(settings.chart, &chart, kernels))
-        status = 1;
-    if (status != 0)
-        perror("cannot write");
+    written = settings_write(&settings, all, &chart, "kernels");
     json_decref(all);
     measure_end();
-    return status;
+    return written ? 0 : 1;
 }

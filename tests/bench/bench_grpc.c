@@ -34,8 +34,8 @@ int main(int argc, char **argv)
     json_t *out;
     bool written;
 
-    settings_parse(&settings, "Measures the documented request through Tilery and through gRPC C++.", argc,
-                   argv);
+    settings_parse_calls(&settings, "Measures the documented request through Tilery and through gRPC C++.",
+                         argc, argv);
     if (settings.serve != NULL)
         serve();
     called_start(&tileryd);
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
            child_threads(grpc.pid));
     child_stop(&grpc);
     child_stop(&tileryd);
-    written = settings_write(&settings, out);
+    written = duel_write(&settings, out);
     json_decref(out);
     return written ? 0 : 1;
 }

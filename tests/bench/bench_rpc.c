@@ -1,8 +1,7 @@
 /*
  * What a call costs. Health/Check through libtilery against nng and nothing else; a streamed image against
- * the same run without its data; and what a call uses, in hand-overs and
- * processor time. Over tcp, servers are
- * processes of their own. bench_grpc compares the documented request.
+ * the same run without its data; and what a call uses, in hand-overs and processor time. Over tcp, servers
+ * are processes of their own. bench_grpc compares the documented request.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +154,7 @@ int main(int argc, char **argv)
     json_t *out, *streams;
     bool written;
 
-    settings_parse(&settings, "Measures calls.", argc, argv);
+    settings_parse_calls(&settings, "Measures calls.", argc, argv);
     if (settings.serve != NULL)
         serve_echo();
     printf("Health/Check through libtilery against an echo over nng %s: requests of %zu bytes, replies of "
@@ -167,7 +166,7 @@ int main(int argc, char **argv)
     bench_tcp(&settings, out, streams);
     bench_inproc(&settings, out, streams);
     json_object_set_new(out, "streams", streams);
-    written = settings_write(&settings, out);
+    written = duel_write(&settings, out);
     json_decref(out);
     return written ? 0 : 1;
 }

@@ -111,3 +111,11 @@ void duel(const struct target *first, const struct target *second, const char *w
     load_close(&loads[0]);
     load_close(&loads[1]);
 }
+
+bool duel_write(const struct settings *settings, const json_t *out)
+{
+    static const struct chart chart = {
+        .title = "Calls a second", .group = "load", .name = "side", .value = "calls_per_s", .unit = ""};
+
+    return settings_write(settings, out, &chart, "calls");
+}

@@ -2,6 +2,7 @@
 #define TILERY_TESTS_BENCH_DUEL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "load.h"
 #include "settings.h"
@@ -13,5 +14,8 @@
  */
 void duel(const struct target *first, const struct target *second, const char *where,
           const struct settings *settings, json_t *out);
+
+/* Writes what duels have appended, and more, where it is wanted: see settings_write. */
+bool duel_write(const struct settings *settings, const json_t *out);
 
 #endif

@@ -1,21 +1,23 @@
 #include "settings.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "chart.h"
-
 enum { OPT_INPROC = 256, OPT_SERVE };
 
+#define CALLS_ONLY 3
+
+/* Those of calls alone come first. */
 static const struct argp_option options[] = {
-    {"runs", 'r', "N", 0, "Runs of each (default 5; quick: 2)", 0},
     {"ms", 'm', "MS", 0, "How long each of them lasts (default 1000; quick: 200)", 0},
-    {"quick", 'q', NULL, 0, "Run each briefly", 0},
     {"inproc", OPT_INPROC, NULL, 0, "Over inproc, too, where there is such a thing", 0},
-    {"json", 'j', "FILE", 0, "Write the figures as JSON, too", 0},
-    {"chart", 'c', "FILE", 0, "Draw the calls a second as SVG", 0},
     {"serve", OPT_SERVE, "KIND", OPTION_HIDDEN, "", 0},
+    {"runs", 'r', "N", 0, "Runs of each (default 5; quick: 2)", 0},
+    {"quick", 'q', NULL, 0, "Run each briefly", 0},
+    {"json", 'j', "FILE", 0, "Write the figures as JSON, too", 0},
+    {"chart", 'c', "FILE", 0, "Draw them as SVG", 0},
     {0},
 };
 
@@ -62,13 +64,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-void settings_parse(struct settings *settings, const char *doc, int argc, char **argv)
+static void parse_options(struct settings *settings, const struct argp *argp, int argc, char **argv)
 {
-    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
-
     *settings = (struct settings){.runs = 0};
     argp_err_exit_status = 64;
-    argp_parse(&argp, argc, argv, 0, NULL, settings);
+    argp_parse(argp, argc, argv, 0, NULL, settings);
     if (settings->runs == 0)
         settings->runs = settings->quick ? 2 : 5;
     if (settings->ms == 0)
@@ -76,13 +76,25 @@ void settings_parse(struct settings *settings, const char *doc, int argc, char *
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-bool settings_write(const struct settings *settings, const json_t *results)
+void settings_parse(struct settings *settings, const char *doc, int argc, char **argv)
 {
-    static const struct chart chart = {
-        .title = "Calls a second", .group = "load", .name = "side", .value = "calls_per_s", .unit = ""};
+    const struct argp argp = {&options[CALLS_ONLY], parse, NULL, doc, NULL, NULL, NULL};
 
+    parse_options(settings, &argp, argc, argv);
+}
+
+void settings_parse_calls(struct settings *settings, const char *doc, int argc, char **argv)
+{
+    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+
+    parse_options(settings, &argp, argc, argv);
+}
+
+bool settings_write(const struct settings *settings, const json_t *results, const struct chart *chart,
+                    const char *rows)
+{
     if ((settings->json == NULL || json_dump_file(results, settings->json, JSON_INDENT(2)) == 0) &&
-        (settings->chart == NULL || chart_write(settings->chart, &chart, json_object_get(results, "calls"))))
+        (settings->chart == NULL || chart_write(settings->chart, chart, json_object_get(results, rows))))
         return true;
     perror("cannot write");
     return false;

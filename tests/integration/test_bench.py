@@ -41,8 +41,9 @@ class Benchmarks(unittest.TestCase):
         self.check_duel(self.run_bench("bench_grpc"), ["tilery", "gRPC"], 4)
 
     def test_bad_options_are_refused(self):
-        for option in ("--runs=0", "--ms=x", "--clients=1"):
-            done = subprocess.run([TESTS / "bench_rpc", option], capture_output=True, text=True, timeout=60)
+        for name, option in (("bench_rpc", "--runs=0"), ("bench_rpc", "--ms=x"), ("bench_rpc", "--clients=1"),
+                             ("bench_engine", "--runs=1001"), ("bench_engine", "--ms=20")):
+            done = subprocess.run([TESTS / name, option], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 64)
             self.assertIn(option.split("=")[0].strip("-"), done.stderr)
 
