@@ -1,17 +1,16 @@
 /* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP, wait for a signal,
  * drain. */
 #include <argp.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bridge.h"
 #include "daemon/daemon.h"
 #include "wire/address.h"
 #include "wire/environment.h"
+#include "wire/signals.h"
 #include "wire/warn.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8405"
@@ -21,7 +20,6 @@
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
 #define GRACE_MS 30000
-#define WATCHDOG_S 20
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
@@ -113,23 +111,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void leave(int signal)
-{
-    _exit(128 + signal);
-}
-
-/* A second signal ends the process at once, and so does the watchdog, as closing nng's sockets can block for
- * ever. A handler, since the kernel spares process 1 the default action. */
-static void leave_on(const sigset_t *signals)
-{
-    struct sigaction action = {.sa_handler = leave};
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 static int complain(const char *message, enum tilery_status status)
 {
     fprintf(stderr, "tilery-bridge: %s\n", message);
@@ -152,10 +133,10 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
         fprintf(stderr, "tilery-bridge: warning: %s may be reached from other machines, by anybody\n",
                 bridge_url(bridge));
     (void)sigwait(signals, &signal);
-    leave_on(signals);
+    signals_leave_on_next();
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
-    alarm(WATCHDOG_S);
+    signals_start_watchdog();
     tilery_client_close(bridge_options->client);
     bridge_free(bridge);
     return 0;
@@ -225,9 +206,7 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
     if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
         settings.backend.server = NULL;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
+    signals_to_end(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     status = run(&settings, &signals);
     environment_free(with_environment);

@@ -1,22 +1,20 @@
 /* tileryd: parse, block signals, start, say so, wait for a signal, drain, stop. */
 #include <argp.h>
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/daemon.h"
 #include "wire/environment.h"
+#include "wire/signals.h"
 #include "wire/warn.h"
 
 #define DEFAULT_LISTEN "tcp://127.0.0.1:5570"
 #define USAGE_EXIT 64
 #define MAX_LISTEN 16
-#define WATCHDOG_S 20
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tileryd " TILERY_VERSION;
 
@@ -135,23 +133,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void leave(int signal)
-{
-    _exit(128 + signal);
-}
-
-/* A second signal ends the process at once, and so does the watchdog, as closing nng's sockets can block for
- * ever. A handler, since the kernel spares process 1 the default action. */
-static void leave_on(const sigset_t *signals)
-{
-    struct sigaction action = {.sa_handler = leave};
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 static bool is_tcp(const char *url)
 {
     return strncasecmp(url, "tcp", 3) == 0 || strncasecmp(url, "tls+tcp", 7) == 0;
@@ -218,9 +199,7 @@ int main(int argc, char **argv)
     if (settings.daemon.listen_count == 0)
         settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
+    signals_to_end(&signals);
     if (settings.daemon.token_file != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
@@ -231,11 +210,10 @@ int main(int argc, char **argv)
     }
     announce(daemon, &settings.daemon);
     signal = serve(daemon, &settings.daemon, &signals);
-    sigdelset(&signals, SIGHUP); /* it is not to cut short the end */
-    leave_on(&signals);
+    signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     fprintf(stderr, "tileryd: %s: finishing the work in hand\n", strsignal(signal));
     daemon_drain(daemon, settings.grace_ms);
-    alarm(WATCHDOG_S);
+    signals_start_watchdog();
     daemon_stop(daemon);
     environment_free(with_environment);
     return 0;

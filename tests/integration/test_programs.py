@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, Process, RawPeer, ServedTest, program, tilery
+from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, Process, RawPeer, ServedTest, program, stats, tilery
 
 UMASK = os.umask(0)
 os.umask(UMASK)
@@ -258,6 +258,19 @@ class Signals(unittest.TestCase):
         self.assertEqual(self.server.close(), 128 + signal.SIGTERM)
         client.communicate(timeout=60)
         self.assertEqual(client.returncode, 14)
+
+    def test_a_second_signal_ends_a_bridge_at_once(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.server.url)
+        host, port = bridge.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as client:
+            client.sendall(b"GET /api/compute/concurrent?kernel=scalar&region=-0.2,-0.1,0.2,0.2&tile_w=512&tile_h=512"
+                           b"&width=512&height=512&max_iter=65535 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while stats(self.server.url)["threads_computing"] == "0":
+                pass
+            bridge.process.send_signal(signal.SIGINT)
+            self.assertIn("finishing", bridge.process.stderr.readline())
+            self.assertEqual(bridge.close(), 128 + signal.SIGTERM)
+        self.assertEqual(self.server.close(), 0)
 
 
 if __name__ == "__main__":
