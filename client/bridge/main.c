@@ -65,32 +65,39 @@ static void add_name(const struct argp_state *state, const char *option, const c
     names[(*count)++] = name;
 }
 
+/* Where an option's text is kept as it is; NULL for any other key. */
+static const char **text_of(struct settings *settings, int key)
+{
+    switch (key) {
+    case 'l':
+        return &settings->listen;
+    case 'b':
+        return &settings->backend.server;
+    case OPT_TLS_CA:
+        return &settings->backend.tls_ca;
+    case OPT_TLS_CERT:
+        return &settings->backend.tls_cert;
+    case OPT_TLS_KEY:
+        return &settings->backend.tls_key;
+    case OPT_TLS_NAME:
+        return &settings->backend.tls_server_name;
+    case OPT_TOKEN_FILE:
+        return &settings->backend.token_file;
+    default:
+        return NULL;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct settings *settings = state->input;
+    const char **text = text_of(settings, key);
 
+    if (text != NULL) {
+        *text = arg;
+        return 0;
+    }
     switch (key) {
-    case 'l':
-        settings->listen = arg;
-        return 0;
-    case 'b':
-        settings->backend.server = arg;
-        return 0;
-    case OPT_TLS_CA:
-        settings->backend.tls_ca = arg;
-        return 0;
-    case OPT_TLS_CERT:
-        settings->backend.tls_cert = arg;
-        return 0;
-    case OPT_TLS_KEY:
-        settings->backend.tls_key = arg;
-        return 0;
-    case OPT_TLS_NAME:
-        settings->backend.tls_server_name = arg;
-        return 0;
-    case OPT_TOKEN_FILE:
-        settings->backend.token_file = arg;
-        return 0;
     case 'o':
         if (!bridge_origin_is_valid(arg))
             argp_error(state,

@@ -82,11 +82,33 @@ static void add_listen(const struct argp_state *state, struct settings *settings
     settings->listen[settings->daemon.listen_count++] = url;
 }
 
+/* Where an option's text is kept as it is; NULL for any other key. */
+static const char **text_of(struct daemon_options *daemon, int key)
+{
+    switch (key) {
+    case OPT_TLS_CERT:
+        return &daemon->tls.cert;
+    case OPT_TLS_KEY:
+        return &daemon->tls.key;
+    case OPT_TLS_CA:
+        return &daemon->tls.ca;
+    case OPT_TOKEN_FILE:
+        return &daemon->token_file;
+    default:
+        return NULL;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct settings *settings = state->input;
     struct daemon_options *daemon = &settings->daemon;
+    const char **text = text_of(daemon, key);
 
+    if (text != NULL) {
+        *text = arg;
+        return 0;
+    }
     switch (key) {
     case 'l':
         add_listen(state, settings, arg);
@@ -115,18 +137,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_LOG:
         if (!daemon_log_parse(arg, &daemon->log))
             argp_error(state, "--log is \"%s\"; it must be logfmt, json or off", arg);
-        return 0;
-    case OPT_TLS_CERT:
-        daemon->tls.cert = arg;
-        return 0;
-    case OPT_TLS_KEY:
-        daemon->tls.key = arg;
-        return 0;
-    case OPT_TLS_CA:
-        daemon->tls.ca = arg;
-        return 0;
-    case OPT_TOKEN_FILE:
-        daemon->token_file = arg;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
