@@ -1,11 +1,11 @@
 /* tilery: the command line of a Tilery server. */
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "wire/environment.h"
+#include "wire/option.h"
 #include "wire/warn.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
@@ -85,16 +85,6 @@ static void set_field(const struct argp_state *state, struct cli_options *cli, c
         argp_error(state, "%s", error.message);
 }
 
-static void set_timeout(const struct argp_state *state, struct cli_options *cli, const char *text)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || value < 1 || value > 86400000)
-        argp_error(state, "timeout-ms is \"%s\"; it must be a whole number from 1 to 86400000", text);
-    cli->call.timeout_ms = value;
-}
-
 /* The command, and then its argument. */
 static void add_word(const struct argp_state *state, struct cli_options *cli, const char *word)
 {
@@ -155,7 +145,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
     switch (key) {
     case OPT_TIMEOUT:
-        set_timeout(state, cli, arg);
+        cli->call.timeout_ms = option_number(state, "timeout-ms", arg, 1, 86400000);
         return 0;
     case OPT_SUMMARY:
         cli->json.summary = true;

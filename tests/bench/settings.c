@@ -1,9 +1,9 @@
 #include "settings.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "wire/option.h"
 
 enum { OPT_INPROC = 256, OPT_SERVE };
 
@@ -21,28 +21,16 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static unsigned number(const struct argp_state *state, const char *name, const char *text, unsigned max)
-{
-    char *end;
-    unsigned long value;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > max)
-        argp_error(state, "--%s is \"%s\"; it must be a whole number from 1 to %u", name, text, max);
-    return (unsigned)value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct settings *settings = state->input;
 
     switch (key) {
     case 'r':
-        settings->runs = number(state, "runs", arg, 1000);
+        settings->runs = option_number(state, "runs", arg, 1, 1000);
         return 0;
     case 'm':
-        settings->ms = number(state, "ms", arg, 60000);
+        settings->ms = option_number(state, "ms", arg, 1, 60000);
         return 0;
     case 'q':
         settings->quick = true;
