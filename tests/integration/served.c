@@ -72,9 +72,15 @@ static void let_nng_settle(void)
     nng_close(listening);
 }
 
-void served_end(void)
+void served_disconnect(void)
 {
     tilery_client_close(served.client);
+    served.client = NULL;
+}
+
+void served_end(void)
+{
+    served_disconnect();
     daemon_stop(served.daemon);
     let_nng_settle();
     let_nng_settle();

@@ -33,6 +33,9 @@ void served_start(int transport, uint32_t max_threads, uint32_t max_queue);
 void served_halt(void);
 void served_again(void);
 
+/* The client alone: closes it, before what it is connected to. */
+void served_disconnect(void);
+
 /* The checked fixture's teardown. */
 void served_end(void);
 

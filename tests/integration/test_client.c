@@ -95,8 +95,7 @@ START_TEST(many_asynchronous_calls_at_once_end_once_each_with_their_own_result)
         ck_assert_int_eq(ending_wait(&endings[i]), TILERY_OK);
         ck_assert_uint_eq(endings[i].pixels, (i + 1) * 3);
     }
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     for (uint32_t i = 0; i < CALLS_AT_ONCE; i++)
         ck_assert_uint_eq(atomic_load(&endings[i].times), 1);
 }

@@ -140,8 +140,7 @@ START_TEST(a_stream_that_lies_ends_with_what_it_lied_about)
         check_status(status, TILERY_INTERNAL);
         ck_assert_msg(strstr(served.error.message, lie->message) != NULL, "%s", served.error.message);
     }
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST
@@ -169,8 +168,7 @@ START_TEST(a_stream_without_tiles_or_end_is_asked_slowly)
         tilery_stream_run(served.client, &request, &options, count_tile, NULL, &tiles, &served.error),
         TILERY_DEADLINE_EXCEEDED);
     ck_assert_uint_le(fake_requests(fake), (clock_now_ns() - begin_ns) / 20000000 + 3);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST
@@ -194,8 +192,7 @@ START_TEST(a_message_is_made_printable)
     served.client = served_connect(fake_url(fake));
     check_status(served_compute(served.client, &request, 0, NULL), TILERY_INVALID_ARGUMENT);
     ck_assert_str_eq(served.error.message, "?[2Jwidth?? is ??");
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST
@@ -219,8 +216,7 @@ START_TEST(records_of_tasks_that_were_not_asked_for_are_refused)
     check_status(served_compute(served.client, &request, 0, NULL), TILERY_INTERNAL);
     ck_assert_str_eq(served.error.message,
                      _i == 0 ? "task 2 came; 2 from 0 on were asked for" : "3 records came for 2 tasks");
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST
@@ -298,8 +294,7 @@ START_TEST(where_nothing_comes_a_call_ends_when_its_time_is_up)
     check_status(tilery_stream_open(served.client, &request, &options, &stream, &served.error),
                  TILERY_DEADLINE_EXCEEDED);
     ck_assert_uint_lt(clock_now_ns() - begin_ns, UINT64_C(1000000) * (4 * TIMEOUT_MS + LATE_MS));
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     still_end(&still);
 }
 END_TEST
@@ -317,8 +312,7 @@ START_TEST(a_connection_that_is_lost_again_and_again_ends_a_call_in_its_time)
     status = served_compute(served.client, &request, TIMEOUT_MS, NULL);
     ck_assert(status == TILERY_UNAVAILABLE || status == TILERY_DEADLINE_EXCEEDED);
     ck_assert_uint_lt(clock_now_ns() - begin_ns, UINT64_C(1000000) * (TIMEOUT_MS + LATE_MS));
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST

@@ -62,8 +62,7 @@ static enum tilery_status call_once(struct script *script, unsigned max_attempts
     } else {
         status = served_compute(served.client, &small, call->timeout_ms, call->request_id);
     }
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     *requests = fake_requests(fake);
     fake_stop(fake);
     return status;
@@ -191,8 +190,7 @@ START_TEST(a_call_that_pauses_is_cancelled_by_its_id)
     while (!found && atomic_load(&paused.times) == 0);
     ck_assert_int_eq(ending_wait(&paused), TILERY_CANCELLED);
     ck_assert_uint_eq(fake_requests(fake), 1);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST
@@ -212,8 +210,7 @@ START_TEST(a_client_that_is_closed_ends_calls_that_pause)
     ending_of(&paused, served.client, &small, 0, NULL);
     fake_wait(fake, 1);
     check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     ck_assert_uint_eq(atomic_load(&paused.times), 1);
     ck_assert(paused.status == TILERY_CANCELLED || paused.status == TILERY_RESOURCE_EXHAUSTED);
     fake_stop(fake);
@@ -229,8 +226,7 @@ START_TEST(health_is_not_asked_twice)
     served.client = served_connect(fake_url(fake));
     check_status(tilery_info(served.client, NULL, &info, &served.error), TILERY_UNAVAILABLE);
     ck_assert_uint_eq(fake_requests(fake), 1);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(fake);
 }
 END_TEST

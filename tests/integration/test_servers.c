@@ -73,8 +73,7 @@ START_TEST(calls_go_to_the_servers_in_turn)
         check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
     for (size_t i = 0; i < 2; i++)
         ck_assert_uint_eq(fake_checks(fakes[i]) - before[i], CALLS / 2);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     for (size_t i = 0; i < 2; i++)
         fake_stop(fakes[i]);
 }
@@ -162,8 +161,7 @@ START_TEST(where_all_drain_their_word_comes_back)
     check_status(served_compute(served.client, &small, 0, NULL), TILERY_UNAVAILABLE);
     ck_assert_str_eq(served.error.message, draining.message);
     ck_assert_uint_eq(fake_requests(one) + fake_requests(other), 5);
-    tilery_client_close(served.client);
-    served.client = NULL;
+    served_disconnect();
     fake_stop(one);
     fake_stop(other);
 }
