@@ -170,21 +170,29 @@ START_TEST(a_name_that_a_lost_attempt_still_holds_is_waited_for)
 }
 END_TEST
 
-START_TEST(a_call_that_pauses_is_cancelled_by_its_id)
+/* A call that is told to pause for long; returns when the fake has its request. Ends with fake_stop. */
+static struct fake *start_pausing(struct ending *paused, const char *request_id)
 {
     const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
     struct fake_answer later = busy;
-    struct script script;
-    static struct ending paused;
+    static struct script script;
     struct fake *fake;
-    bool found;
 
     later.retry_after_ms = 9000;
     script = refuse(later, ATTEMPTS);
     fake = fake_start(COMPUTE, follow, &script);
     served.client = served_connect(fake_url(fake));
-    ending_of(&paused, served.client, &small, 0, "mine");
+    ending_of(paused, served.client, &small, 0, request_id);
     fake_wait(fake, 1);
+    return fake;
+}
+
+START_TEST(a_call_that_pauses_is_cancelled_by_its_id)
+{
+    static struct ending paused;
+    struct fake *fake = start_pausing(&paused, "mine");
+    bool found;
+
     do /* the fake knows no Cancel, should the call not pause yet */
         (void)!tilery_cancel(served.client, "mine", NULL, &found, NULL);
     while (!found && atomic_load(&paused.times) == 0);
@@ -197,18 +205,9 @@ END_TEST
 
 START_TEST(a_client_that_is_closed_ends_calls_that_pause)
 {
-    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
-    struct fake_answer later = busy;
-    struct script script;
     static struct ending paused;
-    struct fake *fake;
+    struct fake *fake = start_pausing(&paused, NULL);
 
-    later.retry_after_ms = 9000;
-    script = refuse(later, ATTEMPTS);
-    fake = fake_start(COMPUTE, follow, &script);
-    served.client = served_connect(fake_url(fake));
-    ending_of(&paused, served.client, &small, 0, NULL);
-    fake_wait(fake, 1);
     check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
     served_disconnect();
     ck_assert_uint_eq(atomic_load(&paused.times), 1);
