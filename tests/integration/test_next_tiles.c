@@ -195,9 +195,6 @@ START_TEST(a_poll_is_answered_as_soon_as_the_first_tile_is_there)
 }
 END_TEST
 
-static const uint64_t newer_bytes[] = {MIB, 0};
-
-/* Which of the two is the newer one the server decides: in the end it is the one that asks on and on. */
 START_TEST(a_small_batch_is_not_held_back_for_more)
 {
     uint64_t begin_ns;
@@ -212,6 +209,9 @@ START_TEST(a_small_batch_is_not_held_back_for_more)
 }
 END_TEST
 
+static const uint64_t newer_bytes[] = {MIB, 0};
+
+/* Which of the two is the newer one the server decides: in the end it is the one that asks on and on. */
 START_TEST(a_newer_poll_ends_the_one_that_waits_as_aborted)
 {
     enum wire_status status;
