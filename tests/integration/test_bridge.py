@@ -218,12 +218,15 @@ class Post(ServedTest):
 
     def test_what_libmicrohttpd_itself_drops_leaves_nothing_behind(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.server.url)
+        self.addCleanup(bridge.process.kill)
         address = bridge.url.removeprefix("http://").split(":")
         for _ in range(5):
             with socket.create_connection((address[0], int(address[1])), timeout=60) as peer:
                 peer.sendall(b"GET /healthz?" + b"&a" * 3000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)
-        self.assertEqual(bridge.close(), 0)  # and LeakSanitizer finds nothing
+        bridge.wait_asleep()  # libmicrohttpd 0.9.75 crashes when it drops a request while it is stopped
+        # Nothing is in hand, which it would wait for, for 30 s; and LeakSanitizer finds nothing.
+        self.assertEqual(bridge.close(within_s=20), 0)
 
     def test_head_has_no_body_and_the_connection_goes_on(self):
         address = self.bridge.url.removeprefix("http://").split(":")
