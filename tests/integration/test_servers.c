@@ -79,6 +79,21 @@ START_TEST(calls_go_to_the_servers_in_turn)
 }
 END_TEST
 
+/* Returns when so many calls in a row were answered. One that is not tried again may still meet the end of a
+ * connection. */
+static void call_on(tilery_client *client, unsigned calls, bool retried)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+
+    for (unsigned answered = 0; answered < calls;) {
+        enum tilery_status status = served_compute(client, &small, 0, NULL);
+
+        if (retried || status != TILERY_UNAVAILABLE)
+            check_status(status, TILERY_OK);
+        answered = status == TILERY_OK ? answered + 1 : 0;
+    }
+}
+
 /* Calls until the fake has one that it does not answer; then it is gone. */
 static enum tilery_status lose_one(unsigned max_attempts)
 {
@@ -98,8 +113,7 @@ static enum tilery_status lose_one(unsigned max_attempts)
     fake_stop(fake);
     one = ending_wait(&endings[0]);
     other = ending_wait(&endings[1]);
-    for (unsigned i = 0; i < CALLS; i++)
-        check_status(served_compute(client, &small, 0, NULL), TILERY_OK);
+    call_on(client, CALLS, max_attempts != 1);
     tilery_client_close(client);
     return one != TILERY_OK ? one : other;
 }
@@ -179,6 +193,8 @@ START_TEST(what_one_server_is_too_busy_for_another_does_at_once)
     served_start(TCP, 4, 8);
     client = connect_both(fake_url(fake), served.url, 0);
     wait_connected(client, fake);
+    while (served_compute(client, &small, 8000, NULL) != TILERY_OK) /* until it is connected to both */
+        continue;
     for (unsigned i = 0; i < CALLS; i++) /* a single pause of 9 s each would be too long */
         check_status(served_compute(client, &small, 8000, NULL), TILERY_OK);
     ck_assert_uint_ge(fake_requests(fake), CALLS / 3);
