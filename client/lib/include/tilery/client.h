@@ -405,6 +405,20 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *clien
                                                             const struct tilery_call_options *options,
                                                             bool *found, struct tilery_error *error);
 
+/* Told once how an asynchronous cancel ended: found, or error where no server answered, else NULL. As
+ * tilery_compute_fn. */
+typedef void tilery_cancel_fn(void *arg, bool found, const struct tilery_error *error);
+
+/*
+ * The same without waiting. done, which may be NULL, is told once, perhaps before this returns, or never
+ * where this fails. The cancelled call ends on its own, and as it would have where its reply was on the way.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel_async(tilery_client *client,
+                                                                  const char *request_id,
+                                                                  const struct tilery_call_options *options,
+                                                                  tilery_cancel_fn *done, void *arg,
+                                                                  struct tilery_error *error);
+
 #ifdef __cplusplus
 }
 #endif
