@@ -16,6 +16,9 @@
 #define MAX_CONNECTIONS 4096u
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
+#define CANCEL_TIMEOUT_MS 2000
+/* Of a caller's own id, in a call's; the rest is random. */
+#define GIVEN_ID 43
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
                                const char *value)
@@ -43,10 +46,50 @@ static bool is_length(const void *state)
     return ((uintptr_t)state & 1) != 0;
 }
 
+static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
+{
+    struct bridge *bridge = arg;
+
+    (void)found;
+    (void)error;
+    watch_told(bridge->watch);
+}
+
+/* On the watch's thread: see there. */
+static void on_gone(void *arg, const char *call_id)
+{
+    const struct tilery_call_options soon = {.timeout_ms = CANCEL_TIMEOUT_MS};
+    struct bridge *bridge = arg;
+
+    if (tilery_cancel_async(bridge->options.client, call_id, &soon, on_cancelled, bridge, NULL) != TILERY_OK)
+        watch_told(bridge->watch);
+}
+
+/* libmicrohttpd's first and last word on a connection, whose descriptor is open all the while. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **peer,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct bridge *bridge = arg;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+        watch_leave(bridge->watch, *peer);
+    else
+        *peer =
+            watch_enter(bridge->watch,
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+}
+
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* NULL when there is no memory, or was none for the connection's peer. */
 static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connection *connection,
                                      const char *method, size_t url_len)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct peer *peer = peer_of(connection);
+    struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
 
     if (exchange == NULL || (exchange->method = strdup(method)) == NULL) {
         free(exchange);
@@ -54,6 +97,7 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     }
     exchange->bridge = bridge;
     exchange->connection = connection;
+    exchange->peer = peer;
     exchange->url_len = url_len;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
@@ -73,6 +117,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     if (exchange == NULL || is_length(exchange))
         return;
     *state = NULL;
+    peer_answered(bridge->watch, exchange->peer);
     tilery_result_free(exchange->result);
     free(exchange->method);
     free(exchange->body);
@@ -94,19 +139,41 @@ static bool is_id(const char *text)
     return len >= 1 && len <= 64;
 }
 
+/*
+ * The answer's id, and the call's. A caller's own id may be anybody's: one request that is passed on in parts
+ * has the same one in each, and so has one that is sent again. The call's begins with it, for whoever reads
+ * the server's log, and nobody can guess the rest.
+ */
+static void name(struct exchange *exchange)
+{
+    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
+    char random[33];
+
+    tilery_random_id(random);
+    if (is_id(id)) {
+        (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
+        (void)snprintf(exchange->call_id, sizeof exchange->call_id, "%.*s.%.20s", GIVEN_ID, id, random);
+    } else {
+        memcpy(exchange->id, random, sizeof random);
+        memcpy(exchange->call_id, random, sizeof random);
+    }
+}
+
+static enum MHD_Result answer(struct exchange *exchange, const char *path)
+{
+    peer_received(exchange->bridge->watch, exchange->peer);
+    return bridge_route(exchange, path);
+}
+
 /* The headers have been read. */
 static enum MHD_Result begin(struct exchange *exchange)
 {
-    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
     const char *length =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    if (is_id(id))
-        (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
-    else
-        tilery_random_id(exchange->id);
+    name(exchange);
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
-    return exchange->too_long ? bridge_route(exchange, "") : MHD_YES; /* before the body has come */
+    return exchange->too_long ? answer(exchange, "") : MHD_YES; /* before the body has come */
 }
 
 /* A piece of a body. One that is too long is read on for a while, so that its sender sees the answer. */
@@ -146,7 +213,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (exchange->phase == EXCHANGE_CALLED)
         return exchange->answer(exchange);
-    return exchange->phase == EXCHANGE_READING ? bridge_route(exchange, url) : MHD_YES;
+    return exchange->phase == EXCHANGE_READING ? answer(exchange, url) : MHD_YES;
 }
 
 static bool is_port(const char *text)
@@ -188,13 +255,13 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    bridge->http =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-                         MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED,
-                         on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
-                         MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-                         MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    bridge->http = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
+        MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
+        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     return bridge->http != NULL;
 }
 
@@ -227,6 +294,11 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&bridge->idle, &clock);
     pthread_condattr_destroy(&clock);
+    if (watch_create(CONNECTION_TIMEOUT_S * 1000, on_gone, bridge, &bridge->watch) != TILERY_OK) {
+        freeaddrinfo(address);
+        bridge_free(bridge);
+        return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
+    }
     if (!start_http(bridge, address)) {
         freeaddrinfo(address);
         bridge_free(bridge);
@@ -258,6 +330,7 @@ void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
     while (bridge->in_hand != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
         continue;
     pthread_mutex_unlock(&bridge->mutex);
+    watch_stop(bridge->watch);
 }
 
 void bridge_free(struct bridge *bridge)
@@ -266,6 +339,7 @@ void bridge_free(struct bridge *bridge)
         return;
     if (bridge->http != NULL)
         MHD_stop_daemon(bridge->http);
+    watch_free(bridge->watch);
     pthread_cond_destroy(&bridge->idle);
     pthread_mutex_destroy(&bridge->mutex);
     free(bridge);

@@ -34,7 +34,8 @@ bool bridge_origin_is_valid(const char *origin);
 /* "http://127.0.0.1:8405", with the real port. */
 const char *bridge_url(const struct bridge *bridge);
 
-/* Takes no new connection and waits until all requests in hand are answered, at most grace_ms. */
+/* Takes no new connection and waits until all requests in hand are answered, at most grace_ms. From then on
+ * it does not cancel what a client that leaves has asked for: the client may be closed. */
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms);
 
 /* After the client was closed, so that nothing is suspended any more. NULL is fine. */

@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 #include "format.h"
+#include "watch.h"
 
 /* Of a URL with its query, and of a request's body. */
 #define BRIDGE_MAX_URL 8192u
@@ -17,6 +18,7 @@
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
+    struct watch *watch;
     char url[128];
     pthread_mutex_t mutex; /* guards in_hand */
     pthread_cond_t idle;
@@ -27,13 +29,18 @@ struct bridge {
 struct exchange;
 typedef enum MHD_Result bridge_answer_fn(struct exchange *exchange);
 
-/* One request and its answer. Made when the headers are read, freed when the answer is sent or the client is
- * gone. */
+/*
+ * One request and its answer. Made when the headers are read, freed when the answer is sent or the client is
+ * gone, both on the connection's thread. In phase WAITING the connection is suspended and the exchange is the
+ * call's, which gives it back with its end, whatever has become of the client meanwhile.
+ */
 struct exchange {
     struct bridge *bridge;
     struct MHD_Connection *connection;
-    char *method; /* as sent */
-    char id[65];  /* the call's request_id and the answer's X-Request-Id */
+    struct peer *peer; /* the connection's */
+    char *method;      /* as sent */
+    char id[65];       /* the answer's X-Request-Id */
+    char call_id[65]; /* the call's request_id: nobody else's, so that cancelling it ends nobody else's run */
     uint64_t begin_ns;
     size_t url_len;
     char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */

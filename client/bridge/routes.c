@@ -43,9 +43,11 @@ static enum MHD_Result send_failure(struct exchange *exchange)
 
 /* ---- Calls ---- */
 
-/* The call has ended, on a thread of libtilery, or could not even begin. */
+/* The call has ended, on a thread of libtilery, or could not even begin. The exchange may be gone when it
+ * returns. */
 static void called(struct exchange *exchange, const struct tilery_error *error)
 {
+    peer_called(exchange->bridge->watch, exchange->peer);
     if (error != NULL)
         exchange->error = *error;
     exchange->failed = error != NULL;
@@ -83,7 +85,7 @@ static enum MHD_Result answer_compute(struct exchange *exchange)
 
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
 {
-    const struct tilery_call_options named = {.request_id = exchange->id};
+    const struct tilery_call_options named = {.request_id = exchange->call_id};
     struct tilery_error error;
 
     exchange->format = format;
@@ -94,6 +96,7 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange);
     suspend(exchange, answer_compute);
+    peer_calls(exchange->bridge->watch, exchange->peer, exchange->call_id);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
                              &error) != TILERY_OK)
         called(exchange, &error);

@@ -48,6 +48,22 @@ def tilery(server, *arguments):
                           timeout=60, check=False)
 
 
+def stats(server):
+    return dict(line.rsplit(" ", 1) for line in tilery(server, "stats").stdout.splitlines())
+
+
+def wait_stats(server, **wanted):
+    """Returns when the server's statistics have come to these values."""
+    wanted = {name: str(value) for name, value in wanted.items()}
+    while not wanted.items() <= stats(server).items():
+        pass
+
+
+def connect(url):
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=60)
+
+
 def get(url, path, method="GET", headers=None, body=None):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     connection.request(method, path, body, headers or {})

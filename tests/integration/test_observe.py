@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import OPTIONS, PROTO, Process, get, program, tilery
+from programs import OPTIONS, PROTO, Process, get, program, stats, tilery
 from test_schema import descriptor
 
 COMPUTE = "tilery.v1.TileCompute/Compute"
@@ -50,10 +50,6 @@ def in_terminal(*arguments):
             pass  # the terminal's other end is closed
         os.close(reader)
     return said.decode().replace("\r\n", "\n"), process.returncode
-
-
-def stats(url):
-    return dict(line.rsplit(" ", 1) for line in tilery(url, "stats").stdout.splitlines())
 
 
 class Observed(unittest.TestCase):
