@@ -29,21 +29,57 @@ static enum tilery_status fail(struct tilery_error *error, enum tilery_status st
     return status;
 }
 
+/* In a pointer, odd to tell it from one: more than fits is too much anyway. */
+static void *pack(size_t length, size_t parameters, bool nul)
+{
+    length = length < UINT16_MAX ? length : UINT16_MAX;
+    parameters = parameters < INT16_MAX / 2 ? parameters : INT16_MAX / 2;
+    return (void *)(uintptr_t)(length << 16 | parameters << 2 | (size_t)nul << 1 | 1);
+}
+
+static bool is_packed(const void *state)
+{
+    return ((uintptr_t)state & 1) != 0;
+}
+
+static struct target unpack(const void *state)
+{
+    uintptr_t bits = (uintptr_t)state;
+
+    return (struct target){
+        .length = (unsigned)(bits >> 16), .parameters = bits >> 2 & 0x3fff, .nul = (bits >> 1 & 1) != 0};
+}
+
+static size_t count_parameters(const char *query)
+{
+    size_t count = 1;
+
+    while ((query = strchr(query, '&')) != NULL) {
+        query++;
+        count++;
+    }
+    return count;
+}
+
 /*
- * libmicrohttpd calls it for every request line, and hands what it returns on to on_request and on_completed:
- * the URL's length, odd to tell it from an exchange. An exchange would be lost here: a request that breaks
- * off or breaks libmicrohttpd's own rules is dropped without a word to either.
+ * libmicrohttpd calls it for every request line, and hands what it returns on to on_request and on_completed.
+ * An exchange would be lost here: a request that breaks off or breaks libmicrohttpd's own rules is dropped
+ * without a word to either.
+ *
+ * So is one with more parameters than fit the connection's memory. Where they will be refused, the query is
+ * cut off before it is parsed; the URL is libmicrohttpd's own buffer, which it writes to next itself.
  */
 static void *on_url(void *arg, const char *url, struct MHD_Connection *connection)
 {
+    size_t length = strlen(url), path = strcspn(url, "?"), parameters;
+    const char *nul = strstr(url, "%00");
+
     (void)arg;
     (void)connection;
-    return (void *)(2 * (uintptr_t)strlen(url) + 1);
-}
-
-static bool is_length(const void *state)
-{
-    return ((uintptr_t)state & 1) != 0;
+    parameters = path < length ? count_parameters(&url[path + 1]) : 0;
+    if (length > BRIDGE_MAX_URL || parameters > BRIDGE_MAX_PARAMETERS)
+        ((char *)(uintptr_t)url)[path < length ? path + 1 : path] = '\0';
+    return pack(length, parameters, nul != NULL && nul < &url[path]);
 }
 
 static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
@@ -86,7 +122,7 @@ static struct peer *peer_of(struct MHD_Connection *connection)
 
 /* NULL when there is no memory, or was none for the connection's peer. */
 static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connection *connection,
-                                     const char *method, size_t url_len)
+                                     const char *method, struct target target)
 {
     struct peer *peer = peer_of(connection);
     struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
@@ -98,7 +134,7 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     exchange->bridge = bridge;
     exchange->connection = connection;
     exchange->peer = peer;
-    exchange->url_len = url_len;
+    exchange->target = target;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
     bridge->in_hand++;
@@ -114,7 +150,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
     (void)connection;
     (void)how;
-    if (exchange == NULL || is_length(exchange))
+    if (exchange == NULL || is_packed(exchange))
         return;
     *state = NULL;
     peer_answered(bridge->watch, exchange->peer);
@@ -166,14 +202,16 @@ static enum MHD_Result answer(struct exchange *exchange, const char *path)
 }
 
 /* The headers have been read. */
-static enum MHD_Result begin(struct exchange *exchange)
+static enum MHD_Result begin(struct exchange *exchange, const char *version)
 {
     const char *length =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
     name(exchange);
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
-    return exchange->too_long ? answer(exchange, "") : MHD_YES; /* before the body has come */
+    if (bridge_is_clear(exchange, version) && !exchange->too_long)
+        return MHD_YES;
+    return answer(exchange, ""); /* before the body has come */
 }
 
 /* A piece of a body. One that is too long is read on for a while, so that its sender sees the answer. */
@@ -197,13 +235,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct exchange *exchange = *state;
 
-    (void)version;
-    if (is_length(exchange)) {
-        exchange = new_exchange(arg, connection, method, (uintptr_t)*state / 2);
+    if (is_packed(exchange)) {
+        exchange = new_exchange(arg, connection, method, unpack(*state));
         if (exchange == NULL)
             return MHD_NO;
         *state = exchange;
-        return begin(exchange);
+        return begin(exchange, version);
     }
     if (*upload_size != 0) {
         enum MHD_Result taken = take_body(exchange, upload, *upload_size);

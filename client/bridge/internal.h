@@ -11,9 +11,10 @@
 #include "format.h"
 #include "watch.h"
 
-/* Of a URL with its query, and of a request's body. */
+/* Of a URL with its query, of a request's body, in bytes; and of a query. */
 #define BRIDGE_MAX_URL 8192u
 #define BRIDGE_MAX_BODY 65536u
+#define BRIDGE_MAX_PARAMETERS 128u
 
 struct bridge {
     struct bridge_options options;
@@ -24,6 +25,12 @@ struct bridge {
     pthread_cond_t idle;
     unsigned in_hand; /* exchanges */
     atomic_bool draining;
+};
+
+/* What is known of a URL before it is decoded. */
+struct target {
+    unsigned length, parameters;
+    bool nul; /* in the path */
 };
 
 struct exchange;
@@ -42,7 +49,7 @@ struct exchange {
     char id[65];       /* the answer's X-Request-Id */
     char call_id[65]; /* the call's request_id: nobody else's, so that cancelling it ends nobody else's run */
     uint64_t begin_ns;
-    size_t url_len;
+    struct target target;
     char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */
     size_t body_len;
     bool too_long; /* the body, which is dropped */
@@ -56,6 +63,7 @@ struct exchange {
     unsigned seen;         /* parameters, a bit each */
     tilery_result *result; /* with phase CALLED: NULL means error, or a health check */
     bool failed;
+    bool unclear; /* where it ends, perhaps: the connection ends with the answer */
     struct tilery_error error;
 };
 
@@ -63,6 +71,9 @@ struct exchange {
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow);
+
+/* unclear.c: whether the request means the same to everybody; else it has failed. */
+bool bridge_is_clear(struct exchange *exchange, const char *version);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.

@@ -176,8 +176,8 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
         (void)snprintf(message, sizeof message, "the body is longer than %u bytes", BRIDGE_MAX_BODY);
         return bridge_refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, message, NULL);
     }
-    (void)snprintf(message, sizeof message, "the URL has %zu bytes; at most %u are allowed",
-                   exchange->url_len, BRIDGE_MAX_URL);
+    (void)snprintf(message, sizeof message, "the URL has %u bytes; at most %u are allowed",
+                   exchange->target.length, BRIDGE_MAX_URL);
     return bridge_refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
 }
 
@@ -213,8 +213,10 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
     const struct route *route = routes;
 
-    if (exchange->too_long || exchange->url_len > BRIDGE_MAX_URL)
+    if (exchange->too_long || exchange->target.length > BRIDGE_MAX_URL)
         return refuse_length(exchange);
+    if (exchange->failed)
+        return send_failure(exchange);
     if (!bridge_host_allowed(exchange))
         return bridge_refuse(exchange, MHD_HTTP_FORBIDDEN,
                              "the Host header names no host of this service; see --allow-host", NULL);
