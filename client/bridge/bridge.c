@@ -12,8 +12,8 @@
 #include "wire/clock.h"
 
 #define HTTP_THREADS 2u
-#define CONNECTION_TIMEOUT_S 30u
-#define MAX_CONNECTIONS 4096u
+/* Taken beyond max_connections, to be told so. */
+#define SURPLUS_CONNECTIONS 64u
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
 #define CANCEL_TIMEOUT_MS 2000
@@ -27,59 +27,6 @@ static enum tilery_status fail(struct tilery_error *error, enum tilery_status st
     error->retry_after_ms = 0;
     (void)snprintf(error->message, sizeof error->message, text, value);
     return status;
-}
-
-/* In a pointer, odd to tell it from one: more than fits is too much anyway. */
-static void *pack(size_t length, size_t parameters, bool nul)
-{
-    length = length < UINT16_MAX ? length : UINT16_MAX;
-    parameters = parameters < INT16_MAX / 2 ? parameters : INT16_MAX / 2;
-    return (void *)(uintptr_t)(length << 16 | parameters << 2 | (size_t)nul << 1 | 1);
-}
-
-static bool is_packed(const void *state)
-{
-    return ((uintptr_t)state & 1) != 0;
-}
-
-static struct target unpack(const void *state)
-{
-    uintptr_t bits = (uintptr_t)state;
-
-    return (struct target){
-        .length = (unsigned)(bits >> 16), .parameters = bits >> 2 & 0x3fff, .nul = (bits >> 1 & 1) != 0};
-}
-
-static size_t count_parameters(const char *query)
-{
-    size_t count = 1;
-
-    while ((query = strchr(query, '&')) != NULL) {
-        query++;
-        count++;
-    }
-    return count;
-}
-
-/*
- * libmicrohttpd calls it for every request line, and hands what it returns on to on_request and on_completed.
- * An exchange would be lost here: a request that breaks off or breaks libmicrohttpd's own rules is dropped
- * without a word to either.
- *
- * So is one with more parameters than fit the connection's memory. Where they will be refused, the query is
- * cut off before it is parsed; the URL is libmicrohttpd's own buffer, which it writes to next itself.
- */
-static void *on_url(void *arg, const char *url, struct MHD_Connection *connection)
-{
-    size_t length = strlen(url), path = strcspn(url, "?"), parameters;
-    const char *nul = strstr(url, "%00");
-
-    (void)arg;
-    (void)connection;
-    parameters = path < length ? count_parameters(&url[path + 1]) : 0;
-    if (length > BRIDGE_MAX_URL || parameters > BRIDGE_MAX_PARAMETERS)
-        ((char *)(uintptr_t)url)[path < length ? path + 1 : path] = '\0';
-    return pack(length, parameters, nul != NULL && nul < &url[path]);
 }
 
 static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
@@ -150,7 +97,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
     (void)connection;
     (void)how;
-    if (exchange == NULL || is_packed(exchange))
+    if (exchange == NULL || target_is_packed(exchange))
         return;
     *state = NULL;
     peer_answered(bridge->watch, exchange->peer);
@@ -235,8 +182,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct exchange *exchange = *state;
 
-    if (is_packed(exchange)) {
-        exchange = new_exchange(arg, connection, method, unpack(*state));
+    if (target_is_packed(exchange)) {
+        exchange = new_exchange(arg, connection, method, target_unpack(*state));
         if (exchange == NULL)
             return MHD_NO;
         *state = exchange;
@@ -294,11 +241,12 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
         flags |= MHD_USE_IPv6;
     bridge->http = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-        MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
+        MHD_OPTION_URI_LOG_CALLBACK, target_on_url, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
-        MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, bridge->options.connection_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+        bridge->options.max_connections + SURPLUS_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        bridge->options.max_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_END);
     return bridge->http != NULL;
 }
 
@@ -315,6 +263,7 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
 {
     struct bridge *bridge;
     struct addrinfo *address;
+    struct watch_options watched;
     pthread_condattr_t clock;
 
     *out = NULL;
@@ -331,7 +280,11 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&bridge->idle, &clock);
     pthread_condattr_destroy(&clock);
-    if (watch_create(CONNECTION_TIMEOUT_S * 1000, on_gone, bridge, &bridge->watch) != TILERY_OK) {
+    watched = (struct watch_options){.request_timeout_ms = options->connection_timeout_s * UINT64_C(1000),
+                                     .max_peers = options->max_connections,
+                                     .on_gone = on_gone,
+                                     .arg = bridge};
+    if (watch_create(&watched, &bridge->watch) != TILERY_OK) {
         freeaddrinfo(address);
         bridge_free(bridge);
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");

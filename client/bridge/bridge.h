@@ -21,7 +21,9 @@ struct bridge_options {
     bool check_host;                  /* only loopback names and these may stand in Host */
     const char *const *allowed_hosts; /* without a port */
     size_t host_count;
-    unsigned max_per_address; /* connections from one address; 0: no limit */
+    unsigned max_connections;      /* further ones are told to try again, or wait to be taken */
+    unsigned max_per_address;      /* connections from one address, others are closed; 0: no limit */
+    unsigned connection_timeout_s; /* for a whole request to come, and for an answer to be read on */
 };
 
 /* Serves when it returns. Ends with bridge_free. */

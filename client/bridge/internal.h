@@ -63,9 +63,15 @@ struct exchange {
     unsigned seen;         /* parameters, a bit each */
     tilery_result *result; /* with phase CALLED: NULL means error, or a health check */
     bool failed;
-    bool unclear; /* where it ends, perhaps: the connection ends with the answer */
+    bool closes; /* the connection, with the answer */
     struct tilery_error error;
 };
+
+/* target.c: libmicrohttpd's first word on a request, whose result it hands on to on_request and on_completed:
+ * the URL's target, packed, to be told from an exchange. */
+void *target_on_url(void *arg, const char *url, struct MHD_Connection *connection);
+bool target_is_packed(const void *state);
+struct target target_unpack(const void *state);
 
 /* routes.c: answers the request, or suspends it until its call has ended. */
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -18,8 +19,12 @@
 #define INNER_URL "inproc://tilery-bridge"
 #define USAGE_EXIT 64
 #define MAX_NAMES 16
+#define MAX_CONNECTIONS 4096
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
+#define CONNECTION_TIMEOUT_S 30
+/* Descriptors beside those of connections: of the backend, of the log, of libmicrohttpd's threads. */
+#define OTHER_DESCRIPTORS 256
 #define GRACE_MS 30000
 #define WATCHDOG_S 20
 
@@ -31,9 +36,22 @@ struct settings {
     const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
     size_t origin_count, host_count;
     enum daemon_log log; /* of the server inside */
+    unsigned max_connections, max_per_address, connection_timeout_s;
+    bool per_address_given;
 };
 
-enum { OPT_HOST = 256, OPT_LOG, OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_TLS_NAME, OPT_TOKEN_FILE };
+enum {
+    OPT_HOST = 256,
+    OPT_MAX_CONNECTIONS,
+    OPT_MAX_PER_ADDRESS,
+    OPT_TIMEOUT,
+    OPT_LOG,
+    OPT_TLS_CA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_NAME,
+    OPT_TOKEN_FILE
+};
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
@@ -44,6 +62,14 @@ static const struct argp_option options[] = {
      "A name that the Host header may hold, besides loopback ones; repeatable (default: on a loopback "
      "address "
      "none, elsewhere any)",
+     0},
+    {"max-connections", OPT_MAX_CONNECTIONS, "N", 0,
+     "HTTP connections at once; further ones are answered 429 (default 4096)", 0},
+    {"max-per-address", OPT_MAX_PER_ADDRESS, "N", 0,
+     "Of one client's address, 0 for no limit (default: 256, and none on a loopback address)", 0},
+    {"connection-timeout-s", OPT_TIMEOUT, "S", 0,
+     "Close a connection on which no whole request comes for so long, or nobody reads the answer (default "
+     "30)",
      0},
     {"log", OPT_LOG, "FORMAT", 0,
      "Of the server inside, a line on stderr for every call: off (default), logfmt or json", 0},
@@ -104,6 +130,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_HOST:
         add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
         return 0;
+    case OPT_MAX_CONNECTIONS:
+        settings->max_connections = environment_number(state, "max-connections", arg, 1, 65536);
+        return 0;
+    case OPT_MAX_PER_ADDRESS:
+        settings->max_per_address = environment_number(state, "max-per-address", arg, 0, 65536);
+        settings->per_address_given = true;
+        return 0;
+    case OPT_TIMEOUT:
+        settings->connection_timeout_s = environment_number(state, "connection-timeout-s", arg, 1, 3600);
+        return 0;
     case OPT_LOG:
         if (!daemon_log_parse(arg, &settings->log))
             argp_error(state, "--log is \"%s\"; it must be off, logfmt or json", arg);
@@ -161,6 +197,23 @@ static int serve(const struct bridge_options *bridge_options, const sigset_t *si
     return 0;
 }
 
+/* As many descriptors as connections may come; where the system allows fewer, they wait to be taken. */
+static void allow_descriptors(unsigned connections)
+{
+    rlim_t wanted = connections + OTHER_DESCRIPTORS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        fprintf(stderr,
+                "tilery-bridge: warning: the system allows %llu descriptors, which is less than "
+                "--max-connections %u wants\n",
+                (unsigned long long)limit.rlim_cur, connections);
+}
+
 /* Warnings first: what fails afterwards may be because of what they say. */
 static enum tilery_status open_client(const struct tilery_client_options *client, tilery_client **out,
                                       struct tilery_error *error)
@@ -181,7 +234,9 @@ static int run(const struct settings *settings, const sigset_t *signals)
                                     .check_host = local || settings->host_count != 0,
                                     .allowed_hosts = settings->hosts,
                                     .host_count = settings->host_count,
-                                    .max_per_address = local ? 0 : MAX_PER_ADDRESS};
+                                    .max_connections = settings->max_connections,
+                                    .max_per_address = local ? 0 : MAX_PER_ADDRESS,
+                                    .connection_timeout_s = settings->connection_timeout_s};
     struct tilery_client_options client = settings->backend;
     struct daemon_options inner = DAEMON_DEFAULTS;
     const char *inner_url = INNER_URL;
@@ -190,6 +245,9 @@ static int run(const struct settings *settings, const sigset_t *signals)
     struct tilery_error error;
     int status;
 
+    if (settings->per_address_given)
+        bridge.max_per_address = settings->max_per_address;
+    allow_descriptors(settings->max_connections);
     if (client.server == NULL) {
         inner.listen = &inner_url;
         inner.listen_count = 1;
@@ -214,7 +272,11 @@ static const char doc[] = "The documented HTTP API of Tilery.\v"
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
-    struct settings settings = {.listen = DEFAULT_LISTEN, .backend.server = getenv("TILERY_BACKEND")};
+    struct settings settings = {.listen = DEFAULT_LISTEN,
+                                .backend.server = getenv("TILERY_BACKEND"),
+                                .backend.no_pauses = true, /* whoever asks decides whether to wait */
+                                .max_connections = MAX_CONNECTIONS,
+                                .connection_timeout_s = CONNECTION_TIMEOUT_S};
     char **with_environment = environment_argv("TILERY_BRIDGE", options, lists, &argc, argv);
     sigset_t signals;
     int status;

@@ -50,7 +50,7 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
     add_timing(exchange, response);
     add_header(response, "X-Request-Id", exchange->id);
     add_header(response, "X-Content-Type-Options", "nosniff");
-    if (exchange->unclear)
+    if (exchange->closes)
         add_header(response, "Connection", "close");
     queued = MHD_queue_response(exchange->connection, http, response);
     MHD_destroy_response(response);

@@ -6,7 +6,10 @@
 
 #define HEALTH_TIMEOUT_MS 2000
 
-enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
+/* GET: HEAD too. OPEN: for whoever watches the service, so also when all connections are taken. */
+enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4 };
+
+#define RETRY_AFTER_MS 1000
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
@@ -20,9 +23,9 @@ static const struct route {
     {"/api/compute/concurrent", METHOD_GET | METHOD_POST, concurrent},
     {"/api/compute/sequential", METHOD_GET | METHOD_POST, sequential},
     {"/api/compute/trace.json", METHOD_GET | METHOD_POST, trace},
-    {"/api/compute/health", METHOD_GET, health},
-    {"/healthz", METHOD_GET, alive},
-    {"/readyz", METHOD_GET, ready},
+    {"/api/compute/health", METHOD_GET | OPEN, health},
+    {"/healthz", METHOD_GET | OPEN, alive},
+    {"/readyz", METHOD_GET | OPEN, ready},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
@@ -181,6 +184,17 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
     return bridge_refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
 }
 
+/* All connections are taken: this one is there to say so. */
+static enum MHD_Result refuse_surplus(struct exchange *exchange)
+{
+    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED, .retry_after_ms = RETRY_AFTER_MS};
+
+    exchange->closes = true;
+    (void)snprintf(error.message, sizeof error.message, "all %u connections are taken; try again",
+                   exchange->bridge->options.max_connections);
+    return bridge_send_error(exchange, MHD_HTTP_TOO_MANY_REQUESTS, &error, NULL);
+}
+
 static enum MHD_Result refuse_path(struct exchange *exchange)
 {
     char message[256] = "no such route; there are";
@@ -222,6 +236,9 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
                              "the Host header names no host of this service; see --allow-host", NULL);
     while (route < routes + ROUTES && strcmp(path, route->path) != 0)
         route++;
+    if ((route == routes + ROUTES || (route->methods & OPEN) == 0) &&
+        peer_is_surplus(exchange->bridge->watch, exchange->peer))
+        return refuse_surplus(exchange);
     if (route == routes + ROUTES)
         return refuse_path(exchange);
     if (strcmp(exchange->method, "OPTIONS") == 0)

@@ -77,7 +77,7 @@ static const char *judge(const struct exchange *exchange, const struct findings 
 
 static bool refuse(struct exchange *exchange, const char *message)
 {
-    exchange->failed = exchange->unclear = true;
+    exchange->failed = exchange->closes = true;
     exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
     (void)snprintf(exchange->error.message, sizeof exchange->error.message, "%s", message);
     return false;

@@ -1,231 +1,15 @@
-#include "watch.h"
-
-#include <pthread.h>
+/* The watch's thread, and its life. */
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "peers.h"
 #include "wire/clock.h"
-#include "wire/limits.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 #define EVENTS 64
-#define FIRST_PAUSE_MS 10u
-#define LAST_PAUSE_MS 1000u
-
-enum peer_state {
-    PEER_SENDING, /* a request, or nothing: its time runs */
-    PEER_WAITING, /* for the answer, or reading it */
-    PEER_CALLING, /* a run is computed for it */
-    PEER_GONE     /* the same, and it has left */
-};
-
-struct peer {
-    struct peer *prev, *next; /* among those of the same state, where that has a list */
-    enum peer_state state;
-    int fd;
-    uint32_t serial;
-    bool left;
-    uint64_t due_ns;                       /* SENDING: when it is cut off; GONE: when to tell again */
-    unsigned pause_ms;                     /* GONE */
-    char call_id[WIRE_MAX_REQUEST_ID + 1]; /* CALLING and GONE */
-};
-
-struct peer_list {
-    struct peer *first, *last;
-};
-
-struct watch {
-    uint64_t timeout_ns;
-    watch_gone_fn *on_gone;
-    void *arg;
-    int epoll, wake;
-    pthread_t thread;
-    pthread_mutex_t mutex; /* guards all below, and the peers */
-    struct peer **by_fd;
-    size_t fds;
-    uint32_t serial;
-    struct peer_list sending; /* by due_ns: each has the same time, from when it entered */
-    struct peer_list gone;
-    unsigned tells;           /* under way */
-    uint64_t sleeps_until_ns; /* the thread; UINT64_MAX: until an event */
-    bool stopped;
-};
-
-/* ---- With the mutex held ---- */
-
-static struct peer_list *list_of(struct watch *watch, enum peer_state state)
-{
-    if (state == PEER_SENDING)
-        return &watch->sending;
-    return state == PEER_GONE ? &watch->gone : NULL;
-}
-
-static void take_out(struct watch *watch, struct peer *peer)
-{
-    struct peer_list *list = list_of(watch, peer->state);
-
-    if (list == NULL)
-        return;
-    *(peer->prev != NULL ? &peer->prev->next : &list->first) = peer->next;
-    *(peer->next != NULL ? &peer->next->prev : &list->last) = peer->prev;
-}
-
-static void put_in(struct watch *watch, struct peer *peer, enum peer_state state)
-{
-    struct peer_list *list = list_of(watch, state);
-
-    peer->state = state;
-    if (list == NULL)
-        return;
-    peer->next = NULL;
-    peer->prev = list->last;
-    *(list->last != NULL ? &list->last->next : &list->first) = peer;
-    list->last = peer;
-}
-
-static void move_to(struct watch *watch, struct peer *peer, enum peer_state state)
-{
-    take_out(watch, peer);
-    put_in(watch, peer, state);
-}
-
-static void wake(struct watch *watch)
-{
-    const uint64_t one = 1;
-
-    (void)!write(watch->wake, &one, sizeof one);
-}
-
-/* The thread is woken only where it would sleep too long. */
-static void be_awake_at(struct watch *watch, uint64_t due_ns)
-{
-    if (due_ns >= watch->sleeps_until_ns)
-        return;
-    watch->sleeps_until_ns = due_ns;
-    wake(watch);
-}
-
-static void begin_sending(struct watch *watch, struct peer *peer)
-{
-    peer->due_ns = wire_now_ns() + watch->timeout_ns;
-    be_awake_at(watch, peer->due_ns);
-}
-
-/* At once the first time. */
-static void be_gone(struct watch *watch, struct peer *peer)
-{
-    peer->due_ns = 0;
-    peer->pause_ms = FIRST_PAUSE_MS;
-    move_to(watch, peer, PEER_GONE);
-}
-
-static bool make_room(struct watch *watch, int fd)
-{
-    size_t fds = watch->fds != 0 ? watch->fds : 64;
-    struct peer **by_fd;
-
-    while (fds <= (size_t)fd)
-        fds *= 2;
-    if (fds == watch->fds)
-        return true;
-    by_fd = realloc(watch->by_fd, fds * sizeof *by_fd);
-    if (by_fd == NULL)
-        return false;
-    memset(&by_fd[watch->fds], 0, (fds - watch->fds) * sizeof *by_fd);
-    watch->by_fd = by_fd;
-    watch->fds = fds;
-    return true;
-}
-
-/* ---- Connections ---- */
-
-static union epoll_data data_of(int fd, uint32_t serial)
-{
-    return (union epoll_data){.u64 = (uint64_t)serial << 32 | (uint32_t)fd};
-}
-
-/* Edge-triggered: each end of a connection is told of once, whatever it is at, and its data never. */
-static bool add(struct watch *watch, struct peer *peer)
-{
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = data_of(peer->fd, peer->serial)};
-
-    if (!make_room(watch, peer->fd) || epoll_ctl(watch->epoll, EPOLL_CTL_ADD, peer->fd, &event) != 0)
-        return false;
-    watch->by_fd[peer->fd] = peer;
-    put_in(watch, peer, PEER_SENDING);
-    begin_sending(watch, peer);
-    return true;
-}
-
-struct peer *watch_enter(struct watch *watch, int fd)
-{
-    struct peer *peer = calloc(1, sizeof *peer);
-    bool added;
-
-    if (peer == NULL)
-        return NULL;
-    peer->fd = fd;
-    pthread_mutex_lock(&watch->mutex);
-    peer->serial = watch->serial++;
-    added = add(watch, peer);
-    pthread_mutex_unlock(&watch->mutex);
-    if (added)
-        return peer;
-    free(peer);
-    return NULL;
-}
-
-void watch_leave(struct watch *watch, struct peer *peer)
-{
-    if (peer == NULL)
-        return;
-    pthread_mutex_lock(&watch->mutex);
-    take_out(watch, peer);
-    watch->by_fd[peer->fd] = NULL;
-    (void)epoll_ctl(watch->epoll, EPOLL_CTL_DEL, peer->fd, NULL);
-    pthread_mutex_unlock(&watch->mutex);
-    free(peer);
-}
-
-void peer_received(struct watch *watch, struct peer *peer)
-{
-    pthread_mutex_lock(&watch->mutex);
-    move_to(watch, peer, PEER_WAITING);
-    pthread_mutex_unlock(&watch->mutex);
-}
-
-void peer_answered(struct watch *watch, struct peer *peer)
-{
-    pthread_mutex_lock(&watch->mutex);
-    move_to(watch, peer, PEER_SENDING);
-    begin_sending(watch, peer);
-    pthread_mutex_unlock(&watch->mutex);
-}
-
-void peer_calls(struct watch *watch, struct peer *peer, const char *call_id)
-{
-    pthread_mutex_lock(&watch->mutex);
-    (void)snprintf(peer->call_id, sizeof peer->call_id, "%s", call_id);
-    if (peer->left) {
-        be_gone(watch, peer);
-        be_awake_at(watch, peer->due_ns);
-    } else {
-        move_to(watch, peer, PEER_CALLING);
-    }
-    pthread_mutex_unlock(&watch->mutex);
-}
-
-void peer_called(struct watch *watch, struct peer *peer)
-{
-    peer_received(watch, peer);
-}
 
 /* ---- The thread ---- */
 
@@ -242,7 +26,7 @@ static void take_events(struct watch *watch, const struct epoll_event *events, i
         } else if (peer != NULL && peer->serial == events[i].data.u64 >> 32) {
             peer->left = true;
             if (peer->state == PEER_CALLING)
-                be_gone(watch, peer);
+                watch_be_gone(watch, peer);
         }
     }
 }
@@ -254,7 +38,7 @@ static void cut_off(struct watch *watch, uint64_t now)
 
     while ((peer = watch->sending.first) != NULL && peer->due_ns <= now) {
         (void)shutdown(peer->fd, SHUT_RDWR);
-        move_to(watch, peer, PEER_WAITING);
+        watch_move(watch, peer, PEER_WAITING);
     }
 }
 
@@ -281,7 +65,7 @@ static void tell_gone(struct watch *watch, uint64_t now)
         watch->tells++;
         memcpy(call_id, peer->call_id, sizeof call_id);
         pthread_mutex_unlock(&watch->mutex);
-        watch->on_gone(watch->arg, call_id);
+        watch->options.on_gone(watch->options.arg, call_id);
         pthread_mutex_lock(&watch->mutex);
     }
 }
@@ -355,22 +139,19 @@ static bool start(struct watch *watch)
     watch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->epoll < 0 || watch->wake < 0)
         return false;
-    event.data = data_of(watch->wake, 0);
+    event.data = watch_data(watch->wake, 0);
     return epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watch->wake, &event) == 0 &&
            pthread_create(&watch->thread, NULL, watch_main, watch) == 0;
 }
 
-enum tilery_status watch_create(uint64_t request_timeout_ms, watch_gone_fn *on_gone, void *arg,
-                                struct watch **out)
+enum tilery_status watch_create(const struct watch_options *options, struct watch **out)
 {
     struct watch *watch = calloc(1, sizeof *watch);
 
     *out = NULL;
     if (watch == NULL)
         return TILERY_RESOURCE_EXHAUSTED;
-    watch->timeout_ns = request_timeout_ms * NS_PER_MS;
-    watch->on_gone = on_gone;
-    watch->arg = arg;
+    watch->options = *options;
     pthread_mutex_init(&watch->mutex, NULL);
     if (!start(watch)) {
         close_all(watch);
@@ -380,15 +161,6 @@ enum tilery_status watch_create(uint64_t request_timeout_ms, watch_gone_fn *on_g
     return TILERY_OK;
 }
 
-void watch_told(struct watch *watch)
-{
-    pthread_mutex_lock(&watch->mutex);
-    watch->tells--;
-    if (watch->gone.first != NULL)
-        be_awake_at(watch, 0);
-    pthread_mutex_unlock(&watch->mutex);
-}
-
 void watch_stop(struct watch *watch)
 {
     bool stopped;
@@ -396,7 +168,7 @@ void watch_stop(struct watch *watch)
     pthread_mutex_lock(&watch->mutex);
     stopped = watch->stopped;
     watch->stopped = true;
-    wake(watch);
+    watch_wake(watch);
     pthread_mutex_unlock(&watch->mutex);
     if (!stopped)
         pthread_join(watch->thread, NULL);

@@ -1,6 +1,7 @@
 #ifndef TILERY_BRIDGE_WATCH_H
 #define TILERY_BRIDGE_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tilery/client.h"
@@ -31,9 +32,15 @@ struct peer;
 #define WATCH_TELLS 4
 typedef void watch_gone_fn(void *arg, const char *call_id);
 
+struct watch_options {
+    uint64_t request_timeout_ms; /* for a whole request to come, idle time before it included */
+    unsigned max_peers;          /* those beyond are surplus */
+    watch_gone_fn *on_gone;
+    void *arg;
+};
+
 /* RESOURCE_EXHAUSTED: no memory, thread or descriptor. Ends with watch_free. */
-TILERY_MUST_USE enum tilery_status watch_create(uint64_t request_timeout_ms, watch_gone_fn *on_gone,
-                                                void *arg, struct watch **out);
+TILERY_MUST_USE enum tilery_status watch_create(const struct watch_options *options, struct watch **out);
 
 /* What on_gone was told of has been done, whatever came of it. On any thread. */
 void watch_told(struct watch *watch);
@@ -50,6 +57,9 @@ struct peer *watch_enter(struct watch *watch, int fd);
 
 /* Before the descriptor is closed. NULL is fine. */
 void watch_leave(struct watch *watch, struct peer *peer);
+
+/* Whether it came when there were max_peers already, and there still are more than that. */
+bool peer_is_surplus(struct watch *watch, const struct peer *peer);
 
 /* The whole request is there: its time stands still. Then its answer is sent, or is given up: the next one's
  * time begins. A connection whose time is up is shut down from below, for libmicrohttpd to close. */

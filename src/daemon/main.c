@@ -1,6 +1,5 @@
 /* tileryd: parse, block signals, start, say so, wait for a signal, drain, stop. */
 #include <argp.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -64,19 +63,6 @@ static const struct argp_option options[] = {
 
 static const char *const lists[] = {"listen", NULL};
 
-static uint32_t number(const struct argp_state *state, const char *name, const char *text, uint32_t min,
-                       uint32_t max)
-{
-    char *end;
-    unsigned long value;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
-        argp_error(state, "--%s is \"%s\"; it must be a whole number from %u to %u", name, text, min, max);
-    return (uint32_t)value;
-}
-
 static void add_listen(const struct argp_state *state, struct settings *settings, const char *url)
 {
     if (settings->daemon.listen_count == MAX_LISTEN)
@@ -94,25 +80,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         add_listen(state, settings, arg);
         return 0;
     case OPT_MAX_THREADS:
-        daemon->max_threads = number(state, "max-threads", arg, 1, 1024);
+        daemon->max_threads = environment_number(state, "max-threads", arg, 1, 1024);
         return 0;
     case OPT_MAX_QUEUE:
-        daemon->max_queue = number(state, "max-queue", arg, 0, 1024);
+        daemon->max_queue = environment_number(state, "max-queue", arg, 0, 1024);
         return 0;
     case OPT_MAX_CONNECTIONS:
-        daemon->max_connections = number(state, "max-connections", arg, 1, 65536);
+        daemon->max_connections = environment_number(state, "max-connections", arg, 1, 65536);
         return 0;
     case OPT_MAX_TIMEOUT:
-        daemon->max_timeout_ms = number(state, "max-timeout-ms", arg, 1, 86400000);
+        daemon->max_timeout_ms = environment_number(state, "max-timeout-ms", arg, 1, 86400000);
         return 0;
     case OPT_SEND_TIMEOUT:
-        daemon->send_timeout_ms = number(state, "send-timeout-ms", arg, 1, 600000);
+        daemon->send_timeout_ms = environment_number(state, "send-timeout-ms", arg, 1, 600000);
         return 0;
     case OPT_REPLY_BUDGET:
-        daemon->reply_budget_bytes = (uint64_t)number(state, "reply-budget-mib", arg, 1, 1048576) << 20;
+        daemon->reply_budget_bytes = (uint64_t)environment_number(state, "reply-budget-mib", arg, 1, 1048576)
+                                     << 20;
         return 0;
     case OPT_GRACE:
-        settings->grace_ms = number(state, "grace-ms", arg, 0, 3600000);
+        settings->grace_ms = environment_number(state, "grace-ms", arg, 0, 3600000);
         return 0;
     case OPT_LOG:
         if (!daemon_log_parse(arg, &daemon->log))

@@ -59,9 +59,15 @@ def wait_stats(server, **wanted):
         pass
 
 
-def connect(url):
-    host, port = url.removeprefix("http://").rsplit(":", 1)
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=60)
+def connect(url, buffer=0):
+    """A socket that is connected; it receives no more than about so many bytes ahead of its reader."""
+    host, port = url.removeprefix("http://").split(":")
+    peer = socket.socket()
+    peer.settimeout(60)
+    if buffer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    peer.connect((host, int(port)))
+    return peer
 
 
 def get(url, path, method="GET", headers=None, body=None):

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""The bridge's connections, over raw sockets: clients that leave, and requests that are not clear."""
+"""The bridge's connections, over raw sockets: clients that leave, requests that are not clear, and what is
+bounded."""
+import contextlib
 import json
+import os
+import resource
 import select
 import socket
 import struct
 import subprocess
 import unittest
 
-from programs import QUERY, ServedTest, connect, get, program, stats, tilery, wait_stats
+from programs import QUERY, Process, ServedTest, connect, get, program, stats, tilery, wait_stats
 
 # Within the main cardioid: minutes of work for a thread.
 ENDLESS = "width=1024&height=1024&max_iter=65535&region=-0.1,-0.1,0.2,0.2&kernel=scalar&time_limit_ms=600000"
@@ -160,6 +164,127 @@ class Unclear(ServedTest):
             for form in (body, iter([body]), iter([body[:1], body[1:65530], body[65530:]])):
                 response, reply = get(self.bridge.url, "/api/compute/concurrent", "POST", body=form)
                 self.assertEqual((response.status, json.loads(reply)["success"]), (status, status == 200))
+
+
+class Limits(unittest.TestCase):
+    def start(self, *arguments, server=()):
+        """A bridge whose connections have a second."""
+        if server:
+            self.server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", *server)
+            self.addCleanup(lambda: self.assertEqual(self.server.close(), 0))
+            arguments += ("--backend", self.server.url)
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--connection-timeout-s", "1", *arguments)
+        self.addCleanup(lambda: self.assertEqual(bridge.close(), 0, bridge.said))
+        return bridge
+
+    def check_cut_off(self, peer, piece=b""):
+        """It sends on and on, and is cut off all the same."""
+        with peer, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while not select.select([peer], [], [], 0.02)[0]:
+                peer.sendall(piece)
+            self.assertEqual(peer.recv(65536), b"")
+
+    def test_a_request_that_does_not_come_to_its_end_is_cut_off(self):
+        url = self.start().url
+        for begin, piece in ((b"", b""), (b"GET", b""), (b"GET /healthz HTTP/1.1\r\nX: ", b"x"), (b"", b"\r\n"),
+                             (b"GET /", b"x"), (b"GET / HTTP/1.1\r\n", b"X: y\r\n"),
+                             ((POST + HOST + "Content-Length: 60000\r\n\r\n").encode(), b"x"),
+                             ((POST + HOST + CHUNKED + "\r\n").encode(), b"1\r\nx\r\n")):
+            peer = connect(url)
+            peer.sendall(begin)
+            self.check_cut_off(peer, piece)
+        peer = connect(url)
+        for path in ("/healthz", "/api/compute/concurrent?width=8&height=8"):
+            peer.sendall(request(path))
+            self.assertEqual(peer.recv(65536).split()[1], b"200")
+        self.check_cut_off(peer, b"\r\n")
+
+    def test_one_that_is_computed_has_its_time(self):
+        url = self.start().url
+        response, _ = get(url, f"/api/compute/sequential?tile_w=8&tile_h=8&{ENDLESS.replace('600000', '1500')}")
+        self.assertEqual(response.status, 200)
+
+    def test_an_answer_that_nobody_reads_is_dropped(self):
+        bridge = self.start()
+        descriptors = f"/proc/{bridge.process.pid}/fd"
+        get(bridge.url, "/healthz")
+        before = len(os.listdir(descriptors))
+        for extra in ("", "&pretty=1"):
+            peers = [connect(bridge.url, 4096) for _ in range(4)]
+            for peer in peers:
+                peer.sendall(request("/api/compute/concurrent?width=1024&height=1024&tile_w=4&tile_h=4&max_iter=1" +
+                                     extra))
+            for peer in peers:
+                self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+            while len(os.listdir(descriptors)) > before:
+                pass
+            for peer in peers:
+                peer.close()
+
+    def test_two_thousand_that_are_idle_hold_up_nobody(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        url = self.start("--connection-timeout-s", "600").url
+        peers = [connect(url) for _ in range(2000)]
+        for i, peer in enumerate(peers):
+            peer.sendall((b"", b"GET /healthz HTTP/1.1\r\n", request("/healthz"))[i % 3])
+        for _ in range(20):
+            self.assertEqual(get(url, "/api/compute/concurrent?" + QUERY)[0].status, 200)
+        for peer in peers[2::3]:
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        for peer in peers[1::3]:
+            peer.sendall(b"Host: localhost\r\n\r\n")
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        for peer in peers:
+            peer.close()
+
+    def test_surplus_connections_are_told_to_try_again_and_those_who_watch_are_answered(self):
+        url = self.start("--max-connections", "3", "--connection-timeout-s", "600").url
+        peers = [connect(url) for _ in range(3)]
+        for peer in peers:
+            peer.sendall(request("/healthz"))
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        for path in ("/api/compute/concurrent?width=8&height=8", "/nothing"):
+            response, body = get(url, path)
+            self.assertEqual((response.status, response.headers["Retry-After"], response.headers["Connection"]),
+                             (429, "1", "close"))
+            self.assertEqual(json.loads(body), {"success": False, "error": "all 3 connections are taken; try again"})
+        for path in ("/healthz", "/readyz", "/api/compute/health"):
+            self.assertEqual(get(url, path)[0].status, 200)
+        peers.pop().close()
+        while get(url, "/api/compute/concurrent?width=8&height=8")[0].status != 200:
+            pass
+        for peer in peers:
+            peer.close()
+
+    def test_one_address_has_so_many_connections_and_no_more(self):
+        url = self.start("--max-per-address", "3", "--connection-timeout-s", "600").url
+        peers = [connect(url) for _ in range(3)]
+        for peer in peers:
+            peer.sendall(request("/healthz"))
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        self.check_cut_off(connect(url))
+        for peer in peers:
+            peer.close()
+
+    def test_a_busy_server_is_asked_once(self):
+        bridge = self.start(server=("--max-threads", "1", "--max-queue", "0"))
+        with connect(bridge.url) as peer:
+            peer.sendall(request("/api/compute/sequential?" + ENDLESS))
+            wait_stats(self.server.url, threads_computing=1)
+            response, body = get(bridge.url, "/api/compute/concurrent")
+        self.assertEqual((response.status, response.headers["Retry-After"], json.loads(body)["success"]),
+                         (429, "1", False))
+        wait_stats(self.server.url, threads_computing=0)
+        self.assertEqual(stats(self.server.url)["tilery.v1.TileCompute/Compute.calls.RESOURCE_EXHAUSTED"], "1")
+
+    def test_limits_out_of_range_are_named(self):
+        for option, value, limits in (("max-connections", "0", "1 to 65536"), ("max-connections", "65537", "1 to 65536"),
+                                      ("connection-timeout-s", "0", "1 to 3600"), ("max-per-address", "-1", "0 to 65536"),
+                                      ("connection-timeout-s", "1.5", "1 to 3600")):
+            result = subprocess.run([program("tilery-bridge"), f"--{option}={value}"], capture_output=True, text=True,
+                                    timeout=60, check=False)
+            self.assertEqual(result.returncode, 64)
+            self.assertIn(f'--{option} is "{value}"; it must be a whole number from {limits}', result.stderr)
 
 
 if __name__ == "__main__":

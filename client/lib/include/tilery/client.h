@@ -72,6 +72,7 @@ struct tilery_client_options {
     /* What a server may want to be shown: 16 to 4,096 printable characters; or the file whose first line they
      * are, which is read when the client is opened. */
     const char *token, *token_file;
+    bool no_pauses; /* try again at once, at another server, or not at all */
 };
 
 /*
@@ -85,9 +86,9 @@ struct tilery_client_options {
  * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
  * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
  * on, or the server's retry_after_ms where that is longer; as long as max_attempts and the call's timeout
- * allow. Each attempt has a request_id of its own, or the caller's. The server may still know that one from
- * an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too. tilery_cancel ends the
- * attempts.
+ * allow, and no_pauses does. Each attempt has a request_id of its own, or the caller's. The server may still
+ * know that one from an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too.
+ * tilery_cancel ends the attempts.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,
