@@ -1,7 +1,6 @@
 #include "bridge.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,6 @@
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
 #define CANCEL_TIMEOUT_MS 2000
-/* Of a caller's own id, in a call's; the rest is random. */
-#define GIVEN_ID 43
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
                                const char *value)
@@ -96,10 +93,11 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     struct exchange *exchange = *state;
 
     (void)connection;
-    (void)how;
     if (exchange == NULL || target_is_packed(exchange))
         return;
     *state = NULL;
+    if (bridge->options.on_answered != NULL)
+        bridge_tell_answered(exchange, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     peer_answered(bridge->watch, exchange->peer);
     tilery_result_free(exchange->result);
     free(exchange->method);
@@ -109,37 +107,6 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     if (--bridge->in_hand == 0)
         pthread_cond_broadcast(&bridge->idle);
     pthread_mutex_unlock(&bridge->mutex);
-}
-
-/* The client's own name for the request, where it is one that a server takes. */
-static bool is_id(const char *text)
-{
-    size_t len = text != NULL ? strlen(text) : 0;
-
-    for (size_t i = 0; i < len; i++)
-        if (!isgraph((unsigned char)text[i]))
-            return false;
-    return len >= 1 && len <= 64;
-}
-
-/*
- * The answer's id, and the call's. A caller's own id may be anybody's: one request that is passed on in parts
- * has the same one in each, and so has one that is sent again. The call's begins with it, for whoever reads
- * the server's log, and nobody can guess the rest.
- */
-static void name(struct exchange *exchange)
-{
-    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
-    char random[33];
-
-    tilery_random_id(random);
-    if (is_id(id)) {
-        (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
-        (void)snprintf(exchange->call_id, sizeof exchange->call_id, "%.*s.%.20s", GIVEN_ID, id, random);
-    } else {
-        memcpy(exchange->id, random, sizeof random);
-        memcpy(exchange->call_id, random, sizeof random);
-    }
 }
 
 static enum MHD_Result answer(struct exchange *exchange, const char *path)
@@ -154,7 +121,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *version)
     const char *length =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    name(exchange);
+    bridge_name(exchange);
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
     if (bridge_is_clear(exchange, version) && !exchange->too_long)
         return MHD_YES;
@@ -187,6 +154,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         if (exchange == NULL)
             return MHD_NO;
         *state = exchange;
+        (void)snprintf(exchange->path, sizeof exchange->path, "%s", url);
         return begin(exchange, version);
     }
     if (*upload_size != 0) {

@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "format.h"
 #include "watch.h"
+#include "wire/traceparent.h"
 
 /* Of a URL with its query, of a request's body, in bytes; and of a query. */
 #define BRIDGE_MAX_URL 8192u
@@ -48,7 +49,11 @@ struct exchange {
     char *method;      /* as sent */
     char id[65];       /* the answer's X-Request-Id */
     char call_id[65]; /* the call's request_id: nobody else's, so that cancelling it ends nobody else's run */
+    char traceparent[WIRE_TRACEPARENT + 1]; /* the call's parent, and the answer's own */
+    char path[258];                         /* decoded, and cut; for the log */
     uint64_t begin_ns;
+    unsigned http;  /* the answer's status; 0 while there is none */
+    uint64_t bytes; /* of its body, so far */
     struct target target;
     char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */
     size_t body_len;
@@ -77,6 +82,12 @@ struct target target_unpack(const void *state);
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow);
+
+/* names.c: the ids and the trace, from the request's headers. */
+void bridge_name(struct exchange *exchange);
+
+/* answered.c: on_answered, which there is, is told. whole: the client has taken all of the answer. */
+void bridge_tell_answered(const struct exchange *exchange, bool whole);
 
 /* unclear.c: whether the request means the same to everybody; else it has failed. */
 bool bridge_is_clear(struct exchange *exchange, const char *version);

@@ -49,21 +49,24 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
     bridge_add_cors(exchange->bridge, exchange->connection, response);
     add_timing(exchange, response);
     add_header(response, "X-Request-Id", exchange->id);
+    add_header(response, "traceparent", exchange->traceparent);
     add_header(response, "X-Content-Type-Options", "nosniff");
     if (exchange->closes)
         add_header(response, "Connection", "close");
+    exchange->http = http;
     queued = MHD_queue_response(exchange->connection, http, response);
     MHD_destroy_response(response);
     return queued;
 }
 
 /* Takes over the JSON. */
-static struct MHD_Response *json_response(json_t *json)
+static struct MHD_Response *json_response(struct exchange *exchange, json_t *json)
 {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     struct MHD_Response *response = NULL;
 
     json_decref(json);
+    exchange->bytes = text != NULL ? strlen(text) : 0;
     if (text != NULL)
         response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
@@ -81,9 +84,11 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
 
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE && json != NULL)
         (void)json_object_set_new(json, "message", json_string("The Tilery server cannot be reached"));
-    response = json_response(json);
+    response = json_response(exchange, json);
     if (allow != NULL)
         add_header(response, "Allow", allow);
+    if (http == MHD_HTTP_UNAUTHORIZED)
+        add_header(response, "WWW-Authenticate", "Bearer");
     if (http == MHD_HTTP_TOO_MANY_REQUESTS) {
         (void)snprintf(seconds, sizeof seconds, "%" PRIu64, (error->retry_after_ms + 999) / 1000);
         add_header(response, "Retry-After", seconds);
@@ -96,7 +101,8 @@ enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, cons
     json_t *json = json_pack("{s:b, s:s, s:s}", "rustism_available", serving, "status",
                              serving ? "ok" : "unavailable", "message", message);
 
-    return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, json_response(json));
+    return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                 json_response(exchange, json));
 }
 
 enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text)
@@ -104,6 +110,7 @@ enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
 
+    exchange->bytes = strlen(text);
     add_header(response, "Content-Type", "text/plain; charset=utf-8");
     return queue(exchange, http, response);
 }
@@ -126,6 +133,7 @@ enum MHD_Result bridge_send_head(struct exchange *exchange)
 /* A streamed answer: what is left to write, and the piece that is being sent. Freed with the response, which
  * the exchange outlives. */
 struct body {
+    struct exchange *exchange;
     struct format_writer json;
     struct pretty layout;
     bool pretty;
@@ -162,6 +170,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
         size = body->len - body->used;
     memcpy(buffer, &body->piece[body->used], size);
     body->used += size;
+    body->exchange->bytes += size;
     return (ssize_t)size;
 }
 
@@ -172,6 +181,7 @@ static struct MHD_Response *streamed(struct exchange *exchange)
 
     if (body == NULL)
         return NULL;
+    body->exchange = exchange;
     body->pretty = exchange->pretty;
     format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);
@@ -194,6 +204,7 @@ static struct MHD_Response *in_one_piece(struct exchange *exchange)
     format_init(&json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     while ((piece = format_next(&json, text + len, size - len)) != 0)
         len += piece;
+    exchange->bytes = len;
     response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
         free(text);

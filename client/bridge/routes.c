@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "internal.h"
+#include "wire/token_file.h"
 
 #define HEALTH_TIMEOUT_MS 2000
 
-/* GET: HEAD too. OPEN: for whoever watches the service, so also when all connections are taken. */
+/* GET: HEAD too. OPEN: for whoever watches the service, without a token, and when all connections are taken.
+ */
 enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4 };
 
 #define RETRY_AFTER_MS 1000
@@ -88,7 +90,8 @@ static enum MHD_Result answer_compute(struct exchange *exchange)
 
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
 {
-    const struct tilery_call_options named = {.request_id = exchange->call_id};
+    const struct tilery_call_options named = {.request_id = exchange->call_id,
+                                              .traceparent = exchange->traceparent};
     struct tilery_error error;
 
     exchange->format = format;
@@ -125,7 +128,8 @@ static enum MHD_Result trace(struct exchange *exchange)
 
 static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
 {
-    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
+    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS,
+                                              .traceparent = exchange->traceparent};
     struct tilery_error error;
 
     if (strcmp(exchange->method, "HEAD") == 0)
@@ -195,6 +199,25 @@ static enum MHD_Result refuse_surplus(struct exchange *exchange)
     return bridge_send_error(exchange, MHD_HTTP_TOO_MANY_REQUESTS, &error, NULL);
 }
 
+/* A preflight shows no token: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials */
+static enum token_shown check_token(const struct exchange *exchange)
+{
+    struct token_file *token = exchange->bridge->options.token;
+
+    if (token == NULL || strcmp(exchange->method, "OPTIONS") == 0)
+        return TOKEN_SHOWN;
+    return token_file_check(token, MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                               MHD_HTTP_HEADER_AUTHORIZATION));
+}
+
+static enum MHD_Result refuse_stranger(struct exchange *exchange, enum token_shown shown)
+{
+    return bridge_refuse(exchange, MHD_HTTP_UNAUTHORIZED,
+                         shown == TOKEN_WRONG ? "the token is not the service's"
+                                              : "the service wants a token: Authorization: Bearer TOKEN",
+                         NULL);
+}
+
 static enum MHD_Result refuse_path(struct exchange *exchange)
 {
     char message[256] = "no such route; there are";
@@ -236,9 +259,14 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
                              "the Host header names no host of this service; see --allow-host", NULL);
     while (route < routes + ROUTES && strcmp(path, route->path) != 0)
         route++;
-    if ((route == routes + ROUTES || (route->methods & OPEN) == 0) &&
-        peer_is_surplus(exchange->bridge->watch, exchange->peer))
-        return refuse_surplus(exchange);
+    if (route == routes + ROUTES || (route->methods & OPEN) == 0) {
+        enum token_shown shown = check_token(exchange);
+
+        if (peer_is_surplus(exchange->bridge->watch, exchange->peer))
+            return refuse_surplus(exchange);
+        if (shown != TOKEN_SHOWN)
+            return refuse_stranger(exchange, shown);
+    }
     if (route == routes + ROUTES)
         return refuse_path(exchange);
     if (strcmp(exchange->method, "OPTIONS") == 0)

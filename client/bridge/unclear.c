@@ -12,7 +12,7 @@
 
 /* What is found in a request's headers and parameters. */
 struct findings {
-    unsigned hosts, lengths, codings;
+    unsigned hosts, lengths, codings, authorizations;
     const char *coding; /* the first Transfer-Encoding */
     bool bad_name;
     const char *nul; /* a parameter's name; what it names holds a NUL byte */
@@ -27,6 +27,7 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     (void)value_len;
     found->bad_name |= strcspn(name, " \t") != name_len;
     found->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    found->authorizations += strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0;
     found->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
     if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 && found->codings++ == 0)
         found->coding = value;
@@ -70,6 +71,8 @@ static const char *judge(const struct exchange *exchange, const struct findings 
         return "Host is given more than once";
     if (found->hosts == 0 && !http_1_0)
         return "Host is missing";
+    if (found->authorizations > 1)
+        return "Authorization is given more than once";
     if (exchange->target.nul)
         return "the path holds a NUL byte";
     return judge_body(found, http_1_0);
