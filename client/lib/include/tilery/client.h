@@ -390,6 +390,29 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stats(tilery_client *client
                                                            struct tilery_error *error);
 TILERY_API void tilery_stats_free(struct tilery_stats *stats);
 
+/* What one of a client's servers said of itself. */
+struct tilery_server_stats {
+    const char *server;         /* its address, as it was given */
+    struct tilery_stats *stats; /* NULL: it gave none, */
+    struct tilery_error error;  /* and why */
+};
+
+/* Of every server that the client was given, in that order; its own, whatever becomes of the client. Ends
+ * with tilery_stats_list_free. i is below the count. */
+typedef struct tilery_stats_list tilery_stats_list;
+TILERY_API size_t tilery_stats_list_count(const tilery_stats_list *list);
+TILERY_API const struct tilery_server_stats *tilery_stats_list_at(const tilery_stats_list *list, size_t i);
+TILERY_API void tilery_stats_list_free(tilery_stats_list *list);
+
+/* Told once, when every server has answered or failed; the list is the callee's to free. As
+ * tilery_compute_fn, but it may be called before tilery_stats_all_async has returned, on its thread. */
+typedef void tilery_stats_fn(void *arg, tilery_stats_list *list);
+
+/* Asks every server at once, each without another attempt. options apply to each, and may be NULL. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stats_all_async(
+    tilery_client *client, const struct tilery_call_options *options, tilery_stats_fn *done, void *arg,
+    struct tilery_error *error);
+
 /*
  * The server's schema: a serialized google.protobuf.FileDescriptorSet of *size bytes, which
  * `protoc --descriptor_set_in` reads. *out ends with free.
