@@ -62,6 +62,18 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     return exchange;
 }
 
+static void count(const struct exchange *exchange)
+{
+    const struct metrics_request request = {.route = exchange->route,
+                                            .method = exchange->method,
+                                            .http = exchange->http,
+                                            .duration_ns = wire_now_ns() - exchange->begin_ns,
+                                            .received_bytes = exchange->body_len,
+                                            .sent_bytes = exchange->bytes};
+
+    metrics_count(&exchange->bridge->metrics, &request);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode how)
 {
@@ -73,6 +85,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     if (exchange == NULL || is_length(exchange))
         return;
     *state = NULL;
+    count(exchange);
+    tilery_stats_list_free(exchange->stats);
     tilery_result_free(exchange->result);
     free(exchange->method);
     free(exchange->body);
@@ -188,6 +202,8 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
+    /* A request that comes at once begins when bridge->http is there: see new_exchange. */
+    pthread_mutex_lock(&bridge->mutex);
     bridge->http =
         MHD_start_daemon(flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
                          MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED,
@@ -195,6 +211,7 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
                          MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
                          MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    pthread_mutex_unlock(&bridge->mutex);
     return bridge->http != NULL;
 }
 

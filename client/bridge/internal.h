@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 #include "format.h"
+#include "metrics.h"
 
 /* Of a URL with its query, and of a request's body. */
 #define BRIDGE_MAX_URL 8192u
@@ -22,6 +23,7 @@ struct bridge {
     pthread_cond_t idle;
     unsigned in_hand; /* exchanges */
     atomic_bool draining;
+    struct metrics metrics;
 };
 
 struct exchange;
@@ -36,7 +38,8 @@ struct exchange {
     char id[65];  /* the call's request_id and the answer's X-Request-Id */
     uint64_t begin_ns;
     size_t url_len;
-    char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */
+    unsigned route; /* 0: none, as far as is known */
+    char *body;     /* BRIDGE_MAX_BODY long; NULL while there is none */
     size_t body_len;
     bool too_long; /* the body, which is dropped */
     enum { EXCHANGE_READING, EXCHANGE_WAITING, EXCHANGE_CALLED } phase;
@@ -46,16 +49,21 @@ struct exchange {
     enum format format;
     struct format_options json;
     bool pretty;
-    unsigned seen;         /* parameters, a bit each */
-    tilery_result *result; /* with phase CALLED: NULL means error, or a health check */
+    unsigned seen;            /* parameters, a bit each */
+    tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
+    tilery_stats_list *stats; /* of /metrics, with phase CALLED */
     bool failed;
     struct tilery_error error;
+    unsigned http;  /* the answer's status; 0 while there is none */
+    uint64_t bytes; /* of its body, so far */
 };
 
 /* routes.c: answers the request, or suspends it until its call has ended. */
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow);
+/* Its path, from 1 on; NULL after the last. */
+const char *bridge_route_name(unsigned route);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.
@@ -68,8 +76,11 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
 enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, const char *message);
 enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text);
 enum MHD_Result bridge_send_result(struct exchange *exchange);
+/* Takes over the text, which malloc made. */
+enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_t len);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
-enum MHD_Result bridge_send_head(struct exchange *exchange);  /* a GET's headers */
+/* A GET's headers. */
+enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type);
 
 /* origin.c: whether the Host header names this service, where that is asked: a page of another name that a
  * browser was led to this address by (DNS rebinding) is kept out. */

@@ -1,16 +1,21 @@
 /* The routes: what each path does, and with which methods. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "exposition.h"
 #include "internal.h"
 
-#define HEALTH_TIMEOUT_MS 2000
+#define JSON "application/json"
+
+/* Of health checks and of statistics. */
+#define CHECK_TIMEOUT_MS 2000
 
 enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
-static route_fn concurrent, sequential, trace, health, alive, ready;
+static route_fn concurrent, sequential, trace, health, alive, ready, metrics;
 
 static const struct route {
     const char *path;
@@ -23,9 +28,17 @@ static const struct route {
     {"/api/compute/health", METHOD_GET, health},
     {"/healthz", METHOD_GET, alive},
     {"/readyz", METHOD_GET, ready},
+    {"/metrics", METHOD_GET, metrics},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
+
+_Static_assert(ROUTES < METRICS_ROUTES, "each route is counted apart");
+
+const char *bridge_route_name(unsigned route)
+{
+    return route <= ROUTES ? routes[route - 1].path : NULL;
+}
 
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow)
@@ -92,7 +105,7 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
     if (!bridge_read_params(exchange))
         return send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange);
+        return bridge_send_head(exchange, JSON);
     suspend(exchange, answer_compute);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
                              &error) != TILERY_OK)
@@ -119,11 +132,11 @@ static enum MHD_Result trace(struct exchange *exchange)
 
 static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
 {
-    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
+    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS};
     struct tilery_error error;
 
     if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange);
+        return bridge_send_head(exchange, JSON);
     suspend(exchange, answer);
     if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
         called(exchange, &error);
@@ -163,6 +176,72 @@ static enum MHD_Result ready(struct exchange *exchange)
     return check(exchange, answer_ready);
 }
 
+/* ---- Metrics ---- */
+
+static void collected(void *arg, tilery_stats_list *list)
+{
+    struct exchange *exchange = arg;
+
+    exchange->stats = list;
+    called(exchange, NULL);
+}
+
+static void write_gauge(FILE *out, const char *name, const char *help, uint64_t value)
+{
+    exposition_family(out, name, "gauge", help);
+    exposition_sample(out, name, (const struct exposition_label[]){{NULL, NULL}}, value);
+}
+
+/* What is so now, this request and its connection counted. */
+static void write_gauges(FILE *out, struct bridge *bridge)
+{
+    const struct exposition_label build[] = {{"version", tilery_version()}, {NULL, NULL}};
+    unsigned connections, in_hand;
+
+    /* One at a time: libmicrohttpd adds its threads' connections up in a place of its own. */
+    pthread_mutex_lock(&bridge->mutex);
+    connections = MHD_get_daemon_info(bridge->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+    in_hand = bridge->in_hand;
+    pthread_mutex_unlock(&bridge->mutex);
+    exposition_family(out, "tilery_bridge_build_info", "gauge", "Always 1.");
+    exposition_sample(out, "tilery_bridge_build_info", build, 1);
+    write_gauge(out, "tilery_bridge_connections", "HTTP connections now.", connections);
+    write_gauge(out, "tilery_bridge_requests_in_hand", "Requests not yet answered.", in_hand);
+}
+
+/* Where the servers could not be asked for want of memory, the bridge's own are there all the same. */
+static enum MHD_Result answer_metrics(struct exchange *exchange)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (out == NULL)
+        return MHD_NO;
+    write_gauges(out, exchange->bridge);
+    metrics_write(out, &exchange->bridge->metrics, bridge_route_name);
+    if (exchange->stats != NULL)
+        metrics_write_servers(out, exchange->stats);
+    if (fclose(out) == 0)
+        return bridge_send_metrics(exchange, text, len);
+    free(text);
+    return MHD_NO;
+}
+
+static enum MHD_Result metrics(struct exchange *exchange)
+{
+    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS};
+    struct tilery_error error;
+
+    if (strcmp(exchange->method, "HEAD") == 0)
+        return bridge_send_head(exchange, EXPOSITION_TYPE);
+    suspend(exchange, answer_metrics);
+    if (tilery_stats_all_async(exchange->bridge->options.client, &quick, collected, exchange, &error) !=
+        TILERY_OK)
+        called(exchange, &error);
+    return MHD_YES;
+}
+
 /* ---- Finding the route ---- */
 
 static enum MHD_Result refuse_length(struct exchange *exchange)
@@ -180,7 +259,7 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
 
 static enum MHD_Result refuse_path(struct exchange *exchange)
 {
-    char message[256] = "no such route; there are";
+    char message[sizeof exchange->error.message] = "no such route; there are";
 
     for (size_t i = 0; i < ROUTES; i++) {
         size_t len = strlen(message);
@@ -210,13 +289,14 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
     const struct route *route = routes;
 
+    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
+        route++;
+    exchange->route = route < routes + ROUTES ? (unsigned)(route - routes) + 1 : 0;
     if (exchange->too_long || exchange->url_len > BRIDGE_MAX_URL)
         return refuse_length(exchange);
     if (!bridge_host_allowed(exchange))
         return bridge_refuse(exchange, MHD_HTTP_FORBIDDEN,
                              "the Host header names no host of this service; see --allow-host", NULL);
-    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
-        route++;
     if (route == routes + ROUTES)
         return refuse_path(exchange);
     if (strcmp(exchange->method, "OPTIONS") == 0)
