@@ -78,9 +78,16 @@ enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const
 enum MHD_Result bridge_send_result(struct exchange *exchange);
 /* Takes over the text, which malloc made. */
 enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_t len);
+/* bytes hold for ever. */
+enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
+                                     size_t len);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
 /* A GET's headers. */
 enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type);
+
+/* openapi.c: what the routes take and answer, as OpenAPI 3.1. */
+extern const unsigned char bridge_openapi[];
+extern const size_t bridge_openapi_len;
 
 /* origin.c: whether the Host header names this service, where that is asked: a page of another name that a
  * browser was led to this address by (DNS rebinding) is kept out. */

@@ -122,6 +122,17 @@ enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_
     return queue(exchange, MHD_HTTP_OK, whole(exchange, text, len, EXPOSITION_TYPE));
 }
 
+enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
+                                     size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+
+    exchange->bytes = len;
+    add_header(response, "Content-Type", type);
+    return queue(exchange, MHD_HTTP_OK, response);
+}
+
 enum MHD_Result bridge_send_empty(struct exchange *exchange)
 {
     return queue(exchange, MHD_HTTP_NO_CONTENT,

@@ -15,7 +15,7 @@ enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
-static route_fn concurrent, sequential, trace, health, alive, ready, metrics;
+static route_fn concurrent, sequential, trace, health, alive, ready, metrics, openapi;
 
 static const struct route {
     const char *path;
@@ -29,6 +29,7 @@ static const struct route {
     {"/healthz", METHOD_GET, alive},
     {"/readyz", METHOD_GET, ready},
     {"/metrics", METHOD_GET, metrics},
+    {"/openapi.json", METHOD_GET, openapi},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
@@ -240,6 +241,11 @@ static enum MHD_Result metrics(struct exchange *exchange)
         TILERY_OK)
         called(exchange, &error);
     return MHD_YES;
+}
+
+static enum MHD_Result openapi(struct exchange *exchange)
+{
+    return bridge_send_constant(exchange, JSON, bridge_openapi, bridge_openapi_len);
 }
 
 /* ---- Finding the route ---- */
