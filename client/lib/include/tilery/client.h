@@ -197,6 +197,12 @@ TILERY_API size_t tilery_result_count(const tilery_result *result);
 TILERY_API struct tilery_record tilery_result_record(const tilery_result *result, size_t i);
 TILERY_API struct tilery_summary tilery_result_summary(const tilery_result *result);
 TILERY_API struct tilery_thread tilery_result_thread(const tilery_result *result, size_t i);
+
+/* How much memory it takes, in bytes; and how much a computation takes here at most, from its call until its
+ * result is there. 0 for a request that is outside the limits, as no server takes it. */
+TILERY_API size_t tilery_result_bytes(const tilery_result *result);
+TILERY_API size_t tilery_compute_request_bytes(const struct tilery_compute_request *request);
+
 TILERY_API void tilery_result_free(tilery_result *result);
 
 /* ---- Calls ---- */
