@@ -88,6 +88,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     count(exchange);
     tilery_stats_list_free(exchange->stats);
     tilery_result_free(exchange->result);
+    budget_change(&bridge->budget, exchange->budget_share, 0);
     free(exchange->method);
     free(exchange->body);
     free(exchange);
@@ -239,6 +240,7 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory for the %s", "bridge");
     }
     bridge->options = *options;
+    bridge->budget.limit = options->reply_budget_bytes;
     pthread_mutex_init(&bridge->mutex, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

@@ -21,7 +21,8 @@ struct bridge_options {
     bool check_host;                  /* only loopback names and these may stand in Host */
     const char *const *allowed_hosts; /* without a port */
     size_t host_count;
-    unsigned max_per_address; /* connections from one address; 0: no limit */
+    uint64_t reply_budget_bytes; /* what large answers that are not sent yet may take together */
+    unsigned max_per_address;    /* connections from one address; 0: no limit */
 };
 
 /* Serves when it returns. Ends with bridge_free. */

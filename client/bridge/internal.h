@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 
 #include "bridge.h"
+#include "budget.h"
 #include "format.h"
 #include "metrics.h"
 
@@ -24,6 +25,7 @@ struct bridge {
     unsigned in_hand; /* exchanges */
     atomic_bool draining;
     struct metrics metrics;
+    struct budget budget;
 };
 
 struct exchange;
@@ -51,6 +53,7 @@ struct exchange {
     bool pretty;
     unsigned seen;            /* parameters, a bit each */
     tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
+    uint64_t budget_share;    /* taken for the result, to come or there */
     tilery_stats_list *stats; /* of /metrics, with phase CALLED */
     bool failed;
     struct tilery_error error;

@@ -1,6 +1,7 @@
 /* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP, wait for a signal,
  * drain. */
 #include <argp.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,10 +31,20 @@ struct settings {
     struct tilery_client_options backend; /* without a server: one inside this process */
     const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
     size_t origin_count, host_count;
+    uint64_t reply_budget_bytes;
     enum daemon_log log; /* of the server inside */
 };
 
-enum { OPT_HOST = 256, OPT_LOG, OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_TLS_NAME, OPT_TOKEN_FILE };
+enum {
+    OPT_HOST = 256,
+    OPT_REPLY_BUDGET,
+    OPT_LOG,
+    OPT_TLS_CA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_NAME,
+    OPT_TOKEN_FILE
+};
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
@@ -45,6 +56,8 @@ static const struct argp_option options[] = {
      "address "
      "none, elsewhere any)",
      0},
+    {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
+     "Memory of all large answers that are not read yet (default 512)", 0},
     {"log", OPT_LOG, "FORMAT", 0,
      "Of the server inside, a line on stderr for every call: off (default), logfmt or json", 0},
     {"backend-tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the backend, PEM", 0},
@@ -65,6 +78,18 @@ static void add_name(const struct argp_state *state, const char *option, const c
     if (*count == MAX_NAMES)
         argp_error(state, "more than %d of --%s", MAX_NAMES, option);
     names[(*count)++] = name;
+}
+
+static uint64_t number(const struct argp_state *state, const char *name, const char *text, unsigned long max)
+{
+    char *end;
+    unsigned long value;
+
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > max)
+        argp_error(state, "--%s is \"%s\"; it must be a whole number from 1 to %lu", name, text, max);
+    return value;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -103,6 +128,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_HOST:
         add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
+        return 0;
+    case OPT_REPLY_BUDGET:
+        settings->reply_budget_bytes = number(state, "reply-budget-mib", arg, 1048576) << 20;
         return 0;
     case OPT_LOG:
         if (!daemon_log_parse(arg, &settings->log))
@@ -181,6 +209,7 @@ static int run(const struct settings *settings, const sigset_t *signals)
                                     .check_host = local || settings->host_count != 0,
                                     .allowed_hosts = settings->hosts,
                                     .host_count = settings->host_count,
+                                    .reply_budget_bytes = settings->reply_budget_bytes,
                                     .max_per_address = local ? 0 : MAX_PER_ADDRESS};
     struct tilery_client_options client = settings->backend;
     struct daemon_options inner = DAEMON_DEFAULTS;
@@ -214,7 +243,9 @@ static const char doc[] = "The documented HTTP API of Tilery.\v"
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
-    struct settings settings = {.listen = DEFAULT_LISTEN, .backend.server = getenv("TILERY_BACKEND")};
+    struct settings settings = {.listen = DEFAULT_LISTEN,
+                                .reply_budget_bytes = UINT64_C(512) << 20,
+                                .backend.server = getenv("TILERY_BACKEND")};
     char **with_environment = environment_argv("TILERY_BRIDGE", options, lists, &argc, argv);
     sigset_t signals;
     int status;

@@ -1,4 +1,5 @@
 /* The routes: what each path does, and with which methods. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 /* Of health checks and of statistics. */
 #define CHECK_TIMEOUT_MS 2000
+
+#define RETRY_AFTER_MS 1000
 
 enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
 
@@ -70,7 +73,10 @@ static void called(struct exchange *exchange, const struct tilery_error *error)
 static void computed(void *arg, tilery_result *result, const struct tilery_error *error)
 {
     struct exchange *exchange = arg;
+    uint64_t share = result != NULL ? budget_share(tilery_result_bytes(result)) : 0;
 
+    budget_change(&exchange->bridge->budget, exchange->budget_share, share);
+    exchange->budget_share = share;
     exchange->result = result;
     called(exchange, error);
 }
@@ -95,6 +101,25 @@ static enum MHD_Result answer_compute(struct exchange *exchange)
     return exchange->failed ? send_failure(exchange) : bridge_send_result(exchange);
 }
 
+/* Before anything is computed: what comes of it must have room here. */
+static bool reserve(struct exchange *exchange)
+{
+    struct budget *budget = &exchange->bridge->budget;
+    struct tilery_error *error = &exchange->error;
+
+    exchange->budget_share = budget_share(tilery_compute_request_bytes(&exchange->request));
+    if (budget_take(budget, exchange->budget_share))
+        return true;
+    error->status = TILERY_RESOURCE_EXHAUSTED;
+    error->retry_after_ms = RETRY_AFTER_MS;
+    (void)snprintf(error->message, sizeof error->message,
+                   "the answer may take %" PRIu64 " bytes, and %" PRIu64 " of %" PRIu64
+                   " are taken by others; try again",
+                   exchange->budget_share, (uint64_t)atomic_load(&budget->held), budget->limit);
+    exchange->budget_share = 0;
+    return false;
+}
+
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
 {
     const struct tilery_call_options named = {.request_id = exchange->id};
@@ -107,6 +132,8 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
         return send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, JSON);
+    if (!reserve(exchange))
+        return send_failure(exchange);
     suspend(exchange, answer_compute);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
                              &error) != TILERY_OK)
@@ -208,6 +235,9 @@ static void write_gauges(FILE *out, struct bridge *bridge)
     exposition_sample(out, "tilery_bridge_build_info", build, 1);
     write_gauge(out, "tilery_bridge_connections", "HTTP connections now.", connections);
     write_gauge(out, "tilery_bridge_requests_in_hand", "Requests not yet answered.", in_hand);
+    write_gauge(out, "tilery_bridge_reply_bytes", "What large answers that are not sent yet take.",
+                atomic_load(&bridge->budget.held));
+    write_gauge(out, "tilery_bridge_reply_budget_bytes", "What they may take.", bridge->budget.limit);
 }
 
 /* Where the servers could not be asked for want of memory, the bridge's own are there all the same. */
