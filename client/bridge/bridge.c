@@ -1,7 +1,6 @@
 #include "bridge.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +11,11 @@
 #include "wire/clock.h"
 
 #define HTTP_THREADS 2u
-#define CONNECTION_TIMEOUT_S 30u
-#define MAX_CONNECTIONS 4096u
+/* Taken beyond max_connections, to be told so. */
+#define SURPLUS_CONNECTIONS 64u
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
+#define CANCEL_TIMEOUT_MS 2000
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
                                const char *value)
@@ -26,27 +26,50 @@ static enum tilery_status fail(struct tilery_error *error, enum tilery_status st
     return status;
 }
 
-/*
- * libmicrohttpd calls it for every request line, and hands what it returns on to on_request and on_completed:
- * the URL's length, odd to tell it from an exchange. An exchange would be lost here: a request that breaks
- * off or breaks libmicrohttpd's own rules is dropped without a word to either.
- */
-static void *on_url(void *arg, const char *url, struct MHD_Connection *connection)
+static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
 {
-    (void)arg;
-    (void)connection;
-    return (void *)(2 * (uintptr_t)strlen(url) + 1);
+    struct bridge *bridge = arg;
+
+    (void)found;
+    (void)error;
+    watch_told(bridge->watch);
 }
 
-static bool is_length(const void *state)
+/* On the watch's thread: see there. */
+static void on_gone(void *arg, const char *call_id)
 {
-    return ((uintptr_t)state & 1) != 0;
+    const struct tilery_call_options soon = {.timeout_ms = CANCEL_TIMEOUT_MS};
+    struct bridge *bridge = arg;
+
+    if (tilery_cancel_async(bridge->options.client, call_id, &soon, on_cancelled, bridge, NULL) != TILERY_OK)
+        watch_told(bridge->watch);
 }
 
+/* libmicrohttpd's first and last word on a connection, whose descriptor is open all the while. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **peer,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct bridge *bridge = arg;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+        watch_leave(bridge->watch, *peer);
+    else
+        *peer =
+            watch_enter(bridge->watch,
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+}
+
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* NULL when there is no memory, or was none for the connection's peer. */
 static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connection *connection,
-                                     const char *method, size_t url_len)
+                                     const char *method, struct target target)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct peer *peer = peer_of(connection);
+    struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
 
     if (exchange == NULL || (exchange->method = strdup(method)) == NULL) {
         free(exchange);
@@ -54,12 +77,25 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     }
     exchange->bridge = bridge;
     exchange->connection = connection;
-    exchange->url_len = url_len;
+    exchange->peer = peer;
+    exchange->target = target;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
     bridge->in_hand++;
     pthread_mutex_unlock(&bridge->mutex);
     return exchange;
+}
+
+static void count(const struct exchange *exchange)
+{
+    const struct metrics_request request = {.route = exchange->route,
+                                            .method = exchange->method,
+                                            .http = exchange->http,
+                                            .duration_ns = wire_now_ns() - exchange->begin_ns,
+                                            .received_bytes = exchange->body_len,
+                                            .sent_bytes = exchange->bytes};
+
+    metrics_count(&exchange->bridge->metrics, &request);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -69,11 +105,16 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     struct exchange *exchange = *state;
 
     (void)connection;
-    (void)how;
-    if (exchange == NULL || is_length(exchange))
+    if (exchange == NULL || target_is_packed(exchange))
         return;
     *state = NULL;
+    count(exchange);
+    if (bridge->options.on_answered != NULL)
+        bridge_tell_answered(exchange, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    peer_answered(bridge->watch, exchange->peer);
+    tilery_stats_list_free(exchange->stats);
     tilery_result_free(exchange->result);
+    budget_change(&bridge->budget, exchange->budget_share, 0);
     free(exchange->method);
     free(exchange->body);
     free(exchange);
@@ -83,30 +124,23 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     pthread_mutex_unlock(&bridge->mutex);
 }
 
-/* The client's own name for the request, where it is one that a server takes. */
-static bool is_id(const char *text)
+static enum MHD_Result answer(struct exchange *exchange, const char *path)
 {
-    size_t len = text != NULL ? strlen(text) : 0;
-
-    for (size_t i = 0; i < len; i++)
-        if (!isgraph((unsigned char)text[i]))
-            return false;
-    return len >= 1 && len <= 64;
+    peer_received(exchange->bridge->watch, exchange->peer);
+    return bridge_route(exchange, path);
 }
 
 /* The headers have been read. */
-static enum MHD_Result begin(struct exchange *exchange)
+static enum MHD_Result begin(struct exchange *exchange, const char *version)
 {
-    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id");
     const char *length =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    if (is_id(id))
-        (void)snprintf(exchange->id, sizeof exchange->id, "%s", id);
-    else
-        tilery_random_id(exchange->id);
+    bridge_name(exchange);
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
-    return exchange->too_long ? bridge_route(exchange, "") : MHD_YES; /* before the body has come */
+    if (bridge_is_clear(exchange, version) && !exchange->too_long)
+        return MHD_YES;
+    return answer(exchange, ""); /* before the body has come */
 }
 
 /* A piece of a body. One that is too long is read on for a while, so that its sender sees the answer. */
@@ -130,13 +164,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct exchange *exchange = *state;
 
-    (void)version;
-    if (is_length(exchange)) {
-        exchange = new_exchange(arg, connection, method, (uintptr_t)*state / 2);
+    if (target_is_packed(exchange)) {
+        exchange = new_exchange(arg, connection, method, target_unpack(*state));
         if (exchange == NULL)
             return MHD_NO;
         *state = exchange;
-        return begin(exchange);
+        (void)snprintf(exchange->path, sizeof exchange->path, "%s", url);
+        return begin(exchange, version);
     }
     if (*upload_size != 0) {
         enum MHD_Result taken = take_body(exchange, upload, *upload_size);
@@ -146,7 +180,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (exchange->phase == EXCHANGE_CALLED)
         return exchange->answer(exchange);
-    return exchange->phase == EXCHANGE_READING ? bridge_route(exchange, url) : MHD_YES;
+    return exchange->phase == EXCHANGE_READING ? answer(exchange, url) : MHD_YES;
 }
 
 static bool is_port(const char *text)
@@ -188,13 +222,17 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    bridge->http =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-                         MHD_OPTION_URI_LOG_CALLBACK, on_url, bridge, MHD_OPTION_NOTIFY_COMPLETED,
-                         on_completed, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
-                         MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-                         MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    /* A request that comes at once begins when bridge->http is there: see new_exchange. */
+    pthread_mutex_lock(&bridge->mutex);
+    bridge->http = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, bridge, MHD_OPTION_SOCK_ADDR, address->ai_addr,
+        MHD_OPTION_URI_LOG_CALLBACK, target_on_url, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
+        MHD_OPTION_CONNECTION_TIMEOUT, bridge->options.connection_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+        bridge->options.max_connections + SURPLUS_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        bridge->options.max_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_END);
+    pthread_mutex_unlock(&bridge->mutex);
     return bridge->http != NULL;
 }
 
@@ -211,6 +249,7 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
 {
     struct bridge *bridge;
     struct addrinfo *address;
+    struct watch_options watched;
     pthread_condattr_t clock;
 
     *out = NULL;
@@ -222,11 +261,21 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory for the %s", "bridge");
     }
     bridge->options = *options;
+    bridge->budget.limit = options->reply_budget_bytes;
     pthread_mutex_init(&bridge->mutex, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&bridge->idle, &clock);
     pthread_condattr_destroy(&clock);
+    watched = (struct watch_options){.request_timeout_ms = options->connection_timeout_s * UINT64_C(1000),
+                                     .max_peers = options->max_connections,
+                                     .on_gone = on_gone,
+                                     .arg = bridge};
+    if (watch_create(&watched, &bridge->watch) != TILERY_OK) {
+        freeaddrinfo(address);
+        bridge_free(bridge);
+        return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
+    }
     if (!start_http(bridge, address)) {
         freeaddrinfo(address);
         bridge_free(bridge);
@@ -258,6 +307,7 @@ void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
     while (bridge->in_hand != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
         continue;
     pthread_mutex_unlock(&bridge->mutex);
+    watch_stop(bridge->watch);
 }
 
 void bridge_free(struct bridge *bridge)
@@ -266,6 +316,7 @@ void bridge_free(struct bridge *bridge)
         return;
     if (bridge->http != NULL)
         MHD_stop_daemon(bridge->http);
+    watch_free(bridge->watch);
     pthread_cond_destroy(&bridge->idle);
     pthread_mutex_destroy(&bridge->mutex);
     free(bridge);

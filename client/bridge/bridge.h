@@ -13,6 +13,23 @@
  */
 struct bridge;
 
+/* An answer that is sent, or given up. All that it points to is gone when on_answered returns. */
+struct bridge_answered {
+    const char *method, *path; /* as they came; the path decoded, at most 256 bytes and one more of it */
+    unsigned http;             /* the status; 499: the client left before there was one */
+    uint64_t bytes;            /* of the body, as far as it was taken from us */
+    bool cut_short;            /* it was not taken whole: the client left, or did not read on */
+    const char *request_id, *peer, *traceparent;
+    bool computed;
+    uint64_t queue_ns, run_ns; /* where it was computed */
+    uint64_t total_ns;         /* from the request's headers to its answer's end */
+};
+
+/* On the connection's thread, which it must not hold up. */
+typedef void bridge_answered_fn(void *arg, const struct bridge_answered *answered);
+
+struct token_file;
+
 struct bridge_options {
     const char *listen;    /* ADDR:PORT, [ADDR6]:PORT; numeric */
     tilery_client *client; /* the caller's; closed after the bridge has drained and before it is freed */
@@ -21,7 +38,13 @@ struct bridge_options {
     bool check_host;                  /* only loopback names and these may stand in Host */
     const char *const *allowed_hosts; /* without a port */
     size_t host_count;
-    unsigned max_per_address; /* connections from one address; 0: no limit */
+    struct token_file *token;        /* the caller's; what computes wants it; NULL: none */
+    uint64_t reply_budget_bytes;     /* what large answers that are not sent yet may take together */
+    unsigned max_connections;        /* further ones are told to try again, or wait to be taken */
+    unsigned max_per_address;        /* connections from one address, others are closed; 0: no limit */
+    unsigned connection_timeout_s;   /* for a whole request to come, and for an answer to be read on */
+    bridge_answered_fn *on_answered; /* NULL: nobody is told */
+    void *on_answered_arg;
 };
 
 /* Serves when it returns. Ends with bridge_free. */
@@ -34,7 +57,8 @@ bool bridge_origin_is_valid(const char *origin);
 /* "http://127.0.0.1:8405", with the real port. */
 const char *bridge_url(const struct bridge *bridge);
 
-/* Takes no new connection and waits until all requests in hand are answered, at most grace_ms. */
+/* Takes no new connection and waits until all requests in hand are answered, at most grace_ms. From then on
+ * it does not cancel what a client that leaves has asked for: the client may be closed. */
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms);
 
 /* After the client was closed, so that nothing is suspended any more. NULL is fine. */

@@ -8,35 +8,57 @@
 #include <microhttpd.h>
 
 #include "bridge.h"
+#include "budget.h"
 #include "format.h"
+#include "metrics.h"
+#include "watch.h"
+#include "wire/traceparent.h"
 
-/* Of a URL with its query, and of a request's body. */
+/* Of a URL with its query, of a request's body, in bytes; and of a query. */
 #define BRIDGE_MAX_URL 8192u
 #define BRIDGE_MAX_BODY 65536u
+#define BRIDGE_MAX_PARAMETERS 128u
 
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
+    struct watch *watch;
     char url[128];
     pthread_mutex_t mutex; /* guards in_hand */
     pthread_cond_t idle;
     unsigned in_hand; /* exchanges */
     atomic_bool draining;
+    struct metrics metrics;
+    struct budget budget;
+};
+
+/* What is known of a URL before it is decoded. */
+struct target {
+    unsigned length, parameters;
+    bool nul; /* in the path */
 };
 
 struct exchange;
 typedef enum MHD_Result bridge_answer_fn(struct exchange *exchange);
 
-/* One request and its answer. Made when the headers are read, freed when the answer is sent or the client is
- * gone. */
+/*
+ * One request and its answer. Made when the headers are read, freed when the answer is sent or the client is
+ * gone, both on the connection's thread. In phase WAITING the connection is suspended and the exchange is the
+ * call's, which gives it back with its end, whatever has become of the client meanwhile.
+ */
 struct exchange {
     struct bridge *bridge;
     struct MHD_Connection *connection;
-    char *method; /* as sent */
-    char id[65];  /* the call's request_id and the answer's X-Request-Id */
+    struct peer *peer; /* the connection's */
+    char *method;      /* as sent */
+    char id[65];       /* the answer's X-Request-Id */
+    char call_id[65]; /* the call's request_id: nobody else's, so that cancelling it ends nobody else's run */
+    char traceparent[WIRE_TRACEPARENT + 1]; /* the call's parent, and the answer's own */
+    char path[258];                         /* decoded, and cut; for the log */
     uint64_t begin_ns;
-    size_t url_len;
-    char *body; /* BRIDGE_MAX_BODY long; NULL while there is none */
+    struct target target;
+    unsigned route; /* 0: none, as far as is known */
+    char *body;     /* BRIDGE_MAX_BODY long; NULL while there is none */
     size_t body_len;
     bool too_long; /* the body, which is dropped */
     enum { EXCHANGE_READING, EXCHANGE_WAITING, EXCHANGE_CALLED } phase;
@@ -46,16 +68,38 @@ struct exchange {
     enum format format;
     struct format_options json;
     bool pretty;
-    unsigned seen;         /* parameters, a bit each */
-    tilery_result *result; /* with phase CALLED: NULL means error, or a health check */
+    unsigned seen;            /* parameters, a bit each */
+    tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
+    uint64_t budget_share;    /* taken for the result, to come or there */
+    tilery_stats_list *stats; /* of /metrics, with phase CALLED */
     bool failed;
+    bool closes; /* the connection, with the answer */
     struct tilery_error error;
+    unsigned http;  /* the answer's status; 0 while there is none */
+    uint64_t bytes; /* of its body, so far */
 };
+
+/* target.c: libmicrohttpd's first word on a request, whose result it hands on to on_request and on_completed:
+ * the URL's target, packed, to be told from an exchange. */
+void *target_on_url(void *arg, const char *url, struct MHD_Connection *connection);
+bool target_is_packed(const void *state);
+struct target target_unpack(const void *state);
 
 /* routes.c: answers the request, or suspends it until its call has ended. */
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow);
+/* Its path, from 1 on; NULL after the last. */
+const char *bridge_route_name(unsigned route);
+
+/* names.c: the ids and the trace, from the request's headers. */
+void bridge_name(struct exchange *exchange);
+
+/* answered.c: on_answered, which there is, is told. whole: the client has taken all of the answer. */
+void bridge_tell_answered(const struct exchange *exchange, bool whole);
+
+/* unclear.c: whether the request means the same to everybody; else it has failed. */
+bool bridge_is_clear(struct exchange *exchange, const char *version);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.
@@ -68,8 +112,18 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
 enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, const char *message);
 enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text);
 enum MHD_Result bridge_send_result(struct exchange *exchange);
+/* Takes over the text, which malloc made. */
+enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_t len);
+/* bytes hold for ever. */
+enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
+                                     size_t len);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
-enum MHD_Result bridge_send_head(struct exchange *exchange);  /* a GET's headers */
+/* A GET's headers. */
+enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type);
+
+/* openapi.c: what the routes take and answer, as OpenAPI 3.1. */
+extern const unsigned char bridge_openapi[];
+extern const size_t bridge_openapi_len;
 
 /* origin.c: whether the Host header names this service, where that is asked: a page of another name that a
  * browser was led to this address by (DNS rebinding) is kept out. */

@@ -5,20 +5,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "access_log.h"
 #include "bridge.h"
 #include "daemon/daemon.h"
 #include "wire/address.h"
 #include "wire/environment.h"
+#include "wire/option.h"
 #include "wire/signals.h"
+#include "wire/token_file.h"
 #include "wire/warn.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8405"
 #define INNER_URL "inproc://tilery-bridge"
 #define USAGE_EXIT 64
 #define MAX_NAMES 16
+#define MAX_CONNECTIONS 4096
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
+#define CONNECTION_TIMEOUT_S 30
+/* Descriptors beside those of connections: of the backend, of the log, of libmicrohttpd's threads. */
+#define OTHER_DESCRIPTORS 256
 #define GRACE_MS 30000
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
@@ -28,12 +36,31 @@ struct settings {
     struct tilery_client_options backend; /* without a server: one inside this process */
     const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
     size_t origin_count, host_count;
+    enum daemon_log access_log;
+    uint64_t reply_budget_bytes;
     enum daemon_log log; /* of the server inside */
+    const char *token_file;
+    unsigned max_connections, max_per_address, connection_timeout_s;
+    bool per_address_given;
 };
 
-enum { OPT_HOST = 256, OPT_LOG, OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_TLS_NAME, OPT_TOKEN_FILE };
+enum {
+    OPT_HOST = 256,
+    OPT_MAX_CONNECTIONS,
+    OPT_MAX_PER_ADDRESS,
+    OPT_TIMEOUT,
+    OPT_REPLY_BUDGET,
+    OPT_ACCESS_LOG,
+    OPT_LOG,
+    OPT_TLS_CA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_NAME,
+    OPT_BACKEND_TOKEN_FILE,
+    OPT_TOKEN_FILE
+};
 
-static const struct argp_option options[] = {
+static const struct argp_option argp_options[] = {
     {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
     {"backend", 'b', "URL[,URL...]", 0,
      "The Tilery servers (TILERY_BACKEND; default: one inside this process)", 0},
@@ -43,14 +70,29 @@ static const struct argp_option options[] = {
      "address "
      "none, elsewhere any)",
      0},
+    {"max-connections", OPT_MAX_CONNECTIONS, "N", 0,
+     "HTTP connections at once; further ones are answered 429 (default 4096)", 0},
+    {"max-per-address", OPT_MAX_PER_ADDRESS, "N", 0,
+     "Of one client's address, 0 for no limit (default: 256, and none on a loopback address)", 0},
+    {"connection-timeout-s", OPT_TIMEOUT, "S", 0,
+     "Close a connection on which no whole request comes for so long, or nobody reads the answer (default "
+     "30)",
+     0},
+    {"token-file", OPT_TOKEN_FILE, "FILE", 0,
+     "Compute only for those who show the token in the file's first line; SIGHUP reads it again", 0},
+    {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
+     "A line on stderr for every HTTP request: logfmt (default), json or off", 0},
+    {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
+     "Memory of all large answers that are not read yet (default 512)", 0},
     {"log", OPT_LOG, "FORMAT", 0,
-     "Of the server inside, a line on stderr for every call: off (default), logfmt or json", 0},
+     "Without --backend, a line on stderr for every call of the server inside: off (default), logfmt or json",
+     0},
     {"backend-tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the backend, PEM", 0},
     {"backend-tls-cert", OPT_TLS_CERT, "FILE", 0, "The bridge's own certificate, PEM", 0},
     {"backend-tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
     {"backend-tls-server-name", OPT_TLS_NAME, "NAME", 0,
      "The DNS name in the backend's certificate (default: the URL's host)", 0},
-    {"backend-token-file", OPT_TOKEN_FILE, "FILE", 0,
+    {"backend-token-file", OPT_BACKEND_TOKEN_FILE, "FILE", 0,
      "The token that the backend wants is the file's first line", 0},
     {0},
 };
@@ -81,8 +123,10 @@ static const char **text_of(struct settings *settings, int key)
         return &settings->backend.tls_key;
     case OPT_TLS_NAME:
         return &settings->backend.tls_server_name;
-    case OPT_TOKEN_FILE:
+    case OPT_BACKEND_TOKEN_FILE:
         return &settings->backend.token_file;
+    case OPT_TOKEN_FILE:
+        return &settings->token_file;
     default:
         return NULL;
     }
@@ -109,6 +153,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_HOST:
         add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
         return 0;
+    case OPT_MAX_CONNECTIONS:
+        settings->max_connections = option_number(state, "max-connections", arg, 1, 65536);
+        return 0;
+    case OPT_MAX_PER_ADDRESS:
+        settings->max_per_address = option_number(state, "max-per-address", arg, 0, 65536);
+        settings->per_address_given = true;
+        return 0;
+    case OPT_TIMEOUT:
+        settings->connection_timeout_s = option_number(state, "connection-timeout-s", arg, 1, 3600);
+        return 0;
+    case OPT_ACCESS_LOG:
+        if (!daemon_log_parse(arg, &settings->access_log))
+            argp_error(state, "--access-log is \"%s\"; it must be logfmt, json or off", arg);
+        return 0;
+    case OPT_REPLY_BUDGET:
+        settings->reply_budget_bytes = (uint64_t)option_number(state, "reply-budget-mib", arg, 1, 1048576)
+                                       << 20;
+        return 0;
     case OPT_LOG:
         if (!daemon_log_parse(arg, &settings->log))
             argp_error(state, "--log is \"%s\"; it must be off, logfmt or json", arg);
@@ -124,29 +186,64 @@ static int complain(const char *message, enum tilery_status status)
     return status == TILERY_INVALID_ARGUMENT ? USAGE_EXIT : tilery_status_exit(status);
 }
 
-static int serve(const struct bridge_options *bridge_options, const sigset_t *signals)
+/* HTTP here has no TLS. */
+static void warn(const struct bridge_options *options, const struct bridge *bridge)
+{
+    if (!wire_address_is_local(options->listen))
+        fprintf(stderr, "tilery-bridge: warning: %s %s\n", bridge_url(bridge),
+                options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
+}
+
+/* A file that cannot be used is no reason to end: the old token stays in force. */
+static void reload(struct token_file *token)
+{
+    struct wire_error error;
+
+    if (token_file_reload(token, &error) == WIRE_OK)
+        fprintf(stderr, "tilery-bridge: SIGHUP: the token has been read again\n");
+    else
+        fprintf(stderr, "tilery-bridge: SIGHUP: the old token stays in force: %s\n", error.message);
+}
+
+static int serve(const struct bridge_options *options, sigset_t *signals)
 {
     struct bridge *bridge;
     struct tilery_error error;
     int signal;
 
-    if (bridge_start(bridge_options, &bridge, &error) != TILERY_OK) {
-        tilery_client_close(bridge_options->client);
+    if (bridge_start(options, &bridge, &error) != TILERY_OK) {
+        tilery_client_close(options->client);
         return complain(error.message, error.status);
     }
     printf("listening on %s\n", bridge_url(bridge));
     fflush(stdout);
-    if (!wire_address_is_local(bridge_options->listen))
-        fprintf(stderr, "tilery-bridge: warning: %s may be reached from other machines, by anybody\n",
-                bridge_url(bridge));
-    (void)sigwait(signals, &signal);
-    signals_leave_on_next();
+    warn(options, bridge);
+    while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+        reload(options->token);
+    signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
     signals_start_watchdog();
-    tilery_client_close(bridge_options->client);
+    tilery_client_close(options->client);
     bridge_free(bridge);
     return 0;
+}
+
+/* As many descriptors as connections may come; where the system allows fewer, they wait to be taken. */
+static void allow_descriptors(unsigned connections)
+{
+    rlim_t wanted = connections + OTHER_DESCRIPTORS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        fprintf(stderr,
+                "tilery-bridge: warning: the system allows %llu descriptors, which is less than "
+                "--max-connections %u wants\n",
+                (unsigned long long)limit.rlim_cur, connections);
 }
 
 /* Warnings first: what fails afterwards may be because of what they say. */
@@ -160,37 +257,90 @@ static enum tilery_status open_client(const struct tilery_client_options *client
     return tilery_client_open(client, out, error);
 }
 
-static int run(const struct settings *settings, const sigset_t *signals)
+/* What the bridge stands on; all of it may be missing. */
+struct parts {
+    struct token_file *token;
+    struct access_log *access_log;
+    struct daemon *daemon;
+};
+
+static enum wire_status start_daemon(const struct settings *settings, struct daemon **out,
+                                     struct wire_error *error)
+{
+    struct daemon_options inner = DAEMON_DEFAULTS;
+    const char *url = INNER_URL;
+
+    inner.listen = &url;
+    inner.listen_count = 1;
+    inner.log = settings->log;
+    return daemon_start(&inner, out, error);
+}
+
+static enum wire_status start_parts(const struct settings *settings, struct parts *parts,
+                                    struct wire_error *error)
+{
+    enum wire_status status = WIRE_OK;
+
+    if (settings->token_file != NULL)
+        status = token_file_create(settings->token_file, &parts->token, error);
+    if (status == WIRE_OK && settings->access_log != DAEMON_LOG_OFF)
+        status = access_log_create(settings->access_log == DAEMON_LOG_JSON, &parts->access_log, error);
+    if (status == WIRE_OK && settings->backend.server == NULL)
+        status = start_daemon(settings, &parts->daemon, error);
+    return status;
+}
+
+static void stop_parts(const struct parts *parts)
+{
+    daemon_stop(parts->daemon);
+    access_log_free(parts->access_log);
+    token_file_free(parts->token);
+}
+
+static struct bridge_options bridge_options(const struct settings *settings, const struct parts *parts)
 {
     bool local = wire_address_is_local(settings->listen);
-    struct bridge_options bridge = {.listen = settings->listen,
-                                    .allowed_origins = settings->origins,
-                                    .allowed_count = settings->origin_count,
-                                    .check_host = local || settings->host_count != 0,
-                                    .allowed_hosts = settings->hosts,
-                                    .host_count = settings->host_count,
-                                    .max_per_address = local ? 0 : MAX_PER_ADDRESS};
+
+    return (struct bridge_options){.listen = settings->listen,
+                                   .allowed_origins = settings->origins,
+                                   .allowed_count = settings->origin_count,
+                                   .check_host = local || settings->host_count != 0,
+                                   .allowed_hosts = settings->hosts,
+                                   .host_count = settings->host_count,
+                                   .token = parts->token,
+                                   .reply_budget_bytes = settings->reply_budget_bytes,
+                                   .max_connections = settings->max_connections,
+                                   .max_per_address = settings->per_address_given ? settings->max_per_address
+                                                      : local                     ? 0
+                                                                                  : MAX_PER_ADDRESS,
+                                   .connection_timeout_s = settings->connection_timeout_s,
+                                   .on_answered = parts->access_log != NULL ? access_log_write : NULL,
+                                   .on_answered_arg = parts->access_log};
+}
+
+static int run(const struct settings *settings, sigset_t *signals)
+{
     struct tilery_client_options client = settings->backend;
-    struct daemon_options inner = DAEMON_DEFAULTS;
-    const char *inner_url = INNER_URL;
-    struct daemon *daemon = NULL;
-    struct wire_error inner_error;
+    struct bridge_options bridge;
+    struct parts parts = {0};
+    struct wire_error wire_error;
     struct tilery_error error;
     int status;
 
-    if (client.server == NULL) {
-        inner.listen = &inner_url;
-        inner.listen_count = 1;
-        inner.log = settings->log;
-        client.server = inner_url;
-        if (daemon_start(&inner, &daemon, &inner_error) != WIRE_OK)
-            return complain(inner_error.message, (enum tilery_status)inner_error.status);
+    allow_descriptors(settings->max_connections);
+    warn_of_file("tilery-bridge", settings->token_file);
+    if (start_parts(settings, &parts, &wire_error) != WIRE_OK) {
+        stop_parts(&parts);
+        return complain(wire_error.message, (enum tilery_status)wire_error.status);
     }
+    bridge = bridge_options(settings, &parts);
+    if (client.server == NULL)
+        client.server = INNER_URL;
     if (open_client(&client, &bridge.client, &error) != TILERY_OK)
         status = complain(error.message, error.status);
     else
         status = serve(&bridge, signals);
-    daemon_stop(daemon);
+    stop_parts(&parts);
     return status;
 }
 
@@ -201,9 +351,15 @@ static const char doc[] = "The documented HTTP API of Tilery.\v"
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
-    struct settings settings = {.listen = DEFAULT_LISTEN, .backend.server = getenv("TILERY_BACKEND")};
-    char **with_environment = environment_argv("TILERY_BRIDGE", options, lists, &argc, argv);
+    static const struct argp argp = {argp_options, parse, NULL, doc, NULL, NULL, NULL};
+    struct settings settings = {.listen = DEFAULT_LISTEN,
+                                .backend.server = getenv("TILERY_BACKEND"),
+                                .backend.no_pauses = true, /* whoever asks decides whether to wait */
+                                .access_log = DAEMON_LOG_LOGFMT,
+                                .reply_budget_bytes = UINT64_C(512) << 20,
+                                .max_connections = MAX_CONNECTIONS,
+                                .connection_timeout_s = CONNECTION_TIMEOUT_S};
+    char **with_environment = environment_argv("TILERY_BRIDGE", argp_options, lists, &argc, argv);
     sigset_t signals;
     int status;
 
@@ -214,6 +370,8 @@ int main(int argc, char **argv)
     if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
         settings.backend.server = NULL;
     signals_to_end(&signals);
+    if (settings.token_file != NULL)
+        sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     status = run(&settings, &signals);
     environment_free(with_environment);

@@ -90,6 +90,6 @@ void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connect
         response, "Access-Control-Allow-Headers",
         "Content-Type, X-Origin, X-Request-Id, Traceparent, Last-Event-ID, Authorization");
     (void)MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                                  "Server-Timing, X-Request-Id, Retry-After");
+                                  "Server-Timing, X-Request-Id, Traceparent, Retry-After");
     (void)MHD_add_response_header(response, "Access-Control-Max-Age", "600");
 }

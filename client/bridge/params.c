@@ -83,19 +83,21 @@ static size_t find(const char *name, size_t len)
     return i;
 }
 
-/* len may end at a NUL byte within the value. */
-static bool set(struct exchange *exchange, const char *name, size_t name_len, const char *value, size_t len)
+static bool is_ignored(const struct exchange *exchange, size_t i)
+{
+    return i == PARAMS ||
+           (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0);
+}
+
+static bool set(struct exchange *exchange, const char *name, size_t name_len, const char *value)
 {
     size_t i = find(name, name_len);
 
-    if (i == PARAMS ||
-        (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0))
+    if (is_ignored(exchange, i))
         return true;
     if ((exchange->seen >> i & 1) != 0)
         return fail(exchange, params[i].name, "is given twice; it must be given at most once");
     exchange->seen |= 1u << i;
-    if (strlen(value) != len)
-        return fail(exchange, params[i].name, "holds a NUL byte");
     switch (params[i].kind) {
     case KERNEL:
         return set_kernel(exchange, value);
@@ -115,15 +117,15 @@ static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *
     struct exchange *exchange = arg;
 
     (void)kind;
-    if (value == NULL)
-        value = "";
-    exchange->failed = !set(exchange, key, key_size, value, value_size);
+    (void)value_size;
+    exchange->failed = !set(exchange, key, key_size, value != NULL ? value : "");
     return exchange->failed ? MHD_NO : MHD_YES;
 }
 
 /* ---- JSON ---- */
 
-/* A value as the URL has it; NULL when it is of a type that no parameter has. */
+/* A value as the URL has it; NULL when it is of a type that no parameter has, or an array that is too long.
+ */
 static const char *text_of(const json_t *value, char *text, size_t size)
 {
     size_t used = 0, i;
@@ -152,14 +154,21 @@ static const char *text_of(const json_t *value, char *text, size_t size)
 
 static bool read_member(struct exchange *exchange, const char *key, const json_t *value)
 {
+    size_t i = find(key, strlen(key));
     char buffer[256];
-    const char *text = text_of(value, buffer, sizeof buffer);
+    const char *text;
 
-    if (text == NULL && find(key, strlen(key)) == PARAMS)
+    if (is_ignored(exchange, i))
         return true;
+    if (json_is_boolean(value) && params[i].kind != FLAG)
+        return fail(exchange, params[i].name, "is a boolean; it must be a number or a string");
+    if (json_is_array(value) && strcmp(params[i].name, "region") != 0)
+        return fail(exchange, params[i].name, "is an array; it must be a number or a string");
+    text = text_of(value, buffer, sizeof buffer);
     if (text == NULL)
-        return fail(exchange, key, "is neither a number, a string, a boolean nor an array of numbers");
-    return set(exchange, key, strlen(key), text, strlen(text));
+        return fail(exchange, params[i].name,
+                    "is neither a number, a string, a boolean nor an array of four numbers");
+    return set(exchange, key, strlen(key), text);
 }
 
 static bool read_body(struct exchange *exchange)

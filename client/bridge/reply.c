@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "exposition.h"
 #include "internal.h"
 #include "pretty.h"
 #include "wire/clock.h"
@@ -15,6 +16,8 @@
 #define THREAD_BYTES 256u
 #define STREAM_BYTES 16384u
 #define TEXT_BYTES 4096u
+
+#define JSON "application/json"
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -46,28 +49,42 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
 
     if (response == NULL)
         return MHD_NO;
+    exchange->http = http;
+    if (strcmp(exchange->method, "HEAD") == 0)
+        exchange->bytes = 0;
     bridge_add_cors(exchange->bridge, exchange->connection, response);
     add_timing(exchange, response);
     add_header(response, "X-Request-Id", exchange->id);
+    add_header(response, "traceparent", exchange->traceparent);
     add_header(response, "X-Content-Type-Options", "nosniff");
+    if (exchange->closes)
+        add_header(response, "Connection", "close");
     queued = MHD_queue_response(exchange->connection, http, response);
     MHD_destroy_response(response);
     return queued;
 }
 
-/* Takes over the JSON. */
-static struct MHD_Response *json_response(json_t *json)
+/* Takes over the text, which malloc made; NULL where there was no memory. */
+static struct MHD_Response *whole(struct exchange *exchange, char *text, size_t len, const char *type)
 {
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     struct MHD_Response *response = NULL;
 
-    json_decref(json);
     if (text != NULL)
-        response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+        response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
         free(text);
-    add_header(response, "Content-Type", "application/json");
+    exchange->bytes = len;
+    add_header(response, "Content-Type", type);
     return response;
+}
+
+/* Takes over the JSON. */
+static struct MHD_Response *json_response(struct exchange *exchange, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    return whole(exchange, text, text != NULL ? strlen(text) : 0, JSON);
 }
 
 enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, const struct tilery_error *error,
@@ -79,9 +96,11 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
 
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE && json != NULL)
         (void)json_object_set_new(json, "message", json_string("The Tilery server cannot be reached"));
-    response = json_response(json);
+    response = json_response(exchange, json);
     if (allow != NULL)
         add_header(response, "Allow", allow);
+    if (http == MHD_HTTP_UNAUTHORIZED)
+        add_header(response, "WWW-Authenticate", "Bearer");
     if (http == MHD_HTTP_TOO_MANY_REQUESTS) {
         (void)snprintf(seconds, sizeof seconds, "%" PRIu64, (error->retry_after_ms + 999) / 1000);
         add_header(response, "Retry-After", seconds);
@@ -94,16 +113,29 @@ enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, cons
     json_t *json = json_pack("{s:b, s:s, s:s}", "rustism_available", serving, "status",
                              serving ? "ok" : "unavailable", "message", message);
 
-    return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, json_response(json));
+    return queue(exchange, serving ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                 json_response(exchange, json));
 }
 
 enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    return queue(exchange, http, whole(exchange, strdup(text), strlen(text), "text/plain; charset=utf-8"));
+}
 
-    add_header(response, "Content-Type", "text/plain; charset=utf-8");
-    return queue(exchange, http, response);
+enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_t len)
+{
+    return queue(exchange, MHD_HTTP_OK, whole(exchange, text, len, EXPOSITION_TYPE));
+}
+
+enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
+                                     size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+
+    exchange->bytes = len;
+    add_header(response, "Content-Type", type);
+    return queue(exchange, MHD_HTTP_OK, response);
 }
 
 enum MHD_Result bridge_send_empty(struct exchange *exchange)
@@ -113,17 +145,18 @@ enum MHD_Result bridge_send_empty(struct exchange *exchange)
 }
 
 /* Without the body, and so without its length: libmicrohttpd would end one of unknown length with a chunk. */
-enum MHD_Result bridge_send_head(struct exchange *exchange)
+enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 
-    add_header(response, "Content-Type", "application/json");
+    add_header(response, "Content-Type", type);
     return queue(exchange, MHD_HTTP_OK, response);
 }
 
 /* A streamed answer: what is left to write, and the piece that is being sent. Freed with the response, which
  * the exchange outlives. */
 struct body {
+    struct exchange *exchange;
     struct format_writer json;
     struct pretty layout;
     bool pretty;
@@ -160,6 +193,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
         size = body->len - body->used;
     memcpy(buffer, &body->piece[body->used], size);
     body->used += size;
+    body->exchange->bytes += size;
     return (ssize_t)size;
 }
 
@@ -170,11 +204,13 @@ static struct MHD_Response *streamed(struct exchange *exchange)
 
     if (body == NULL)
         return NULL;
+    body->exchange = exchange;
     body->pretty = exchange->pretty;
     format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);
     if (response == NULL)
         free(body);
+    add_header(response, "Content-Type", JSON);
     return response;
 }
 
@@ -183,7 +219,6 @@ static struct MHD_Response *in_one_piece(struct exchange *exchange)
     size_t size = 4 * FORMAT_MIN_BUFFER + tilery_result_count(exchange->result) * RECORD_BYTES +
                   tilery_result_summary(exchange->result).threads * THREAD_BYTES;
     size_t len = 0, piece;
-    struct MHD_Response *response = NULL;
     struct format_writer json;
     char *text = malloc(size);
 
@@ -192,17 +227,12 @@ static struct MHD_Response *in_one_piece(struct exchange *exchange)
     format_init(&json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     while ((piece = format_next(&json, text + len, size - len)) != 0)
         len += piece;
-    response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL)
-        free(text);
-    return response;
+    return whole(exchange, text, len, JSON);
 }
 
 enum MHD_Result bridge_send_result(struct exchange *exchange)
 {
     bool small = tilery_result_count(exchange->result) <= SMALL_RECORDS && !exchange->pretty;
-    struct MHD_Response *response = small ? in_one_piece(exchange) : streamed(exchange);
 
-    add_header(response, "Content-Type", "application/json");
-    return queue(exchange, MHD_HTTP_OK, response);
+    return queue(exchange, MHD_HTTP_OK, small ? in_one_piece(exchange) : streamed(exchange));
 }

@@ -1,16 +1,27 @@
 /* The routes: what each path does, and with which methods. */
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "exposition.h"
 #include "internal.h"
+#include "wire/token_file.h"
 
-#define HEALTH_TIMEOUT_MS 2000
+#define JSON "application/json"
 
-enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET: HEAD too */
+/* Of health checks and of statistics. */
+#define CHECK_TIMEOUT_MS 2000
+
+/* GET: HEAD too. OPEN: for whoever watches the service, without a token, and when all connections are taken.
+ */
+enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4 };
+
+#define RETRY_AFTER_MS 1000
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
-static route_fn concurrent, sequential, trace, health, alive, ready;
+static route_fn concurrent, sequential, trace, health, alive, ready, metrics, openapi;
 
 static const struct route {
     const char *path;
@@ -20,12 +31,21 @@ static const struct route {
     {"/api/compute/concurrent", METHOD_GET | METHOD_POST, concurrent},
     {"/api/compute/sequential", METHOD_GET | METHOD_POST, sequential},
     {"/api/compute/trace.json", METHOD_GET | METHOD_POST, trace},
-    {"/api/compute/health", METHOD_GET, health},
-    {"/healthz", METHOD_GET, alive},
-    {"/readyz", METHOD_GET, ready},
+    {"/api/compute/health", METHOD_GET | OPEN, health},
+    {"/healthz", METHOD_GET | OPEN, alive},
+    {"/readyz", METHOD_GET | OPEN, ready},
+    {"/metrics", METHOD_GET, metrics},
+    {"/openapi.json", METHOD_GET | OPEN, openapi},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
+
+_Static_assert(ROUTES < METRICS_ROUTES, "each route is counted apart");
+
+const char *bridge_route_name(unsigned route)
+{
+    return route <= ROUTES ? routes[route - 1].path : NULL;
+}
 
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow)
@@ -43,9 +63,11 @@ static enum MHD_Result send_failure(struct exchange *exchange)
 
 /* ---- Calls ---- */
 
-/* The call has ended, on a thread of libtilery, or could not even begin. */
+/* The call has ended, on a thread of libtilery, or could not even begin. The exchange may be gone when it
+ * returns. */
 static void called(struct exchange *exchange, const struct tilery_error *error)
 {
+    peer_called(exchange->bridge->watch, exchange->peer);
     if (error != NULL)
         exchange->error = *error;
     exchange->failed = error != NULL;
@@ -56,7 +78,10 @@ static void called(struct exchange *exchange, const struct tilery_error *error)
 static void computed(void *arg, tilery_result *result, const struct tilery_error *error)
 {
     struct exchange *exchange = arg;
+    uint64_t share = result != NULL ? budget_share(tilery_result_bytes(result)) : 0;
 
+    budget_change(&exchange->bridge->budget, exchange->budget_share, share);
+    exchange->budget_share = share;
     exchange->result = result;
     called(exchange, error);
 }
@@ -81,9 +106,29 @@ static enum MHD_Result answer_compute(struct exchange *exchange)
     return exchange->failed ? send_failure(exchange) : bridge_send_result(exchange);
 }
 
+/* Before anything is computed: what comes of it must have room here. */
+static bool reserve(struct exchange *exchange)
+{
+    struct budget *budget = &exchange->bridge->budget;
+    struct tilery_error *error = &exchange->error;
+
+    exchange->budget_share = budget_share(tilery_compute_request_bytes(&exchange->request));
+    if (budget_take(budget, exchange->budget_share))
+        return true;
+    error->status = TILERY_RESOURCE_EXHAUSTED;
+    error->retry_after_ms = RETRY_AFTER_MS;
+    (void)snprintf(error->message, sizeof error->message,
+                   "the answer may take %" PRIu64 " bytes, and %" PRIu64 " of %" PRIu64
+                   " are taken by others; try again",
+                   exchange->budget_share, (uint64_t)atomic_load(&budget->held), budget->limit);
+    exchange->budget_share = 0;
+    return false;
+}
+
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
 {
-    const struct tilery_call_options named = {.request_id = exchange->id};
+    const struct tilery_call_options named = {.request_id = exchange->call_id,
+                                              .traceparent = exchange->traceparent};
     struct tilery_error error;
 
     exchange->format = format;
@@ -92,8 +137,11 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
     if (!bridge_read_params(exchange))
         return send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange);
+        return bridge_send_head(exchange, JSON);
+    if (!reserve(exchange))
+        return send_failure(exchange);
     suspend(exchange, answer_compute);
+    peer_calls(exchange->bridge->watch, exchange->peer, exchange->call_id);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
                              &error) != TILERY_OK)
         called(exchange, &error);
@@ -119,11 +167,12 @@ static enum MHD_Result trace(struct exchange *exchange)
 
 static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
 {
-    const struct tilery_call_options quick = {.timeout_ms = HEALTH_TIMEOUT_MS};
+    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS,
+                                              .traceparent = exchange->traceparent};
     struct tilery_error error;
 
     if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange);
+        return bridge_send_head(exchange, JSON);
     suspend(exchange, answer);
     if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
         called(exchange, &error);
@@ -163,6 +212,80 @@ static enum MHD_Result ready(struct exchange *exchange)
     return check(exchange, answer_ready);
 }
 
+/* ---- Metrics ---- */
+
+static void collected(void *arg, tilery_stats_list *list)
+{
+    struct exchange *exchange = arg;
+
+    exchange->stats = list;
+    called(exchange, NULL);
+}
+
+static void write_gauge(FILE *out, const char *name, const char *help, uint64_t value)
+{
+    exposition_family(out, name, "gauge", help);
+    exposition_sample(out, name, (const struct exposition_label[]){{NULL, NULL}}, value);
+}
+
+/* What is so now, this request and its connection counted. */
+static void write_gauges(FILE *out, struct bridge *bridge)
+{
+    const struct exposition_label build[] = {{"version", tilery_version()}, {NULL, NULL}};
+    unsigned connections, in_hand;
+
+    /* One at a time: libmicrohttpd adds its threads' connections up in a place of its own. */
+    pthread_mutex_lock(&bridge->mutex);
+    connections = MHD_get_daemon_info(bridge->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+    in_hand = bridge->in_hand;
+    pthread_mutex_unlock(&bridge->mutex);
+    exposition_family(out, "tilery_bridge_build_info", "gauge", "Always 1.");
+    exposition_sample(out, "tilery_bridge_build_info", build, 1);
+    write_gauge(out, "tilery_bridge_connections", "HTTP connections now.", connections);
+    write_gauge(out, "tilery_bridge_requests_in_hand", "Requests not yet answered.", in_hand);
+    write_gauge(out, "tilery_bridge_reply_bytes", "What large answers that are not sent yet take.",
+                atomic_load(&bridge->budget.held));
+    write_gauge(out, "tilery_bridge_reply_budget_bytes", "What they may take.", bridge->budget.limit);
+}
+
+/* Where the servers could not be asked for want of memory, the bridge's own are there all the same. */
+static enum MHD_Result answer_metrics(struct exchange *exchange)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (out == NULL)
+        return MHD_NO;
+    write_gauges(out, exchange->bridge);
+    metrics_write(out, &exchange->bridge->metrics, bridge_route_name);
+    if (exchange->stats != NULL)
+        metrics_write_servers(out, exchange->stats);
+    if (fclose(out) == 0)
+        return bridge_send_metrics(exchange, text, len);
+    free(text);
+    return MHD_NO;
+}
+
+static enum MHD_Result metrics(struct exchange *exchange)
+{
+    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS};
+    struct tilery_error error;
+
+    if (strcmp(exchange->method, "HEAD") == 0)
+        return bridge_send_head(exchange, EXPOSITION_TYPE);
+    suspend(exchange, answer_metrics);
+    if (tilery_stats_all_async(exchange->bridge->options.client, &quick, collected, exchange, &error) !=
+        TILERY_OK)
+        called(exchange, &error);
+    return MHD_YES;
+}
+
+static enum MHD_Result openapi(struct exchange *exchange)
+{
+    return bridge_send_constant(exchange, JSON, bridge_openapi, bridge_openapi_len);
+}
+
 /* ---- Finding the route ---- */
 
 static enum MHD_Result refuse_length(struct exchange *exchange)
@@ -173,14 +296,44 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
         (void)snprintf(message, sizeof message, "the body is longer than %u bytes", BRIDGE_MAX_BODY);
         return bridge_refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, message, NULL);
     }
-    (void)snprintf(message, sizeof message, "the URL has %zu bytes; at most %u are allowed",
-                   exchange->url_len, BRIDGE_MAX_URL);
+    (void)snprintf(message, sizeof message, "the URL has %u bytes; at most %u are allowed",
+                   exchange->target.length, BRIDGE_MAX_URL);
     return bridge_refuse(exchange, MHD_HTTP_URI_TOO_LONG, message, NULL);
+}
+
+/* All connections are taken: this one is there to say so. */
+static enum MHD_Result refuse_surplus(struct exchange *exchange)
+{
+    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED, .retry_after_ms = RETRY_AFTER_MS};
+
+    exchange->closes = true;
+    (void)snprintf(error.message, sizeof error.message, "all %u connections are taken; try again",
+                   exchange->bridge->options.max_connections);
+    return bridge_send_error(exchange, MHD_HTTP_TOO_MANY_REQUESTS, &error, NULL);
+}
+
+/* A preflight shows no token: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials */
+static enum token_shown check_token(const struct exchange *exchange)
+{
+    struct token_file *token = exchange->bridge->options.token;
+
+    if (token == NULL || strcmp(exchange->method, "OPTIONS") == 0)
+        return TOKEN_SHOWN;
+    return token_file_check(token, MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                               MHD_HTTP_HEADER_AUTHORIZATION));
+}
+
+static enum MHD_Result refuse_stranger(struct exchange *exchange, enum token_shown shown)
+{
+    return bridge_refuse(exchange, MHD_HTTP_UNAUTHORIZED,
+                         shown == TOKEN_WRONG ? "the token is not the service's"
+                                              : "the service wants a token: Authorization: Bearer TOKEN",
+                         NULL);
 }
 
 static enum MHD_Result refuse_path(struct exchange *exchange)
 {
-    char message[256] = "no such route; there are";
+    char message[sizeof exchange->error.message] = "no such route; there are";
 
     for (size_t i = 0; i < ROUTES; i++) {
         size_t len = strlen(message);
@@ -210,13 +363,24 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
     const struct route *route = routes;
 
-    if (exchange->too_long || exchange->url_len > BRIDGE_MAX_URL)
+    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
+        route++;
+    exchange->route = route < routes + ROUTES ? (unsigned)(route - routes) + 1 : 0;
+    if (exchange->too_long || exchange->target.length > BRIDGE_MAX_URL)
         return refuse_length(exchange);
+    if (exchange->failed)
+        return send_failure(exchange);
     if (!bridge_host_allowed(exchange))
         return bridge_refuse(exchange, MHD_HTTP_FORBIDDEN,
                              "the Host header names no host of this service; see --allow-host", NULL);
-    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
-        route++;
+    if (exchange->route == 0 || (route->methods & OPEN) == 0) {
+        enum token_shown shown = check_token(exchange);
+
+        if (peer_is_surplus(exchange->bridge->watch, exchange->peer))
+            return refuse_surplus(exchange);
+        if (shown != TOKEN_SHOWN)
+            return refuse_stranger(exchange, shown);
+    }
     if (route == routes + ROUTES)
         return refuse_path(exchange);
     if (strcmp(exchange->method, "OPTIONS") == 0)

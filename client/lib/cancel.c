@@ -36,38 +36,47 @@ enum wire_status call_cancel(tilery_client *client, struct server *only, const c
     return read_found(msg, found, error);
 }
 
-/* Put to several servers. Freed by the last to let go: the asker, or the last answer. */
+/* Put to several servers at once. Freed by the last to let go: the asker, or the last answer. */
 struct question {
-    pthread_mutex_t mutex; /* guards all */
-    pthread_cond_t changed;
-    size_t refs, open; /* open: not yet answered */
-    bool found, answered;
+    pthread_mutex_t mutex; /* guards all below */
+    size_t open;           /* answers to come, and the asker */
+    bool told, answered;
     struct wire_error error; /* the last failure */
+    tilery_cancel_fn *done;  /* NULL: nobody is told */
+    void *arg;
 };
 
-static struct question *new_question(void)
+static struct question *new_question(tilery_cancel_fn *done, void *arg)
 {
     struct question *question = calloc(1, sizeof *question);
 
     if (question == NULL)
         return NULL;
     pthread_mutex_init(&question->mutex, NULL);
-    pthread_cond_init(&question->changed, NULL);
-    question->refs = 1;
+    question->open = 1;
+    question->done = done;
+    question->arg = arg;
     return question;
 }
 
-/* The mutex is held, and let go. */
-static void let_go(struct question *question)
+/* The mutex is held, and let go. The first that found it tells so, or the last tells that none did. */
+static void let_go(struct question *question, bool found)
 {
-    bool last = --question->refs == 0;
+    bool last = --question->open == 0, tell = !question->told && (found || last) && question->done != NULL;
+    bool failed = !found && !question->answered;
+    tilery_cancel_fn *done = question->done;
+    void *arg = question->arg;
+    struct tilery_error error;
 
+    question->told |= tell;
+    (void)call_error(&error, &question->error);
     pthread_mutex_unlock(&question->mutex);
-    if (!last)
-        return;
-    pthread_cond_destroy(&question->changed);
-    pthread_mutex_destroy(&question->mutex);
-    free(question);
+    if (last) {
+        pthread_mutex_destroy(&question->mutex);
+        free(question);
+    }
+    if (tell)
+        done(arg, found, failed ? &error : NULL);
 }
 
 static void on_answer(void *arg, nng_msg *msg, struct server *server, const struct wire_error *error)
@@ -82,10 +91,7 @@ static void on_answer(void *arg, nng_msg *msg, struct server *server, const stru
     if (!answered)
         question->error = msg != NULL ? why : *error;
     question->answered |= answered;
-    question->found |= found;
-    question->open--;
-    pthread_cond_signal(&question->changed);
-    let_go(question);
+    let_go(question, found);
 }
 
 static void ask(tilery_client *client, struct server *server, const char *request_id,
@@ -98,34 +104,86 @@ static void ask(tilery_client *client, struct server *server, const char *reques
 
     request.request_id = (char *)(uintptr_t)request_id;
     pthread_mutex_lock(&question->mutex);
-    question->refs++;
     question->open++;
     pthread_mutex_unlock(&question->mutex);
     if (call_start(client, &spec, on_answer, question, &error) != WIRE_OK)
         on_answer(question, NULL, server, &error);
 }
 
-/* All at once, so that one that does not answer keeps no other from hearing of it. */
-static enum wire_status ask_all(tilery_client *client, struct server *const *servers, size_t count,
-                                const char *request_id, const struct tilery_call_options *options,
-                                bool *found, struct wire_error *error)
+/* No server knows of it: the call was pausing, or waiting for a connection. */
+static bool give_up(tilery_client *client, const char *request_id)
 {
-    struct question *question = new_question();
-    enum wire_status status = WIRE_OK;
+    return request_id != NULL && request_id[0] != '\0' && call_give_up(client, request_id);
+}
 
-    if (question == NULL)
-        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
-    for (size_t i = 0; i < count; i++)
+enum tilery_status tilery_cancel_async(tilery_client *client, const char *request_id,
+                                       const struct tilery_call_options *options, tilery_cancel_fn *done,
+                                       void *arg, struct tilery_error *error)
+{
+    struct question *question = new_question(done, arg);
+    struct server *servers[CLIENT_MAX_SERVERS];
+    struct wire_error why;
+    size_t count;
+    bool found;
+
+    if (question == NULL) {
+        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+        return call_error(error, &why);
+    }
+    found = give_up(client, request_id);
+    count = client_connected(client, servers);
+    if (count == 0)
+        servers[count++] = NULL; /* the call finds out why there is none */
+    for (size_t i = 0; i < count && !found; i++)
         ask(client, servers[i], request_id, options, question);
     pthread_mutex_lock(&question->mutex);
-    while (question->open != 0 && !question->found)
-        pthread_cond_wait(&question->changed, &question->mutex);
-    *found = question->found;
-    if (!question->answered) {
-        *error = question->error;
-        status = error->status;
-    }
-    let_go(question);
+    let_go(question, found);
+    return TILERY_OK;
+}
+
+/* ---- Waiting for it ---- */
+
+struct answer {
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    bool told, found, failed;
+    struct tilery_error error;
+};
+
+static void take_answer(void *arg, bool found, const struct tilery_error *error)
+{
+    struct answer *answer = arg;
+
+    pthread_mutex_lock(&answer->mutex);
+    answer->told = true;
+    answer->found = found;
+    answer->failed = error != NULL;
+    if (error != NULL)
+        answer->error = *error;
+    pthread_cond_signal(&answer->changed);
+    pthread_mutex_unlock(&answer->mutex);
+}
+
+/* All at once, so that one that does not answer keeps no other from hearing of it. */
+static enum tilery_status ask_all(tilery_client *client, const char *request_id,
+                                  const struct tilery_call_options *options, bool *found,
+                                  struct tilery_error *error)
+{
+    struct answer answer = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    enum tilery_status status =
+        tilery_cancel_async(client, request_id, options, take_answer, &answer, &answer.error);
+
+    pthread_mutex_lock(&answer.mutex);
+    while (status == TILERY_OK && !answer.told)
+        pthread_cond_wait(&answer.changed, &answer.mutex);
+    pthread_mutex_unlock(&answer.mutex);
+    *found = answer.found;
+    if (answer.failed)
+        status = answer.error.status;
+    if (status != TILERY_OK && error != NULL)
+        *error = answer.error;
+    pthread_cond_destroy(&answer.changed);
+    pthread_mutex_destroy(&answer.mutex);
     return status;
 }
 
@@ -134,16 +192,13 @@ enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
                                  struct tilery_error *error)
 {
     struct server *servers[CLIENT_MAX_SERVERS];
-    size_t count = client_connected(client, servers);
     struct wire_error why;
-    enum wire_status status;
 
-    *found = request_id != NULL && request_id[0] != '\0' && call_give_up(client, request_id);
-    if (*found)
+    *found = false;
+    if (client_connected(client, servers) >= 2)
+        return ask_all(client, request_id, options, found, error);
+    *found = give_up(client, request_id);
+    if (*found || call_cancel(client, NULL, request_id, options, found, &why) == WIRE_OK)
         return TILERY_OK;
-    if (count < 2)
-        status = call_cancel(client, NULL, request_id, options, found, &why);
-    else
-        status = ask_all(client, servers, count, request_id, options, found, &why);
-    return status == WIRE_OK ? TILERY_OK : call_error(error, &why);
+    return call_error(error, &why);
 }

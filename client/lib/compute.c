@@ -1,5 +1,6 @@
 /* Compute: the call, and its result. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -84,6 +85,32 @@ static enum wire_status make_result(nng_msg *msg, const struct plan *plan, tiler
     result->reply = (const ComputeReply *)(const void *)reply;
     *out = result;
     return WIRE_OK;
+}
+
+/*
+ * A record's share of a reply's frame is at most 11 fields of a tag and a varint. Decoded it is a message and
+ * a pointer to it, besides what protobuf-c notes of it on its first pass, 40 bytes in slabs that double; and
+ * the arena's blocks, which double too, may leave as much again unused.
+ */
+#define FRAME_BYTES 96u
+#define NOTED_BYTES 80u
+#define IN_ARENA(type) (2 * (sizeof(type) + _Alignof(max_align_t) + sizeof(type *) + NOTED_BYTES))
+#define FIRST_BYTES 16384u
+
+size_t tilery_compute_request_bytes(const struct tilery_compute_request *request)
+{
+    uint64_t tasks = plan_of(request).count;
+    uint64_t threads = request->num_threads < tasks ? request->num_threads : tasks;
+
+    if (tasks == 0)
+        return 0;
+    return (size_t)(FIRST_BYTES + tasks * (FRAME_BYTES + IN_ARENA(TaskRecord)) +
+                    threads * (FRAME_BYTES + IN_ARENA(Tilery__V1__ThreadSummary)));
+}
+
+size_t tilery_result_bytes(const tilery_result *result)
+{
+    return sizeof *result + result->arena.taken;
 }
 
 void tilery_result_free(tilery_result *result)

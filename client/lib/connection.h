@@ -76,6 +76,7 @@ struct tilery_client {
     char *authorization; /* with the token; NULL: none */
     uint64_t connect_timeout_ms;
     unsigned max_attempts;
+    bool no_pauses;
     struct server *servers;
     size_t count;
     pthread_mutex_t mutex; /* guards all below, and the servers' and calls' states */

@@ -53,6 +53,11 @@ void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Regi
 
 struct tilery_summary call_summary(const Tilery__V1__Summary *summary);
 
+/* Of a call of this method. Frees msg; *out ends with tilery_stats_free. */
+#define CALL_STATS "tilery.v1.Server/Stats"
+WIRE_MUST_USE enum wire_status call_read_stats(nng_msg *msg, struct tilery_stats **out,
+                                               struct wire_error *error);
+
 /* INVALID_ARGUMENT for a request_id that is too long. NULL is fine. */
 WIRE_MUST_USE enum wire_status call_check_id(const char *id, struct wire_error *error);
 

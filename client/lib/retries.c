@@ -60,6 +60,8 @@ bool call_may_retry(const struct call *call, const struct wire_error *error, uin
         return false;
     if (call->attempts == 1 && client_other_serves(client, call->server))
         return true;
+    if (client->no_pauses)
+        return false;
     *pause_ms = backoff_ms(call->attempts);
     if (*pause_ms < error->retry_after_ms)
         *pause_ms = error->retry_after_ms;

@@ -7,7 +7,6 @@
 
 #include "server.pb-c.h"
 
-#define STATS "tilery.v1.Server/Stats"
 #define DESCRIBE "tilery.v1.Server/Describe"
 
 typedef Tilery__V1__StatsReply StatsReply;
@@ -106,30 +105,36 @@ static enum wire_status read_stats(nng_msg *msg, struct stats *stats, struct wir
     return WIRE_OK;
 }
 
+enum wire_status call_read_stats(nng_msg *msg, struct tilery_stats **out, struct wire_error *error)
+{
+    struct stats *stats = calloc(1, sizeof *stats);
+
+    *out = NULL;
+    if (stats == NULL) {
+        nng_msg_free(msg);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the reply");
+    }
+    wire_arena_init(&stats->arena, WIRE_REQUEST_ARENA);
+    if (read_stats(msg, stats, error) != WIRE_OK) {
+        tilery_stats_free(&stats->stats);
+        return error->status;
+    }
+    *out = &stats->stats;
+    return WIRE_OK;
+}
+
 enum tilery_status tilery_stats(tilery_client *client, const struct tilery_call_options *options,
                                 struct tilery_stats **out, struct tilery_error *error)
 {
     Tilery__V1__StatsRequest request = TILERY__V1__STATS_REQUEST__INIT;
-    const struct call_spec spec = {.method = STATS, .request = &request.base, .options = options};
+    const struct call_spec spec = {.method = CALL_STATS, .request = &request.base, .options = options};
     struct wire_error why;
-    struct stats *stats;
     nng_msg *msg;
 
     *out = NULL;
-    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK)
+    if (call_blocking(client, &spec, &msg, NULL, &why) != WIRE_OK ||
+        call_read_stats(msg, out, &why) != WIRE_OK)
         return call_error(error, &why);
-    stats = calloc(1, sizeof *stats);
-    if (stats == NULL) {
-        nng_msg_free(msg);
-        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the reply");
-        return call_error(error, &why);
-    }
-    wire_arena_init(&stats->arena, WIRE_REQUEST_ARENA);
-    if (read_stats(msg, stats, &why) != WIRE_OK) {
-        tilery_stats_free(&stats->stats);
-        return call_error(error, &why);
-    }
-    *out = &stats->stats;
     return TILERY_OK;
 }
 

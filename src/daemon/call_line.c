@@ -3,59 +3,33 @@
 #include <string.h>
 
 #include "daemon/line.h"
+#include "rpc/server.h"
 #include "wire/limits.h"
+#include "wire/traceparent.h"
 
 /* Of what a caller wrote; the whole line, all of it escaped, has room for so much. */
 #define MAX_METHOD 96
 #define MAX_MESSAGE 320
 #define MAX_PEER 64
 
-/* https://www.w3.org/TR/trace-context/#traceparent-header: VERSION-TRACE_ID-PARENT_ID-FLAGS, in lower-case
- * hex. */
-#define TRACEPARENT 55
-
-static bool is_hex(const char *text, size_t len)
-{
-    return strspn(text, "0123456789abcdef") >= len;
-}
-
-static bool all_zero(const char *text, size_t len)
-{
-    return strspn(text, "0") >= len;
-}
-
-/* A version to come may have more behind the flags. */
-static bool is_traceparent(const char *value)
-{
-    size_t len = strlen(value);
-
-    if (len < TRACEPARENT || value[2] != '-' || value[35] != '-' || value[52] != '-')
-        return false;
-    if (!is_hex(value, 2) || !is_hex(&value[3], 32) || !is_hex(&value[36], 16) || !is_hex(&value[53], 2))
-        return false;
-    if (all_zero(&value[3], 32) || all_zero(&value[36], 16) || strncmp(value, "ff", 2) == 0)
-        return false;
-    return len == TRACEPARENT || (strncmp(value, "00", 2) != 0 && value[TRACEPARENT] == '-');
-}
-
 /* NULL when the caller gave none, or none that is well formed. */
 static const char *find_traceparent(const struct wire_request *request)
 {
     for (size_t i = 0; i < request->metadata_count; i++)
         if (strcmp(request->metadata[i].key, "traceparent") == 0)
-            return is_traceparent(request->metadata[i].value) ? request->metadata[i].value : NULL;
+            return wire_traceparent_is_valid(request->metadata[i].value) ? request->metadata[i].value : NULL;
     return NULL;
 }
 
 static void add_traceparent(struct line *line, const struct wire_request *request)
 {
     const char *value = find_traceparent(request);
-    char known[TRACEPARENT + 1];
+    char known[WIRE_TRACEPARENT + 1];
 
     if (value == NULL)
         return;
     (void)snprintf(known, sizeof known, "%s", value);
-    line_add_text(line, "traceparent", known, TRACEPARENT);
+    line_add_text(line, "traceparent", known, WIRE_TRACEPARENT);
 }
 
 static const char *level_of(enum wire_status status)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "rpc/server.h"
+struct rpc_ended;
 
 /* A whole line fits what a pipe takes in one piece. */
 #define LINE_BYTES 4096

@@ -175,12 +175,17 @@ void log_call(struct log *log, const struct rpc_ended *ended)
 
     clock_gettime(CLOCK_REALTIME, &now);
     line_of_call(&line, log->json, &now, ended);
+    log_line(log, &line);
+}
+
+void log_line(struct log *log, const struct line *line)
+{
     pthread_mutex_lock(&log->mutex);
-    if (line.len <= BUFFER_BYTES - log->filled) {
-        memcpy(&log->filling[log->filled], line.text, line.len);
+    if (line->len <= BUFFER_BYTES - log->filled) {
+        memcpy(&log->filling[log->filled], line->text, line->len);
         if (log->filled == 0)
             pthread_cond_signal(&log->changed);
-        log->filled += line.len;
+        log->filled += line->len;
     } else {
         log->dropped++;
     }

@@ -3,8 +3,10 @@
 
 #include <stdbool.h>
 
-#include "rpc/server.h"
 #include "wire/status.h"
+
+struct line;
+struct rpc_ended;
 
 /*
  * A log of lines, written by a thread of its own: whoever has something to say leaves it in a bounded buffer
@@ -21,6 +23,9 @@ WIRE_MUST_USE enum wire_status log_create(int fd, bool json, struct log **out, s
 
 /* Writes what is left, for at most a second where nobody takes it. NULL is fine. */
 void log_free(struct log *log);
+
+/* One line, whole. */
+void log_line(struct log *log, const struct line *line);
 
 /* One line about a call that has ended. */
 void log_call(struct log *log, const struct rpc_ended *ended);

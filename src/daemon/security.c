@@ -1,20 +1,17 @@
 #include "daemon/security.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wire/address.h"
-#include "wire/token.h"
+#include "wire/token_file.h"
 #include "wire/warn.h"
 
 #define OPEN_METHOD "tilery.v1.Health/Check"
 
 struct security {
-    char *token_file;      /* NULL: no token is asked for */
-    bool knows_clients;    /* by their certificates */
-    pthread_rwlock_t lock; /* guards the token */
-    struct wire_token token;
+    struct token_file *token; /* NULL: none is asked for */
+    bool knows_clients;       /* by their certificates */
 };
 
 static enum wire_status check_tls(const struct daemon_options *options, struct wire_error *error)
@@ -30,12 +27,6 @@ static enum wire_status check_tls(const struct daemon_options *options, struct w
     return WIRE_OK;
 }
 
-static enum wire_status read_token(const struct security *security, struct wire_token *token,
-                                   struct wire_error *error)
-{
-    return wire_token_read(token, "token_file", security->token_file, error);
-}
-
 enum wire_status security_create(const struct daemon_options *options, struct security **out,
                                  struct wire_error *error)
 {
@@ -46,48 +37,28 @@ enum wire_status security_create(const struct daemon_options *options, struct se
         return error->status;
     security = calloc(1, sizeof *security);
     if (security == NULL)
-        goto no_memory;
-    pthread_rwlock_init(&security->lock, NULL);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the server");
     security->knows_clients = options->tls.ca != NULL;
-    if (options->token_file != NULL) {
-        security->token_file = strdup(options->token_file);
-        if (security->token_file == NULL)
-            goto no_memory;
-        if (read_token(security, &security->token, error) != WIRE_OK)
-            goto failed;
+    if (options->token_file != NULL &&
+        token_file_create(options->token_file, &security->token, error) != WIRE_OK) {
+        security_free(security);
+        return error->status;
     }
     *out = security;
     return WIRE_OK;
-no_memory:
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the server");
-failed:
-    security_free(security);
-    return error->status;
 }
 
 void security_free(struct security *security)
 {
     if (security == NULL)
         return;
-    explicit_bzero(&security->token, sizeof security->token);
-    pthread_rwlock_destroy(&security->lock);
-    free(security->token_file);
+    token_file_free(security->token);
     free(security);
 }
 
 enum wire_status security_reload(struct security *security, struct wire_error *error)
 {
-    struct wire_token fresh;
-
-    if (security->token_file == NULL)
-        return WIRE_OK;
-    if (read_token(security, &fresh, error) != WIRE_OK)
-        return error->status;
-    pthread_rwlock_wrlock(&security->lock);
-    security->token = fresh;
-    pthread_rwlock_unlock(&security->lock);
-    explicit_bzero(&fresh, sizeof fresh);
-    return WIRE_OK;
+    return security->token != NULL ? token_file_reload(security->token, error) : WIRE_OK;
 }
 
 static const char *authorization(const struct wire_request *request)
@@ -101,20 +72,20 @@ static const char *authorization(const struct wire_request *request)
 enum wire_status security_authorize(void *arg, const struct wire_request *request, struct wire_error *error)
 {
     struct security *security = arg;
-    const char *given;
-    bool equal;
 
-    if (security->token_file == NULL || strcmp(request->method, OPEN_METHOD) == 0)
+    if (security->token == NULL || strcmp(request->method, OPEN_METHOD) == 0)
         return WIRE_OK;
-    given = authorization(request);
-    if (given == NULL || strncasecmp(given, WIRE_BEARER, strlen(WIRE_BEARER)) != 0)
-        return wire_error_set(error, WIRE_UNAUTHENTICATED,
-                              "the server wants a token: metadata \"" WIRE_AUTHORIZATION ": " WIRE_BEARER
-                              "TOKEN\"");
-    pthread_rwlock_rdlock(&security->lock);
-    equal = wire_token_equals(&security->token, given + strlen(WIRE_BEARER));
-    pthread_rwlock_unlock(&security->lock);
-    return equal ? WIRE_OK : wire_error_set(error, WIRE_UNAUTHENTICATED, "the token is not the server's");
+    switch (token_file_check(security->token, authorization(request))) {
+    case TOKEN_SHOWN:
+        return WIRE_OK;
+    case TOKEN_WRONG:
+        return wire_error_set(error, WIRE_UNAUTHENTICATED, "the token is not the server's");
+    case TOKEN_MISSING:
+        break;
+    }
+    return wire_error_set(error, WIRE_UNAUTHENTICATED,
+                          "the server wants a token: metadata \"" WIRE_AUTHORIZATION ": " WIRE_BEARER
+                          "TOKEN\"");
 }
 
 const char *security_url_risk(const struct security *security, const char *url)
@@ -123,9 +94,9 @@ const char *security_url_risk(const struct security *security, const char *url)
 
     if (wire_address_is_local(url))
         return NULL;
-    if (security->token_file == NULL && !(tls && security->knows_clients))
+    if (security->token == NULL && !(tls && security->knows_clients))
         return "may be reached from other machines, by anybody";
-    if (!tls && security->token_file != NULL)
+    if (!tls && security->token != NULL)
         return WARN_IN_CLEAR;
     return NULL;
 }

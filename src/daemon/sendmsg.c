@@ -1,16 +1,20 @@
 /*
- * A remedy for nng before 1.6, which tileryd puts before libc's sendmsg: to a peer that is gone, everything
- * counts as sent.
+ * A remedy for nng before 1.6, which tileryd and tilery-bridge put before libc's sendmsg: to a peer that is
+ * gone, everything that nng sends counts as sent. Others, such as libmicrohttpd, are told.
  *
  * There, a connection whose send fails while a request of it is between header and body is never cleared
- * away, nor is any other after it: see wire/hangup.h. A client that pipelines and is killed does that to a
- * server more often than not. When no send fails, a connection's end is met by the receiving side alone, once
- * it has read what came before.
+ * away, nor is any other after it, nor dialled again: see wire/hangup.h. A client that pipelines and is
+ * killed does that to a server more often than not, and a server that is killed under load to its client.
+ * When no send fails, a connection's end is met by the receiving side alone, once it has read what came
+ * before.
  *
  * And a listener of ipc:// or tls+tcp:// is deaf for ever when a send of its handshake fails because the peer
  * is gone: nng takes that for the listener's own end. When no send fails, the handshake ends in a receive.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,11 +32,22 @@ static ssize_t length_of(const struct msghdr *message)
     return (ssize_t)length;
 }
 
+static bool is_nng(const void *caller)
+{
+    Dl_info info;
+
+    return dladdr(caller, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, "libnng") != NULL;
+}
+
 __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     ssize_t sent = syscall(SYS_sendmsg, fd, message, flags | MSG_NOSIGNAL);
+    int why = errno;
 
-    return sent < 0 && (errno == EPIPE || errno == ECONNRESET) ? length_of(message) : sent;
+    if (sent < 0 && (why == EPIPE || why == ECONNRESET) && is_nng(__builtin_return_address(0)))
+        return length_of(message);
+    errno = why;
+    return sent;
 }
 
 #else

@@ -57,6 +57,15 @@ class Process:
         return self.process.returncode
 
 
+def most_memory(process):
+    """The most that a Process has had, in bytes; 0 under a sanitizer, whose own would count too."""
+    with open(f"/proc/{process.process.pid}/maps", encoding="ascii") as maps:
+        if "san.so" in maps.read():
+            return 0
+    with open(f"/proc/{process.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) << 10
+
+
 def tilery(server, *arguments):
     return subprocess.run([program("tilery"), "--server", server, *arguments], capture_output=True, text=True,
                           timeout=60, check=False)
@@ -65,6 +74,24 @@ def tilery(server, *arguments):
 def stats(server):
     """What the server says of itself, as text by name."""
     return dict(line.rsplit(" ", 1) for line in tilery(server, "stats").stdout.splitlines())
+
+
+def wait_stats(server, **wanted):
+    """Returns when the server's statistics have come to these values."""
+    wanted = {name: str(value) for name, value in wanted.items()}
+    while not wanted.items() <= stats(server).items():
+        pass
+
+
+def connect(url, buffer=0):
+    """A socket that is connected; it receives no more than about so many bytes ahead of its reader."""
+    host, port = url.removeprefix("http://").split(":")
+    peer = socket.socket()
+    peer.settimeout(60)
+    if buffer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    peer.connect((host, int(port)))
+    return peer
 
 
 def get(url, path, method="GET", headers=None, body=None):

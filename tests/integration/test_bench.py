@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -39,6 +40,21 @@ class Benchmarks(unittest.TestCase):
     @unittest.skipUnless((TESTS / "bench_grpc").exists(), "built without gRPC")
     def test_grpc(self):
         self.check_duel(self.run_bench("bench_grpc"), ["tilery", "gRPC"], 4)
+
+    @unittest.skipUnless(shutil.which("wrk"), "wrk is not installed")
+    def test_http(self):
+        figures = self.run_bench("bench_http")
+        self.assertEqual([row["side"] for row in figures["calls"]], ["libtilery", "bare", "bridge", "inside"] * 3)
+        self.assertEqual([row["load"] for row in figures["calls"][::4]],
+                         ["1 connection", "16 connections", "64 connections"])
+        self.assertEqual([row["answer"] for row in figures["overload"]], ["200", "429"])
+        for row in figures["calls"] + figures["overload"]:
+            self.assertLess(0, row["p50_us"])
+            self.assertLessEqual(row["p50_us"], row["p99_us"])
+            self.assertLess(0, row["calls_per_s"])
+        for at, row in enumerate(figures["calls"]):
+            direct = figures["calls"][at - at % 4]
+            self.assertAlmostEqual(row["above_us"][0], row["p50_us"] - direct["p50_us"])
 
     def test_bad_options_are_refused(self):
         for name, option in (("bench_rpc", "--runs=0"), ("bench_rpc", "--ms=x"), ("bench_rpc", "--clients=1"),

@@ -256,6 +256,27 @@ START_TEST(a_field_is_set_from_its_text)
 }
 END_TEST
 
+START_TEST(a_result_takes_no_more_memory_than_its_request_said)
+{
+    static const uint32_t tiles[] = {1, 2, 24, 25, 26, 50, 100, 101, 1000, 1023, 10000, 65536, 100001};
+    struct tilery_compute_request request = served_request(1, 1, 1, 1, 256);
+    tilery_result *result;
+
+    served_start(INPROC, 8, 8);
+    request.max_iter = 1;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        request.width = tiles[i] > 65536 ? tiles[i] / 2 : tiles[i];
+        request.height = tiles[i] > 65536 ? 2 : 1;
+        check_status(tilery_compute(served.client, &request, NULL, &result, &served.error), TILERY_OK);
+        ck_assert_uint_le(tilery_result_bytes(result), tilery_compute_request_bytes(&request));
+        ck_assert_uint_ge(tilery_result_bytes(result), 100 * tilery_result_count(result));
+        tilery_result_free(result);
+    }
+    request.width = 0;
+    ck_assert_uint_eq(tilery_compute_request_bytes(&request), 0);
+}
+END_TEST
+
 START_TEST(null_is_freed_and_closed)
 {
     tilery_client_close(NULL);
@@ -282,6 +303,7 @@ int main(void)
     tcase_add_test(tests, a_client_without_a_server_option_dials_the_default_port);
     tcase_add_loop_test(tests, what_is_no_url_is_refused_and_shown, 0, sizeof no_urls / sizeof *no_urls);
     tcase_add_test(tests, a_field_is_set_from_its_text);
+    tcase_add_test(tests, a_result_takes_no_more_memory_than_its_request_said);
     tcase_add_test(tests, null_is_freed_and_closed);
     return suite_run("client", tests);
 }

@@ -48,6 +48,59 @@ START_TEST(a_queued_request_is_cancelled_by_its_id_and_leaves_the_others_alone)
 }
 END_TEST
 
+/* How an asynchronous cancel ended. */
+struct cancelled {
+    sem_t over;
+    atomic_uint times;
+    bool found;
+    enum tilery_status status;
+};
+
+static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
+{
+    struct cancelled *cancelled = arg;
+
+    cancelled->found = found;
+    cancelled->status = error != NULL ? error->status : TILERY_OK;
+    atomic_fetch_add(&cancelled->times, 1);
+    sem_post(&cancelled->over);
+}
+
+/* Told once of each: the next cancel's end follows. */
+static bool cancel_async(tilery_client *client, const char *id, enum tilery_status wanted)
+{
+    static struct cancelled cancelled;
+
+    sem_init(&cancelled.over, 0, 0);
+    atomic_store(&cancelled.times, 0);
+    check_status(tilery_cancel_async(client, id, NULL, on_cancelled, &cancelled, &served.error), TILERY_OK);
+    sem_wait(&cancelled.over);
+    check_status(tilery_cancel_async(client, "nobody", NULL, NULL, NULL, &served.error), TILERY_OK);
+    ck_assert_uint_eq(atomic_load(&cancelled.times), 1);
+    ck_assert_int_eq(cancelled.status, wanted);
+    return cancelled.found;
+}
+
+START_TEST(a_cancel_that_is_not_waited_for_ends_the_run_and_tells_once)
+{
+    const struct tilery_compute_request endless = served_endless();
+    static struct ending running;
+
+    served_start(_i, 1, 8);
+    ck_assert(!cancel_async(served.client, "nobody", TILERY_OK));
+    ck_assert(!cancel_async(served.client, "", TILERY_INVALID_ARGUMENT));
+    ck_assert(!cancel_async(served.client, NULL, TILERY_INVALID_ARGUMENT));
+    ending_of(&running, served.client, &endless, 0, "running");
+    while (!cancel_async(served.client, "running", TILERY_OK))
+        sched_yield();
+    ck_assert_int_eq(ending_wait(&running), TILERY_CANCELLED);
+    served_halt();
+    while (tilery_health(served.client, NULL, &served.error) != TILERY_UNAVAILABLE)
+        sched_yield();
+    ck_assert(!cancel_async(served.client, "running", TILERY_UNAVAILABLE));
+}
+END_TEST
+
 START_TEST(time_runs_out_at_work)
 {
     const struct tilery_compute_request endless = served_endless(), small = served_request(8, 8, 8, 8, 1);
@@ -256,6 +309,7 @@ int main(void)
     tcase_add_loop_test(tests, a_running_request_is_cancelled_by_its_id_from_another_client, 0, WITH_TLS);
     tcase_add_loop_test(tests, a_queued_request_is_cancelled_by_its_id_and_leaves_the_others_alone, 0,
                         TRANSPORTS);
+    tcase_add_loop_test(tests, a_cancel_that_is_not_waited_for_ends_the_run_and_tells_once, 0, WITH_TLS);
     tcase_add_loop_test(tests, time_runs_out_at_work, 0, TRANSPORTS);
     tcase_add_loop_test(tests, time_runs_out_in_the_queue_and_the_others_still_get_their_turn, 0, TRANSPORTS);
     tcase_add_loop_test(tests, where_nobody_listens_calls_are_unavailable_at_once, 0, TRANSPORTS);

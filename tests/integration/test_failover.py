@@ -4,7 +4,9 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import unittest
+from http.client import HTTPConnection
 
 from programs import QUERY, Process, get, program, tilery
 
@@ -59,6 +61,67 @@ class Servers(unittest.TestCase):
             self.kill_one()
             image += process.stdout.read()
         self.assertEqual((process.returncode, len(image), image == whole), (0, 4096 * 16384 * 2, True))
+
+
+class Caller(threading.Thread):
+    """Asks on and on, over one connection."""
+
+    def __init__(self, url):
+        super().__init__(daemon=True)
+        self.connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
+        self.sent = self.answered = 0
+        self.seen = []  # each status once in a row
+        self.changed = threading.Condition()
+        self.over = False
+        self.start()
+
+    def run(self):
+        while not self.over:
+            self.sent += 1
+            self.connection.request("GET", "/api/compute/concurrent?" + QUERY)
+            response = self.connection.getresponse()
+            response.read()
+            self.answered += 1
+            with self.changed:
+                if self.seen[-1:] != [response.status]:
+                    self.seen.append(response.status)
+                    self.changed.notify()
+
+    def wait(self, status):
+        with self.changed:
+            while self.seen[-1:] != [status]:
+                if not self.changed.wait(60):
+                    raise AssertionError(f"no {status} after {self.seen}")
+
+    def end(self):
+        self.over = True
+        self.join(60)
+        self.connection.close()
+
+
+class Backend(unittest.TestCase):
+    """One server, which goes away under load and comes back."""
+
+    def test_every_request_is_answered_while_the_backend_is_away_and_when_it_is_back(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url)
+        callers = [Caller(bridge.url) for _ in range(16)]
+        for _ in range(3):
+            for caller in callers:
+                caller.wait(200)
+            self.assertEqual(server.close(signal.SIGKILL), -signal.SIGKILL)
+            for caller in callers:
+                caller.wait(503)
+            self.assertEqual(get(bridge.url, "/readyz")[0].status, 503)
+            server = Process("tileryd", "--listen", server.url)
+        for caller in callers:
+            caller.wait(200)
+        for caller in callers:
+            caller.end()
+        self.assertEqual([caller.answered for caller in callers], [caller.sent for caller in callers])
+        self.assertEqual({status for caller in callers for status in caller.seen}, {200, 503})
+        self.assertEqual(get(bridge.url, "/readyz")[0].status, 200)
+        self.assertEqual((bridge.close(), server.close()), (0, 0), bridge.said)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class Logs(Observed):
 
     def test_the_server_inside_the_bridge_is_silent_unless_asked(self):
         for arguments, lines in ([], 0), (["--log", "json"], 1):
-            bridge = self.start(*arguments, name="tilery-bridge", listen="127.0.0.1:0")
+            bridge = self.start("--access-log", "off", *arguments, name="tilery-bridge", listen="127.0.0.1:0")
             get(bridge.url, "/api/compute/sequential?width=8&height=8")
             log = self.log_of(bridge)
             self.assertEqual(len([line for line in log if json.loads(line)["method"] == COMPUTE]), lines)

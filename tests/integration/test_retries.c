@@ -119,6 +119,32 @@ static const enum wire_status final[] = {WIRE_CANCELLED,        WIRE_INVALID_ARG
                                          WIRE_UNIMPLEMENTED,    WIRE_ABORTED,          WIRE_UNAUTHENTICATED,
                                          WIRE_PERMISSION_DENIED};
 
+/* By one server alone; where there are two, each is asked once. */
+START_TEST(a_caller_that_wants_no_pauses_is_told_at_once)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    struct script script = refuse(busy, ATTEMPTS), others = refuse(busy, ATTEMPTS);
+    struct fake *fake = fake_start(COMPUTE, follow, &script), *other = fake_start(COMPUTE, follow, &others);
+    struct tilery_client_options options = {.no_pauses = true};
+    char both[512];
+
+    (void)snprintf(both, sizeof both, "%s%s%s", fake_url(fake), _i == 0 ? "" : ",",
+                   _i == 0 ? "" : fake_url(other));
+    options.server = both;
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    while (fake_checks(fake) == 0 || (_i == 1 && fake_checks(other) == 0))
+        (void)!tilery_health(served.client, NULL, &served.error);
+    check_status(served_compute(served.client, &small, TIMEOUT_MS, NULL), TILERY_RESOURCE_EXHAUSTED);
+    ck_assert_uint_eq(fake_requests(fake), 1);
+    ck_assert_uint_eq(fake_requests(other), (unsigned)_i);
+    ck_assert_uint_eq(served.error.retry_after_ms, RETRY_AFTER_MS);
+    tilery_client_close(served.client);
+    served.client = NULL;
+    fake_stop(fake);
+    fake_stop(other);
+}
+END_TEST
+
 START_TEST(what_does_not_pass_is_not_tried_again)
 {
     const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS, .request_id = "mine"};
@@ -239,6 +265,7 @@ int main(void)
     tcase_add_loop_test(tests, a_busy_server_is_asked_again_when_it_said_with_the_time_that_is_left, 0, 2);
     tcase_add_loop_test(tests, a_server_that_stays_busy_is_asked_max_attempts_times, 0, 12);
     tcase_add_loop_test(tests, a_pause_that_is_too_long_is_left_to_the_caller, 0, 2);
+    tcase_add_loop_test(tests, a_caller_that_wants_no_pauses_is_told_at_once, 0, 2);
     tcase_add_loop_test(tests, what_does_not_pass_is_not_tried_again, 0, sizeof final / sizeof *final);
     tcase_add_loop_test(tests, a_call_whose_connection_is_lost_is_sent_again, 0, 4);
     tcase_add_loop_test(tests, each_attempt_has_a_name_of_its_own_unless_the_caller_gave_one, 0, 2);

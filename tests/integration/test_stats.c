@@ -1,8 +1,10 @@
 /* What a server says of its work, and of its services' health. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "fake.h"
 #include "raw.h"
 #include "served.h"
 #include "suite.h"
@@ -241,6 +243,98 @@ START_TEST(every_service_serves_until_the_server_drains)
 }
 END_TEST
 
+/* Of all servers at once. */
+struct collected {
+    sem_t over;
+    tilery_stats_list *list;
+};
+
+static void collect(void *arg, tilery_stats_list *list)
+{
+    struct collected *collected = arg;
+
+    collected->list = list;
+    sem_post(&collected->over);
+}
+
+static void ask_all(tilery_client *client, struct collected *collected)
+{
+    sem_init(&collected->over, 0, 0);
+    check_status(tilery_stats_all_async(client, NULL, collect, collected, &served.error), TILERY_OK);
+}
+
+static struct fake_answer refuse(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)request;
+    (void)number;
+    return (struct fake_answer){.status = WIRE_PERMISSION_DENIED, .message = "not for you"};
+}
+
+static struct fake_answer say_nothing(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)request;
+    (void)number;
+    return (struct fake_answer){.silent = true};
+}
+
+/* A client of the server, of the fake and of a port where nobody listens. */
+static tilery_client *connect_three(const struct fake *fake)
+{
+    struct tilery_client_options options = {.connect_timeout_ms = 60000};
+    tilery_client *client;
+    char urls[512];
+
+    (void)snprintf(urls, sizeof urls, "%s,%s,tcp://127.0.0.1:1", served.url, fake_url(fake));
+    options.server = urls;
+    check_status(tilery_client_open(&options, &client, &served.error), TILERY_OK);
+    return client;
+}
+
+START_TEST(every_server_is_asked_and_those_that_fail_spoil_nothing)
+{
+    struct fake *fake = fake_start("tilery.v1.Server/Stats", refuse, NULL);
+    struct collected collected;
+    tilery_client *client;
+
+    served_start(TCP, 8, 8);
+    client = connect_three(fake);
+    ask_all(client, &collected);
+    sem_wait(&collected.over);
+    tilery_client_close(client);
+    ck_assert_uint_eq(tilery_stats_list_count(collected.list), 3);
+    ck_assert_str_eq(tilery_stats_list_at(collected.list, 0)->server, served.url);
+    ck_assert_uint_eq(tilery_stats_list_at(collected.list, 0)->stats->threads_limit, 8);
+    ck_assert_str_eq(tilery_stats_list_at(collected.list, 1)->server, fake_url(fake));
+    ck_assert_ptr_null(tilery_stats_list_at(collected.list, 1)->stats);
+    ck_assert_int_eq(tilery_stats_list_at(collected.list, 1)->error.status, TILERY_PERMISSION_DENIED);
+    ck_assert_str_eq(tilery_stats_list_at(collected.list, 1)->error.message, "not for you");
+    ck_assert_ptr_null(tilery_stats_list_at(collected.list, 2)->stats);
+    ck_assert_int_eq(tilery_stats_list_at(collected.list, 2)->error.status, TILERY_UNAVAILABLE);
+    tilery_stats_list_free(collected.list);
+    fake_stop(fake);
+}
+END_TEST
+
+START_TEST(closing_the_client_ends_the_question)
+{
+    struct fake *fake = fake_start("tilery.v1.Server/Stats", say_nothing, NULL);
+    struct collected collected;
+    tilery_client *client;
+
+    served_start(TCP, 8, 8);
+    client = connect_three(fake);
+    ask_all(client, &collected);
+    fake_wait(fake, 1);
+    tilery_client_close(client);
+    ck_assert_int_eq(sem_trywait(&collected.over), 0);
+    ck_assert_int_eq(tilery_stats_list_at(collected.list, 1)->error.status, TILERY_CANCELLED);
+    tilery_stats_list_free(collected.list);
+    fake_stop(fake);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("stats");
@@ -256,5 +350,7 @@ int main(void)
     tcase_add_loop_test(tests, the_counters_add_up, 0, TRANSPORTS);
     tcase_add_loop_test(tests, the_bounds_of_the_buckets_ascend_from_10_us_to_100_s, 0, TRANSPORTS);
     tcase_add_loop_test(tests, every_service_serves_until_the_server_drains, 0, TRANSPORTS);
+    tcase_add_test(tests, every_server_is_asked_and_those_that_fail_spoil_nothing);
+    tcase_add_test(tests, closing_the_client_ends_the_question);
     return suite_run("stats", tests);
 }

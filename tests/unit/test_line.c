@@ -1,4 +1,5 @@
 #include "daemon/line.h"
+#include "rpc/server.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* The log's thread: readers that read, that stand still, and that are gone. */
 #include "daemon/log.h"
+#include "rpc/server.h"
 
 #include <fcntl.h>
 #include <pthread.h>

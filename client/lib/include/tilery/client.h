@@ -72,6 +72,7 @@ struct tilery_client_options {
     /* What a server may want to be shown: 16 to 4,096 printable characters; or the file whose first line they
      * are, which is read when the client is opened. */
     const char *token, *token_file;
+    bool no_pauses; /* try again at once, at another server, or not at all */
 };
 
 /*
@@ -85,9 +86,9 @@ struct tilery_client_options {
  * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
  * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
  * on, or the server's retry_after_ms where that is longer; as long as max_attempts and the call's timeout
- * allow. Each attempt has a request_id of its own, or the caller's. The server may still know that one from
- * an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too. tilery_cancel ends the
- * attempts.
+ * allow, and no_pauses does. Each attempt has a request_id of its own, or the caller's. The server may still
+ * know that one from an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too.
+ * tilery_cancel ends the attempts.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,
@@ -197,6 +198,12 @@ TILERY_API size_t tilery_result_count(const tilery_result *result);
 TILERY_API struct tilery_record tilery_result_record(const tilery_result *result, size_t i);
 TILERY_API struct tilery_summary tilery_result_summary(const tilery_result *result);
 TILERY_API struct tilery_thread tilery_result_thread(const tilery_result *result, size_t i);
+
+/* How much memory it takes, in bytes; and how much a computation takes here at most, from its call until its
+ * result is there. 0 for a request that is outside the limits, as no server takes it. */
+TILERY_API size_t tilery_result_bytes(const tilery_result *result);
+TILERY_API size_t tilery_compute_request_bytes(const struct tilery_compute_request *request);
+
 TILERY_API void tilery_result_free(tilery_result *result);
 
 /* ---- Calls ---- */
@@ -390,6 +397,29 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stats(tilery_client *client
                                                            struct tilery_error *error);
 TILERY_API void tilery_stats_free(struct tilery_stats *stats);
 
+/* What one of a client's servers said of itself. */
+struct tilery_server_stats {
+    const char *server;         /* its address, as it was given */
+    struct tilery_stats *stats; /* NULL: it gave none, */
+    struct tilery_error error;  /* and why */
+};
+
+/* Of every server that the client was given, in that order; its own, whatever becomes of the client. Ends
+ * with tilery_stats_list_free. i is below the count. */
+typedef struct tilery_stats_list tilery_stats_list;
+TILERY_API size_t tilery_stats_list_count(const tilery_stats_list *list);
+TILERY_API const struct tilery_server_stats *tilery_stats_list_at(const tilery_stats_list *list, size_t i);
+TILERY_API void tilery_stats_list_free(tilery_stats_list *list);
+
+/* Told once, when every server has answered or failed; the list is the callee's to free. As
+ * tilery_compute_fn, but it may be called before tilery_stats_all_async has returned, on its thread. */
+typedef void tilery_stats_fn(void *arg, tilery_stats_list *list);
+
+/* Asks every server at once, each without another attempt. options apply to each, and may be NULL. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stats_all_async(
+    tilery_client *client, const struct tilery_call_options *options, tilery_stats_fn *done, void *arg,
+    struct tilery_error *error);
+
 /*
  * The server's schema: a serialized google.protobuf.FileDescriptorSet of *size bytes, which
  * `protoc --descriptor_set_in` reads. *out ends with free.
@@ -404,6 +434,20 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_describe(tilery_client *cli
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
                                                             const struct tilery_call_options *options,
                                                             bool *found, struct tilery_error *error);
+
+/* Told once how an asynchronous cancel ended: found, or error where no server answered, else NULL. As
+ * tilery_compute_fn. */
+typedef void tilery_cancel_fn(void *arg, bool found, const struct tilery_error *error);
+
+/*
+ * The same without waiting. done, which may be NULL, is told once, perhaps before this returns, or never
+ * where this fails. The cancelled call ends on its own, and as it would have where its reply was on the way.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel_async(tilery_client *client,
+                                                                  const char *request_id,
+                                                                  const struct tilery_call_options *options,
+                                                                  tilery_cancel_fn *done, void *arg,
+                                                                  struct tilery_error *error);
 
 #ifdef __cplusplus
 }

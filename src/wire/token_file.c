@@ -1,0 +1,71 @@
+#include "wire/token_file.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct token_file {
+    char *path;
+    pthread_rwlock_t lock; /* guards the token */
+    struct wire_token token;
+};
+
+static enum wire_status read_token(const struct token_file *file, struct wire_token *token,
+                                   struct wire_error *error)
+{
+    return wire_token_read(token, "token_file", file->path, error);
+}
+
+enum wire_status token_file_create(const char *path, struct token_file **out, struct wire_error *error)
+{
+    struct token_file *file = calloc(1, sizeof *file);
+
+    *out = NULL;
+    if (file == NULL || (file->path = strdup(path)) == NULL) {
+        free(file);
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the token");
+    }
+    pthread_rwlock_init(&file->lock, NULL);
+    if (read_token(file, &file->token, error) != WIRE_OK) {
+        token_file_free(file);
+        return error->status;
+    }
+    *out = file;
+    return WIRE_OK;
+}
+
+void token_file_free(struct token_file *file)
+{
+    if (file == NULL)
+        return;
+    explicit_bzero(&file->token, sizeof file->token);
+    pthread_rwlock_destroy(&file->lock);
+    free(file->path);
+    free(file);
+}
+
+enum wire_status token_file_reload(struct token_file *file, struct wire_error *error)
+{
+    struct wire_token fresh;
+
+    if (read_token(file, &fresh, error) != WIRE_OK)
+        return error->status;
+    pthread_rwlock_wrlock(&file->lock);
+    file->token = fresh;
+    pthread_rwlock_unlock(&file->lock);
+    explicit_bzero(&fresh, sizeof fresh);
+    return WIRE_OK;
+}
+
+enum token_shown token_file_check(struct token_file *file, const char *authorization)
+{
+    bool equal;
+
+    if (authorization == NULL || strncasecmp(authorization, WIRE_BEARER, strlen(WIRE_BEARER)) != 0)
+        return TOKEN_MISSING;
+    pthread_rwlock_rdlock(&file->lock);
+    equal = wire_token_equals(&file->token, authorization + strlen(WIRE_BEARER));
+    pthread_rwlock_unlock(&file->lock);
+    return equal ? TOKEN_SHOWN : TOKEN_WRONG;
+}
