@@ -26,8 +26,8 @@ struct peer;
 /*
  * On the watch's thread: the client of that run has left. Told again, after 10 ms, 20 ms and so on up to a
  * second, until peer_called: a cancel may overtake the run on its way to the server, or be lost. Each must be
- * followed by watch_told, as only WATCH_TELLS of them are under way at once: a server cuts off a connection
- * with more requests than it can have at work.
+ * followed by watch_told, as only WATCH_TELLS of them are under way at once: the server answers no more than
+ * so many requests of a connection at a time, and those of who stayed come first.
  */
 #define WATCH_TELLS 4
 typedef void watch_gone_fn(void *arg, const char *call_id);

@@ -36,21 +36,12 @@ void rpc_call_arm(struct rpc_call *call)
     atomic_fetch_sub(&server->in_nng, 1);
 }
 
-/*
- * Looks up who sent it. NULL when the message is dropped: the connection has gone meanwhile, or has too many
- * requests in hand. That many cannot all run and wait, so its replies pile up: it does not read them, and
- * would end up with all contexts. It is disconnected as soon as its sends have stood still for long enough.
- */
-static struct peer *admit_peer(struct rpc_server *server, nng_pipe pipe)
+static enum wire_status refuse_surplus(const struct rpc_call *call, struct wire_error *error)
 {
-    struct peer *peer = rpc_peer_find(server, pipe);
-
-    if (peer != NULL && peer->in_flight >= server->options.max_calls)
-        peer->ignored = true;
-    if (peer == NULL || peer->ignored)
-        return NULL;
-    peer->in_flight++;
-    return peer;
+    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "this connection has %u requests in hand; try again",
+                   call->server->options.max_calls);
+    error->retry_after_ms = RETRY_AFTER_MS;
+    return error->status;
 }
 
 static void set_deadline(struct rpc_call *call)
@@ -79,7 +70,7 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     call->method = server->method_count;
     call->request_bytes = nng_msg_len(msg);
     call->arrived_ns = wire_now_ns();
-    call->peer = admit_peer(server, pipe);
+    call->peer = rpc_peer_admit(call, pipe);
     if (call->peer == NULL) {
         rearm(call);
         pthread_mutex_unlock(&server->mutex);
@@ -89,6 +80,8 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     pthread_mutex_unlock(&server->mutex);
     status = wire_request_unpack(&call->arena, nng_msg_body(msg), nng_msg_len(msg), &call->request, &error);
     nng_msg_free(msg);
+    if (status == WIRE_OK && call->surplus)
+        status = refuse_surplus(call, &error);
     set_deadline(call);
     rpc_dispatch(call, status != WIRE_OK ? &error : NULL);
 }

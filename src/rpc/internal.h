@@ -50,6 +50,7 @@ struct rpc_call {
     uint64_t queue_ns, run_ns;
     bool has_items;
     uint64_t items;
+    bool surplus; /* its connection has max_calls in hand without it */
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
     struct peer *peer;
@@ -60,6 +61,9 @@ struct rpc_call {
 };
 
 #define PEER_BUCKETS 256u
+
+/* For who is told to try again: replies are on their way out, and take about so long. */
+#define RETRY_AFTER_MS 100
 
 struct rpc_server {
     struct rpc_server_options options;
@@ -118,11 +122,16 @@ void rpc_unlock_paths(struct rpc_server *server);
 /* peers.c */
 void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server);
 struct peer *rpc_peer_find(struct rpc_server *server, nng_pipe pipe); /* the mutex is held */
-void rpc_peer_release(struct peer *peer);                             /* the mutex is held */
-void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe);        /* for one that breaks the rules */
-void rpc_peers_disconnect(struct rpc_server *server);                 /* all, and every one to come */
+/* Who sent the call's request. NULL when that is dropped: the connection has gone, or is to go. The mutex is
+ * held. */
+struct peer *rpc_peer_admit(struct rpc_call *call, nng_pipe pipe);
+void rpc_peer_release(struct peer *peer);                      /* the mutex is held */
+void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe); /* for one that breaks the rules */
+void rpc_peers_disconnect(struct rpc_server *server);          /* all, and every one to come */
 
-/* replies.c. The mutex is held for these four, which follow a reply to nng and out of it. */
+/* replies.c. The mutex is held for these five. A connection has come to max_calls in hand: unless it reads,
+ * it will have all contexts. The others follow a reply to nng and out of it. */
+void rpc_replies_crowd(struct rpc_server *server);
 void rpc_reply_started(struct rpc_call *call, size_t size);
 void rpc_reply_ended(struct rpc_call *call, bool taken);
 void rpc_reply_release(struct rpc_call *call); /* what the call still has reserved */

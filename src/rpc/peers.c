@@ -27,6 +27,19 @@ void rpc_peer_release(struct peer *peer)
         free(peer);
 }
 
+struct peer *rpc_peer_admit(struct rpc_call *call, nng_pipe pipe)
+{
+    struct rpc_server *server = call->server;
+    struct peer *peer = rpc_peer_find(server, pipe);
+
+    if (peer == NULL || peer->ignored)
+        return NULL;
+    call->surplus = peer->in_flight++ >= server->options.max_calls;
+    if (call->surplus)
+        rpc_replies_crowd(server);
+    return peer;
+}
+
 static void disconnect(struct rpc_server *server, nng_pipe pipe, bool reset)
 {
     struct peer *peer;

@@ -12,12 +12,14 @@
 #include "wire/socket.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define RETRY_AFTER_MS 100
 /* The kernel's buffers hold smaller ones, more or less: they are not counted. */
 #define COUNTED_BYTES 65536u
 /* How often, in a send timeout and at most, connections are looked at. */
 #define LOOKS 4u
 #define LONGEST_PAUSE_MS 1000u
+/* A connection that has max_calls in hand is looked at more often, and cut sooner. */
+#define CROWDED_PAUSE_NS (50 * NS_PER_MS)
+#define CROWDED_PATIENCE_MS 250u
 /* Statistics cost a look at every connection. */
 #define REFRESH_NS (20 * NS_PER_MS)
 
@@ -76,6 +78,16 @@ static uint64_t pause_ns(const struct rpc_server *server)
     return (pause_ms < LONGEST_PAUSE_MS ? pause_ms + 1 : LONGEST_PAUSE_MS) * NS_PER_MS;
 }
 
+/* The mutex is held. */
+static void watch_at(struct rpc_server *server, uint64_t at_ns)
+{
+    server->watch_at = at_ns;
+    if (at_ns < server->timer_at) {
+        server->timer_at = at_ns;
+        pthread_cond_signal(&server->timer_wake);
+    }
+}
+
 void rpc_reply_started(struct rpc_call *call, size_t size)
 {
     struct rpc_server *server = call->server;
@@ -87,11 +99,15 @@ void rpc_reply_started(struct rpc_call *call, size_t size)
         peer->moved_ns = wire_now_ns();
     if (server->watch_at != UINT64_MAX)
         return;
-    server->watch_at = wire_now_ns() + pause_ns(server);
-    if (server->watch_at < server->timer_at) {
-        server->timer_at = server->watch_at;
-        pthread_cond_signal(&server->timer_wake);
-    }
+    watch_at(server, wire_now_ns() + pause_ns(server));
+}
+
+void rpc_replies_crowd(struct rpc_server *server)
+{
+    uint64_t soon = wire_now_ns() + CROWDED_PAUSE_NS;
+
+    if (soon < server->watch_at)
+        watch_at(server, soon);
 }
 
 void rpc_reply_ended(struct rpc_call *call, bool taken)
@@ -181,18 +197,25 @@ struct look {
     bool stalled;
 };
 
+static bool is_crowding(const struct rpc_server *server, const struct peer *peer)
+{
+    return peer->in_flight >= server->options.max_calls;
+}
+
 /* The mutex is held. Ends with free; NULL with a count of 0 when there are none. */
-static struct look *list_waiting(struct rpc_server *server, size_t *count)
+static struct look *list_waiting(struct rpc_server *server, size_t *count, bool *crowded)
 {
     struct look *looks = NULL;
 
     *count = 0;
+    *crowded = false;
     for (size_t i = 0; i < PEER_BUCKETS; i++)
         for (const struct peer *peer = server->peers[i]; peer != NULL; peer = peer->next) {
             if (peer->unsent == 0 && peer->held == 0)
                 continue;
             if (looks == NULL && (looks = calloc(server->connections, sizeof *looks)) == NULL)
                 return NULL;
+            *crowded |= is_crowding(server, peer);
             looks[(*count)++] = (struct look){.pipe.id = peer->id, .hint = peer->hint};
         }
     return looks;
@@ -202,6 +225,7 @@ static struct look *list_waiting(struct rpc_server *server, size_t *count)
 static void note(struct rpc_server *server, struct look *look, uint64_t now)
 {
     struct peer *peer = rpc_peer_find(server, look->pipe);
+    uint32_t patience_ms = server->patience_ms;
 
     if (peer == NULL || (peer->unsent == 0 && peer->held == 0))
         return;
@@ -210,7 +234,9 @@ static void note(struct rpc_server *server, struct look *look, uint64_t now)
     peer->hint = look->hint;
     peer->taken = look->taken;
     peer->replies_seen = peer->replies;
-    look->stalled = now - peer->moved_ns >= server->patience_ms * NS_PER_MS;
+    if (patience_ms > CROWDED_PATIENCE_MS && is_crowding(server, peer))
+        patience_ms = CROWDED_PATIENCE_MS;
+    look->stalled = now - peer->moved_ns >= patience_ms * NS_PER_MS;
 }
 
 void rpc_replies_hurry(struct rpc_server *server, uint32_t linger_ms)
@@ -232,11 +258,12 @@ void rpc_replies_watch(struct rpc_server *server)
     uint64_t now = wire_now_ns();
     struct look *looks = NULL;
     size_t count = 0;
+    bool crowded;
 
     pthread_mutex_lock(&server->mutex);
     if (now >= server->watch_at) {
-        looks = list_waiting(server, &count);
-        server->watch_at = count != 0 ? now + pause_ns(server) : UINT64_MAX;
+        looks = list_waiting(server, &count, &crowded);
+        server->watch_at = count == 0 ? UINT64_MAX : now + (crowded ? CROWDED_PAUSE_NS : pause_ns(server));
     }
     pthread_mutex_unlock(&server->mutex);
     if (count == 0)

@@ -45,7 +45,7 @@ typedef enum wire_status rpc_authorize_fn(void *arg, const struct wire_request *
 struct rpc_server_options {
     unsigned contexts;        /* requests in hand at once: those that wait or run, and a reserve, 1 to 4096 */
     unsigned max_connections; /* a further one is closed */
-    unsigned max_calls;       /* of one connection at once; one that sends more is cut */
+    unsigned max_calls;       /* of one connection at once; more are RESOURCE_EXHAUSTED */
     uint64_t max_timeout_ms;  /* of a request; also where it gives none */
     uint32_t send_timeout_ms; /* a connection that takes nothing of its replies for so long is closed */
     /* What large replies may take together, from rpc_call_reserve until they are written; one alone may

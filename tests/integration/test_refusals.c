@@ -247,6 +247,47 @@ START_TEST(cancel_needs_a_request_id_and_knows_no_strangers)
 END_TEST
 
 /* NULL ends the list. */
+#define MANY 300
+
+struct ends {
+    sem_t over;
+    atomic_uint by_status[17];
+};
+
+static void note_end(void *arg, tilery_result *result, const struct tilery_error *error)
+{
+    struct ends *ends = arg;
+
+    tilery_result_free(result);
+    atomic_fetch_add(&ends->by_status[error != NULL ? error->status : TILERY_OK], 1);
+    sem_post(&ends->over);
+}
+
+/* A bridge's whole load comes over one connection. */
+START_TEST(more_requests_of_one_connection_than_are_taken_are_refused_and_none_is_lost)
+{
+    const Request request = served_request(30, 20, 10, 10, 2);
+    struct ends ends = {.by_status = {0}};
+    tilery_client *client;
+
+    served_start(_i, 2, 4);
+    client = served_connect_once(served.url);
+    sem_init(&ends.over, 0, 0);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < MANY; i++)
+            check_status(tilery_compute_async(client, &request, NULL, note_end, &ends, &served.error),
+                         TILERY_OK);
+        for (int i = 0; i < MANY; i++)
+            sem_wait(&ends.over);
+    }
+    ck_assert_uint_ne(ends.by_status[TILERY_OK], 0);
+    ck_assert_uint_ne(ends.by_status[TILERY_RESOURCE_EXHAUSTED], 0);
+    ck_assert_uint_eq(ends.by_status[TILERY_OK] + ends.by_status[TILERY_RESOURCE_EXHAUSTED], 10 * MANY);
+    tilery_client_close(client);
+    sem_destroy(&ends.over);
+}
+END_TEST
+
 static void check_not_started(const char *const *listen, enum wire_status wanted, const char *words)
 {
     struct daemon_options options = DAEMON_DEFAULTS;
@@ -289,6 +330,8 @@ int main(void)
     tcase_add_loop_test(tests, a_stream_with_an_empty_request_id_is_refused_or_readable, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_request_id_in_use_is_refused_and_free_again_after_the_end, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_request_that_finds_the_queue_full_is_told_when_to_try_again, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, more_requests_of_one_connection_than_are_taken_are_refused_and_none_is_lost, 0,
+                        TRANSPORTS);
     tcase_add_loop_test(tests, cancel_needs_a_request_id_and_knows_no_strangers, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_server_that_cannot_listen_does_not_start_and_says_where, 0, TRANSPORTS);
     return suite_run("refusals", tests);
