@@ -16,6 +16,7 @@
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
 #define CANCEL_TIMEOUT_MS 2000
+#define HANG_UP_MS 2000
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
                                const char *value)
@@ -314,8 +315,10 @@ void bridge_free(struct bridge *bridge)
 {
     if (bridge == NULL)
         return;
-    if (bridge->http != NULL)
+    if (bridge->http != NULL) {
+        watch_hang_up(bridge->watch, HANG_UP_MS);
         MHD_stop_daemon(bridge->http);
+    }
     watch_free(bridge->watch);
     pthread_cond_destroy(&bridge->idle);
     pthread_mutex_destroy(&bridge->mutex);

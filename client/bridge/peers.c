@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "peers.h"
@@ -141,10 +143,27 @@ void watch_leave(struct watch *watch, struct peer *peer)
     pthread_mutex_lock(&watch->mutex);
     take_out(watch, peer);
     watch->by_fd[peer->fd] = NULL;
-    watch->peers--;
+    if (--watch->peers == 0)
+        pthread_cond_broadcast(&watch->alone);
     (void)epoll_ctl(watch->epoll, EPOLL_CTL_DEL, peer->fd, NULL);
     pthread_mutex_unlock(&watch->mutex);
     free(peer);
+}
+
+void watch_hang_up(struct watch *watch, uint64_t most_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(most_ms / 1000);
+    pthread_mutex_lock(&watch->mutex);
+    for (size_t fd = 0; fd < watch->fds; fd++)
+        if (watch->by_fd[fd] != NULL)
+            (void)shutdown((int)fd, SHUT_RDWR);
+    while (watch->peers != 0 &&
+           pthread_cond_clockwait(&watch->alone, &watch->mutex, CLOCK_MONOTONIC, &until) == 0)
+        continue;
+    pthread_mutex_unlock(&watch->mutex);
 }
 
 void peer_received(struct watch *watch, struct peer *peer)

@@ -38,6 +38,7 @@ struct watch {
     struct watch_options options;
     int epoll, wake;
     pthread_t thread;
+    pthread_cond_t alone;  /* no peer is left */
     pthread_mutex_t mutex; /* guards all below, and the peers */
     struct peer **by_fd;
     size_t fds;

@@ -126,6 +126,7 @@ static void close_all(struct watch *watch)
         (void)close(watch->epoll);
     if (watch->wake >= 0)
         (void)close(watch->wake);
+    pthread_cond_destroy(&watch->alone);
     pthread_mutex_destroy(&watch->mutex);
     free(watch->by_fd);
     free(watch);
@@ -153,6 +154,7 @@ enum tilery_status watch_create(const struct watch_options *options, struct watc
         return TILERY_RESOURCE_EXHAUSTED;
     watch->options = *options;
     pthread_mutex_init(&watch->mutex, NULL);
+    pthread_cond_init(&watch->alone, NULL);
     if (!start(watch)) {
         close_all(watch);
         return TILERY_RESOURCE_EXHAUSTED;

@@ -48,6 +48,12 @@ void watch_told(struct watch *watch);
 /* Tells of nobody any more, and cuts off nobody. */
 void watch_stop(struct watch *watch);
 
+/*
+ * Shuts down every connection from below, and waits until libmicrohttpd has closed them, most_ms at most.
+ * For before MHD_stop_daemon, which in 0.9.75 crashes on a request that it refuses itself meanwhile.
+ */
+void watch_hang_up(struct watch *watch, uint64_t most_ms);
+
 /* When no peer is left; stops first. NULL is fine. */
 void watch_free(struct watch *watch);
 

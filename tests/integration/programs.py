@@ -37,20 +37,6 @@ class Process:
             raise AssertionError(f"{name} said {line!r} and {self.process.stderr.read()!r}")
         self.url = found.group(1)
 
-    def wait_asleep(self):
-        """Returns when it has nothing to do: what came before has been handled."""
-        tasks = f"/proc/{self.process.pid}/task"
-
-        def is_asleep(task):
-            try:
-                with open(f"{tasks}/{task}/stat", encoding="ascii") as stat:
-                    return stat.read().rpartition(")")[2].split()[0] == "S"
-            except (FileNotFoundError, ProcessLookupError):
-                return False  # it has ended meanwhile
-
-        while not all(map(is_asleep, os.listdir(tasks))):
-            pass
-
     def close(self, sign=signal.SIGTERM, within_s=60):
         self.process.send_signal(sign)
         _, self.said = self.process.communicate(timeout=within_s)
