@@ -227,74 +227,6 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_async(
     const struct tilery_call_options *options, tilery_compute_fn *done, void *arg,
     struct tilery_error *error);
 
-/* ---- Streams: a run's tiles with their counts, as they are finished ---- */
-
-/* A stream is for one thread at a time. */
-typedef struct tilery_stream tilery_stream;
-
-struct tilery_tile {
-    uint32_t task_id, thread_id;
-    uint32_t tile_x, tile_y, tile_w, tile_h; /* pixels; the size is nominal */
-    uint32_t columns, rows;                  /* the tile clipped to the image */
-    uint64_t start_time_ms, duration_ms;     /* since the run began; whole milliseconds, cut */
-    uint64_t start_time_ns, duration_ns;
-    const uint16_t *counts; /* escape counts, row-major, columns * rows of them */
-};
-
-/*
- * Starts a run and returns; the tiles are then fetched with tilery_stream_next, the next ones while the
- * caller looks at those it has. The server computes no further than a few tiles ahead of its reader. options
- * may be NULL; their timeout is for the whole stream, 0 for none. *out ends with tilery_stream_close.
- */
-TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *client,
-                                                                 const struct tilery_compute_request *request,
-                                                                 const struct tilery_call_options *options,
-                                                                 tilery_stream **out,
-                                                                 struct tilery_error *error);
-
-/*
- * Waits for the next tile, in finishing order; *out is NULL when there is none any more. The tile is the
- * stream's and holds until the next call. After an error the stream gives nothing but that error.
- *
- * A connection that is lost is waited for, as long as the server keeps the stream. When the server has lost
- * the stream, or cannot be reached while another one serves, the rest is computed anew, elsewhere or there,
- * unless max_attempts is 1. Either way no tile is lost or comes twice; the times of later tiles, and the
- * summary, are then of the new run.
- */
-TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
-                                                                 const struct tilery_tile **out,
-                                                                 struct tilery_error *error);
-
-/* For a display of progress, and for tilery_cancel. */
-TILERY_API uint64_t tilery_stream_tiles_planned(const tilery_stream *stream);
-TILERY_API uint64_t tilery_stream_tiles_received(const tilery_stream *stream);
-TILERY_API const char *tilery_stream_id(const tilery_stream *stream);
-
-/* After the last tile; all zero before, and where a server was lost with nothing but the summary to send. It
- * belongs to the stream. */
-TILERY_API struct tilery_summary tilery_stream_summary(const tilery_stream *stream);
-TILERY_API struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i);
-
-/* Ends the run too, where it has not come to its end. NULL is fine. */
-TILERY_API void tilery_stream_close(tilery_stream *stream);
-
-/* Told of a tile, which holds until it returns. False ends the stream, and its run. */
-typedef bool tilery_tile_fn(void *arg, const struct tilery_tile *tile);
-
-/* Told how many tiles have come of how many planned: at first none, then after each. */
-typedef void tilery_progress_fn(void *arg, uint64_t received, uint64_t planned);
-
-/*
- * A whole stream at once: opens it, tells of each tile, on the calling thread, and closes it. CANCELLED when
- * on_tile returned false. on_progress may be NULL. time_limit_ms may leave tiles undone, with OK.
- */
-TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_run(tilery_client *client,
-                                                                const struct tilery_compute_request *request,
-                                                                const struct tilery_call_options *options,
-                                                                tilery_tile_fn *on_tile,
-                                                                tilery_progress_fn *on_progress, void *arg,
-                                                                struct tilery_error *error);
-
 /* ---- Servers ---- */
 
 /* OK when a server, the next in turn, serves; UNAVAILABLE while it drains, or when none is connected. Not
@@ -452,5 +384,7 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel_async(tilery_client 
 #ifdef __cplusplus
 }
 #endif
+
+#include <tilery/stream.h>
 
 #endif
