@@ -75,6 +75,29 @@ static void sleep_until_woken(struct call *call, enum call_state state, nng_dura
     nng_sleep_aio(ms, call->timer);
 }
 
+bool call_sleep(struct call *call, uint64_t ms)
+{
+    tilery_client *client = call->client;
+    bool closing;
+
+    pthread_mutex_lock(&client->mutex);
+    closing = client->closing;
+    if (!closing)
+        sleep_until_woken(call, CALL_PAUSING, (nng_duration)(ms < DAY_MS ? ms : DAY_MS));
+    pthread_mutex_unlock(&client->mutex);
+    return !closing;
+}
+
+/* A pause that is a call of its own is over. */
+static bool wake(struct call *call)
+{
+    call->reply = NULL;
+    call->error = (struct wire_error){.status = WIRE_OK};
+    if (nng_aio_result(call->timer) != 0)
+        wire_error_set(&call->error, WIRE_CANCELLED, "the pause was ended");
+    return true;
+}
+
 /* The mutex is held. Takes the frame where it succeeds. */
 static enum wire_status send_frame(struct call *call, struct server *server, nng_msg *frame,
                                    struct wire_error *error)
@@ -254,6 +277,8 @@ bool call_go_on(struct call *call)
 
     if (!is_asleep(call))
         return on_sent_or_received(call);
+    if (call->method == NULL)
+        return wake(call);
     return call_advance(call, &error) != WIRE_OK && conclude(call, NULL, &error);
 }
 

@@ -168,6 +168,33 @@ enum wire_status call_start(tilery_client *client, const struct call_spec *spec,
     return call_begin(client, spec, done, arg, &call, error);
 }
 
+enum wire_status call_pause(tilery_client *client, uint64_t ms, call_done_fn *done, void *arg,
+                            struct wire_error *error)
+{
+    struct call *call = take_call(client, false);
+
+    if (call == NULL)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
+    call->done = done;
+    call->arg = arg;
+    call->method = NULL;
+    call->request_id[0] = '\0';
+    call->server = NULL;
+    if (call_sleep(call, ms))
+        return WIRE_OK;
+    call_end(call);
+    return wire_error_set(error, WIRE_CANCELLED, "the client is closed");
+}
+
+void call_wake(tilery_client *client, const void *arg)
+{
+    pthread_mutex_lock(&client->mutex);
+    for (struct call *call = client->active; call != NULL; call = call->next)
+        if (call->state == CALL_PAUSING && call->method == NULL && call->arg == arg)
+            nng_aio_cancel(call->timer);
+    pthread_mutex_unlock(&client->mutex);
+}
+
 bool call_give_up(tilery_client *client, const char *request_id)
 {
     bool paused = false;

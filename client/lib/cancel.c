@@ -1,4 +1,4 @@
-/* Cancel: asked of the one server that has the stream, or of all at once. */
+/* Cancel: asked of one server, or of all at once. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -21,12 +21,25 @@ static enum wire_status read_found(nng_msg *msg, bool *found, struct wire_error 
     return status;
 }
 
-enum wire_status call_cancel(tilery_client *client, struct server *only, const char *request_id,
-                             const struct tilery_call_options *options, bool *found, struct wire_error *error)
+enum wire_status call_start_cancel(tilery_client *client, struct server *server, const char *request_id,
+                                   const struct tilery_call_options *options, call_done_fn *done, void *arg,
+                                   struct wire_error *error)
 {
     Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
     const struct call_spec spec = {
-        .method = CANCEL, .request = &request.base, .options = options, .only = only};
+        .method = CANCEL, .request = &request.base, .options = options, .only = server};
+
+    request.request_id = (char *)(uintptr_t)request_id;
+    return call_start(client, &spec, done, arg, error);
+}
+
+/* Asks one that serves. */
+static enum wire_status ask_one(tilery_client *client, const char *request_id,
+                                const struct tilery_call_options *options, bool *found,
+                                struct wire_error *error)
+{
+    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
+    const struct call_spec spec = {.method = CANCEL, .request = &request.base, .options = options};
     nng_msg *msg;
 
     *found = false;
@@ -97,16 +110,12 @@ static void on_answer(void *arg, nng_msg *msg, struct server *server, const stru
 static void ask(tilery_client *client, struct server *server, const char *request_id,
                 const struct tilery_call_options *options, struct question *question)
 {
-    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    const struct call_spec spec = {
-        .method = CANCEL, .request = &request.base, .options = options, .only = server};
     struct wire_error error;
 
-    request.request_id = (char *)(uintptr_t)request_id;
     pthread_mutex_lock(&question->mutex);
     question->open++;
     pthread_mutex_unlock(&question->mutex);
-    if (call_start(client, &spec, on_answer, question, &error) != WIRE_OK)
+    if (call_start_cancel(client, server, request_id, options, on_answer, question, &error) != WIRE_OK)
         on_answer(question, NULL, server, &error);
 }
 
@@ -198,7 +207,7 @@ enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
     if (client_connected(client, servers) >= 2)
         return ask_all(client, request_id, options, found, error);
     *found = give_up(client, request_id);
-    if (*found || call_cancel(client, NULL, request_id, options, found, &why) == WIRE_OK)
+    if (*found || ask_one(client, request_id, options, found, &why) == WIRE_OK)
         return TILERY_OK;
     return call_error(error, &why);
 }

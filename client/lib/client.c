@@ -13,6 +13,7 @@
 #define DEFAULT_ATTEMPTS 5
 #define MAX_ATTEMPTS 100
 #define HANG_UP_MS 500
+#define FAREWELL_MS 1000
 #define FIRST_ATTEMPT_MS 1000
 
 enum tilery_status call_error(struct tilery_error *out, const struct wire_error *error)
@@ -129,8 +130,20 @@ static void init_sync(tilery_client *client)
     pthread_condattr_destroy(&clock);
 }
 
+static void free_idle_calls(struct call *call)
+{
+    while (call != NULL) {
+        struct call *next = call->next;
+
+        call_free(call);
+        call = next;
+    }
+}
+
 static void free_client(tilery_client *client)
 {
+    free_idle_calls(client->idle[0]);
+    free_idle_calls(client->idle[1]);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
     client_free_authorization(client->authorization);
@@ -149,6 +162,7 @@ static tilery_client *new_client(const char *addresses)
         return NULL;
     for (const char *at = addresses; count < CLIENT_MAX_SERVERS && (at = strchr(at, ',')) != NULL; at++)
         count++;
+    client->refs = 1;
     init_sync(client);
     client->addresses = strdup(addresses);
     client->servers = calloc(count, sizeof *client->servers);
@@ -252,10 +266,36 @@ static void disconnect(tilery_client *client)
     pthread_mutex_unlock(&client->mutex);
 }
 
+void client_farewell_begun(tilery_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    client->farewells++;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+void client_farewell_over(tilery_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    client->farewells--;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* The mutex is held. Runs whose streams were dropped a moment ago would go on until their leases run out; and
+ * nng should not be full of messages while its connections end. */
+static void wait_for_farewells(tilery_client *client)
+{
+    uint64_t until_ns = wire_now_ns() + FAREWELL_MS * NS_PER_MS;
+
+    while (client->farewells != 0 && client_wait_changed(client, until_ns))
+        continue;
+}
+
 /* Ends all calls, and lets no more connections come. */
 static void stop(tilery_client *client)
 {
     pthread_mutex_lock(&client->mutex);
+    wait_for_farewells(client);
     client->closing = true;
     for (struct call *call = client->active; call != NULL; call = call->next) {
         nng_aio_cancel(call->aio);
@@ -267,14 +307,22 @@ static void stop(tilery_client *client)
     pthread_mutex_unlock(&client->mutex);
 }
 
-static void free_idle_calls(struct call *call)
+void client_hold(tilery_client *client)
 {
-    while (call != NULL) {
-        struct call *next = call->next;
+    pthread_mutex_lock(&client->mutex);
+    client->refs++;
+    pthread_mutex_unlock(&client->mutex);
+}
 
-        call_free(call);
-        call = next;
-    }
+void client_release(tilery_client *client)
+{
+    bool last;
+
+    pthread_mutex_lock(&client->mutex);
+    last = --client->refs == 0;
+    pthread_mutex_unlock(&client->mutex);
+    if (last)
+        free_client(client);
 }
 
 void tilery_client_close(tilery_client *client)
@@ -287,8 +335,6 @@ void tilery_client_close(tilery_client *client)
     disconnect(client);
     for (size_t i = 0; i < client->count; i++)
         closed &= server_close(&client->servers[i]);
-    free_idle_calls(client->idle[0]);
-    free_idle_calls(client->idle[1]);
     if (closed)
-        free_client(client); /* otherwise nng may still tell it of a connection's end */
+        client_release(client); /* otherwise nng may still tell it of a connection's end */
 }

@@ -51,7 +51,7 @@ struct call {
     nng_aio *aio;   /* sends and receives */
     nng_aio *timer; /* sleeps: in nng 1.5, the timeouts of an aio that has slept once look like success */
     enum call_state state;
-    const char *method;
+    const char *method; /* NULL: it is a mere pause */
     uint8_t *payload;
     size_t payload_len;
     char *traceparent;                        /* after the payload, or NULL */
@@ -82,7 +82,9 @@ struct tilery_client {
     pthread_mutex_t mutex; /* guards all below, and the servers' and calls' states */
     pthread_cond_t changed;
     bool closing;
-    size_t turn; /* the server that is looked at first for the next call */
+    unsigned refs;      /* its opener's, and one a stream */
+    unsigned farewells; /* Cancels of streams under way */
+    size_t turn;        /* the server that is looked at first for the next call */
     struct call *active;
     struct call *idle[2]; /* those that call back, and those that are waited for */
 };
@@ -150,6 +152,9 @@ WIRE_MUST_USE enum wire_status call_advance(struct call *call, struct wire_error
 /* The aio that is under way. */
 nng_aio *call_pending(const struct call *call);
 
+/* For call_pause. False when the client is closed. */
+WIRE_MUST_USE bool call_sleep(struct call *call, uint64_t ms);
+
 /* That aio is done: true when the call is over, false when the next one is under way. */
 bool call_go_on(struct call *call);
 
@@ -160,9 +165,6 @@ void client_wake_calls(tilery_client *client);
 void client_lose_calls(const struct server *server);
 
 /* ---- retries.c ---- */
-
-/* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
-void call_read_failure(const nng_msg *reply, struct wire_error *error);
 
 /* The mutex is held. Whether the call is worth another attempt, and after what pause. */
 bool call_may_retry(const struct call *call, const struct wire_error *error, uint64_t *pause_ms);

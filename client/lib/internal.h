@@ -35,8 +35,16 @@ struct call_spec {
 WIRE_MUST_USE enum wire_status call_start(tilery_client *client, const struct call_spec *spec,
                                           call_done_fn *done, void *arg, struct wire_error *error);
 
-/* The same, waiting for the end. *reply is the caller's to free; *server answered, and may be NULL for a
- * caller that does not care. */
+/* Calls done when the time is over: without a reply, and with OK, or with CANCELLED where the pause was ended
+ * early; or never, where this fails. */
+WIRE_MUST_USE enum wire_status call_pause(tilery_client *client, uint64_t ms, call_done_fn *done, void *arg,
+                                          struct wire_error *error);
+
+/* Ends the pauses whose done has that arg early, as closing the client does. */
+void call_wake(tilery_client *client, const void *arg);
+
+/* The same as call_start, waiting for the end. *reply is the caller's to free; *server answered, and may be
+ * NULL for a caller that does not care. */
 WIRE_MUST_USE enum wire_status call_blocking(tilery_client *client, const struct call_spec *spec,
                                              nng_msg **reply, struct server **server,
                                              struct wire_error *error);
@@ -65,16 +73,22 @@ WIRE_MUST_USE enum wire_status call_check_id(const char *id, struct wire_error *
  * server knows of it. */
 bool call_give_up(tilery_client *client, const char *request_id);
 
-/* OK when the server serves the service, "" for all; only: the one to ask, NULL: one that serves as far as is
- * known. */
-WIRE_MUST_USE enum wire_status call_check(tilery_client *client, struct server *only, const char *service,
-                                          const struct tilery_call_options *options,
-                                          struct wire_error *error);
+/* call_start of a health check of one server. */
+WIRE_MUST_USE enum wire_status call_start_check(tilery_client *client, struct server *server,
+                                                const struct tilery_call_options *options, call_done_fn *done,
+                                                void *arg, struct wire_error *error);
 
-/* Whether a run or a stream of that id was cancelled; only: the one server to ask, NULL: one that serves. */
-WIRE_MUST_USE enum wire_status call_cancel(tilery_client *client, struct server *only, const char *request_id,
-                                           const struct tilery_call_options *options, bool *found,
-                                           struct wire_error *error);
+/* OK when the server that replied to a health check serves. Frees msg. */
+WIRE_MUST_USE enum wire_status call_read_check(nng_msg *msg, struct server *server, struct wire_error *error);
+
+/* call_start of a Cancel, of one server. */
+WIRE_MUST_USE enum wire_status call_start_cancel(tilery_client *client, struct server *server,
+                                                 const char *request_id,
+                                                 const struct tilery_call_options *options,
+                                                 call_done_fn *done, void *arg, struct wire_error *error);
+
+/* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
+void call_read_failure(const nng_msg *reply, struct wire_error *error);
 
 /* The server said that it does not serve: others are preferred for a while. */
 void server_avoid(struct server *server);
@@ -91,6 +105,15 @@ bool client_has_another(tilery_client *client, const struct server *server);
 
 /* Those that are connected now; out has room for CLIENT_MAX_SERVERS. */
 size_t client_connected(tilery_client *client, struct server **out);
+
+/* The client's memory stays until it is closed and as often released as it is held; calls fail from when it
+ * is closed. */
+void client_hold(tilery_client *client);
+void client_release(tilery_client *client);
+
+/* A Cancel that is worth a moment before the client is closed has been begun, and has ended. */
+void client_farewell_begun(tilery_client *client);
+void client_farewell_over(tilery_client *client);
 
 /* How many attempts a call may take; 1: there are no retries. */
 unsigned client_max_attempts(const tilery_client *client);

@@ -40,33 +40,20 @@ static void narrow(const tilery_stream *stream, struct tilery_compute_request *r
     rest->time_limit_ms = stream->time_limit_ms > spent_ms ? stream->time_limit_ms - spent_ms : 0;
 }
 
-static enum wire_status open_run(tilery_stream *stream, const struct tilery_compute_request *rest,
-                                 uint64_t timeout_ms, Tilery__V1__OpenStreamReply **out,
-                                 struct server **server, struct wire_error *error)
+/* The connection was lost, or the server's memory for replies is full: it may still have the same tiles. */
+static void ask_again(tilery_stream *stream)
 {
-    const struct tilery_call_options options = {.timeout_ms = timeout_ms, .request_id = stream->id};
-    Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
-    const struct call_spec spec = {.method = OPEN, .request = &open.base, .options = &options, .retry = true};
-    Tilery__V1__ComputeRequest compute;
-    Tilery__V1__Region region;
-    ProtobufCMessage *reply;
-    struct wire_reply head;
-    nng_msg *msg;
+    enum wire_status status = stream->why.status;
 
-    *out = NULL;
-    call_fill_request(rest, &region, &compute);
-    open.compute = &compute;
-    if (call_blocking(stream->client, &spec, &msg, server, error) != WIRE_OK)
-        return error->status;
-    wire_arena_reset(&stream->arena);
-    stream->batch = NULL;
-    stream->next = 0;
-    if (call_decode(msg, &tilery__v1__open_stream_reply__descriptor, &stream->arena, &head, &reply, error) !=
-        WIRE_OK)
-        return error->status;
-    *out = (Tilery__V1__OpenStreamReply *)(void *)reply;
-    return WIRE_OK;
+    if ((status == WIRE_UNAVAILABLE || status == WIRE_DEADLINE_EXCEEDED ||
+         status == WIRE_RESOURCE_EXHAUSTED) &&
+        wire_now_ns() < stream->lost_ns)
+        stream_pause(stream);
+    else
+        stream_over(stream, &stream->why);
 }
+
+/* ---- Runs ---- */
 
 /* Each attempt to open a nameless stream has a name of its own: see make_frame. */
 static bool take_id(tilery_stream *stream, const char *id)
@@ -77,104 +64,192 @@ static bool take_id(tilery_stream *stream, const char *id)
     return strcmp(stream->id, id) == 0;
 }
 
-enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct wire_error *error)
+/* The new run, of which the server's reply tells. */
+static enum wire_status take_run(tilery_stream *stream, const Tilery__V1__OpenStreamReply *opened,
+                                 struct wire_error *error)
 {
-    struct tilery_compute_request rest = stream->request;
-    Tilery__V1__OpenStreamReply *opened;
-    struct server *server;
-    uint64_t tiles = stream->plan.count;
-
-    if (stream->moved) {
-        narrow(stream, &rest);
-        tiles = rest.task_count;
-    }
-    if (open_run(stream, &rest, timeout_ms, &opened, &server, error) != WIRE_OK)
-        return error->status;
-    if (opened->tiles_planned != tiles)
+    if (opened->tiles_planned != stream->new_tiles)
         return wire_error_set(error, WIRE_INTERNAL,
                               "%" PRIu64 " tiles are planned where %" PRIu64 " were asked for",
-                              opened->tiles_planned, tiles);
+                              opened->tiles_planned, stream->new_tiles);
     if (stream->id[0] == '\0' && !take_id(stream, opened->stream_id))
         return wire_error_set(error, WIRE_INTERNAL, "the server gave the stream no name that could be used");
-    stream->server = server;
     stream->refused = false;
-    stream->run_tiles = tiles;
+    stream->run_tiles = stream->new_tiles;
+    stream->time_limit_ms = stream->new_limit_ms;
     stream->cursor = stream->run_ns = 0;
-    stream->time_limit_ms = rest.time_limit_ms;
+    pthread_mutex_lock(&stream->mutex);
     stream->lease_ms = opened->lease_ms < MAX_LEASE_MS ? opened->lease_ms : MAX_LEASE_MS;
+    pthread_mutex_unlock(&stream->mutex);
+    return WIRE_OK;
+}
+
+static enum wire_status read_opened(tilery_stream *stream, nng_msg *msg, struct server *server,
+                                    struct wire_error *error)
+{
+    ProtobufCMessage *reply;
+    struct wire_arena arena;
+    struct wire_reply head;
+    enum wire_status status;
+
+    wire_arena_init(&arena, WIRE_REQUEST_ARENA);
+    status = call_decode(msg, &tilery__v1__open_stream_reply__descriptor, &arena, &head, &reply, error);
+    if (status == WIRE_OK)
+        status = take_run(stream, (const Tilery__V1__OpenStreamReply *)(void *)reply, error);
+    wire_arena_fini(&arena);
+    if (status != WIRE_OK)
+        return status;
+    stream->server = server;
     stream->connections = server_connections(server);
     stream_heard(stream);
     return WIRE_OK;
 }
 
-/* The server does not know the stream: it was started again, or is about to stop; else somebody cancelled
- * the stream, or its reader paused for too long. */
-static bool is_forgotten(const tilery_stream *stream)
+/* The first run. The caller has the stream from here on, or never. */
+static void finish_opening(tilery_stream *stream, const struct wire_error *error)
 {
-    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, CHECK_TIMEOUT_MS)};
-    struct wire_error error;
+    tilery_stream_open_fn *opened = stream->opened;
+    void *arg = stream->opened_arg;
+    struct tilery_error public_error;
 
-    return stream->refused || server_connections(stream->server) != stream->connections ||
-           (options.timeout_ms != 0 &&
-            call_check(stream->client, stream->server, "", &options, &error) != WIRE_OK);
+    if (error->status == WIRE_OK) {
+        (void)stream_poll(stream);
+        opened(arg, stream, NULL);
+        return;
+    }
+    stream_leave(stream);
+    (void)call_error(&public_error, error);
+    opened(arg, NULL, &public_error);
 }
 
-/* The server has ended the stream unasked, or another one serves while it cannot be reached. */
-static bool is_lost(const tilery_stream *stream, enum wire_status status)
+static void finish_moving(tilery_stream *stream, const struct wire_error *error)
 {
-    uint64_t now = wire_now_ns();
-    bool down = status == WIRE_UNAVAILABLE && now - stream->down_ns >= GRACE_MS * NS_PER_MS;
+    if (error->status != WIRE_OK) {
+        stream->why = *error;
+        ask_again(stream);
+        return;
+    }
+    stream->moves++;
+    if (!stream_poll(stream))
+        stream_cancel(stream);
+}
 
-    if (status == WIRE_NOT_FOUND)
-        return is_forgotten(stream);
-    if (status != WIRE_UNAVAILABLE && status != WIRE_DEADLINE_EXCEEDED)
+static void on_opened(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error)
+{
+    tilery_stream *stream = arg;
+    struct wire_error why = {.status = WIRE_OK};
+
+    if (reply == NULL)
+        why = *error;
+    else
+        (void)!read_opened(stream, reply, server, &why);
+    if (stream->moved)
+        finish_moving(stream, &why);
+    else
+        finish_opening(stream, &why);
+    stream_leave(stream);
+}
+
+enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct wire_error *error)
+{
+    const struct tilery_call_options options = {.timeout_ms = timeout_ms, .request_id = stream->id};
+    Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
+    const struct call_spec spec = {.method = OPEN, .request = &open.base, .options = &options, .retry = true};
+    struct tilery_compute_request rest = stream->request;
+    Tilery__V1__ComputeRequest compute;
+    Tilery__V1__Region region;
+
+    stream->new_tiles = stream->plan.count;
+    if (stream->moved) {
+        narrow(stream, &rest);
+        stream->new_tiles = rest.task_count;
+    }
+    stream->new_limit_ms = rest.time_limit_ms;
+    call_fill_request(&rest, &region, &compute);
+    open.compute = &compute;
+    if (!stream_go(stream, stream->moved ? STREAM_MOVING : STREAM_OPENING))
+        return WIRE_OK;
+    return call_start(stream->client, &spec, on_opened, stream, error);
+}
+
+/* ---- Recovery ---- */
+
+/* The server has ended the stream unasked, or another one serves while it cannot be reached. */
+static bool is_lost(const tilery_stream *stream, uint64_t now)
+{
+    bool down = stream->why.status == WIRE_UNAVAILABLE && now - stream->down_ns >= GRACE_MS * NS_PER_MS;
+
+    if (stream->why.status != WIRE_UNAVAILABLE && stream->why.status != WIRE_DEADLINE_EXCEEDED)
         return false;
     return now >= stream->lost_ns ||
            ((stream->refused || down) && client_has_another(stream->client, stream->server));
 }
 
 /* The rest anew. */
-static enum wire_status move(tilery_stream *stream, struct wire_error *error)
+static void move(tilery_stream *stream)
 {
+    static const struct wire_error none = {.status = WIRE_OK};
     uint64_t left_ms = stream_time_left_ms(stream, MOVE_TIMEOUT_MS);
+    struct wire_error error;
 
-    if (left_ms == 0)
-        return error->status;
-    if (stream->received == stream->plan.count) {
-        stream->done = true; /* the summary alone is lost */
-        return WIRE_OK;
+    if (left_ms == 0) {
+        ask_again(stream);
+    } else if (stream->received == stream->plan.count) {
+        stream_over(stream, &none); /* the summary alone is lost */
+    } else {
+        server_avoid(stream->server);
+        stream->moved = true;
+        if (stream_begin(stream, left_ms, &error) != WIRE_OK)
+            on_opened(stream, NULL, NULL, &error);
     }
-    server_avoid(stream->server);
-    stream->moved = true;
-    if (stream_begin(stream, left_ms, error) != WIRE_OK)
-        return error->status;
-    stream->moves++;
-    return WIRE_OK;
 }
 
-/* Whether the same tiles can be asked for again: the connection was lost, or the server's memory for replies
- * is full, and it may still have them. */
-static bool may_ask_again(const tilery_stream *stream, enum wire_status status)
+static void on_checked(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error)
 {
-    return (status == WIRE_UNAVAILABLE || status == WIRE_DEADLINE_EXCEEDED ||
-            status == WIRE_RESOURCE_EXHAUSTED) &&
-           wire_now_ns() < stream->lost_ns;
+    tilery_stream *stream = arg;
+    struct wire_error why;
+
+    (void)error;
+    if (reply != NULL && call_read_check(reply, server, &why) == WIRE_OK)
+        ask_again(stream);
+    else
+        move(stream);
+    stream_leave(stream);
 }
 
-enum wire_status stream_recover(tilery_stream *stream, bool replied, struct wire_error *error)
+/* The server does not know the stream: it was started again, or is about to stop; else somebody cancelled
+ * the stream, or its reader paused for too long. */
+static void check(tilery_stream *stream)
+{
+    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, CHECK_TIMEOUT_MS)};
+    struct wire_error error;
+
+    if (stream->refused || server_connections(stream->server) != stream->connections)
+        move(stream);
+    else if (options.timeout_ms == 0)
+        ask_again(stream);
+    else if (stream_go(stream, STREAM_CHECKING) && call_start_check(stream->client, stream->server, &options,
+                                                                    on_checked, stream, &error) != WIRE_OK)
+        on_checked(stream, NULL, stream->server, &error);
+}
+
+void stream_recover(tilery_stream *stream)
 {
     uint64_t now = wire_now_ns();
 
-    if (now >= stream->deadline_ns)
-        return error->status;
+    if (now >= stream->deadline_ns) {
+        stream_over(stream, &stream->why);
+        return;
+    }
     if (stream->down_ns == 0)
         stream->down_ns = now;
-    stream->refused |= replied && error->status == WIRE_UNAVAILABLE;
-    if (stream->moves + 1 < client_max_attempts(stream->client) && is_lost(stream, error->status) &&
-        move(stream, error) == WIRE_OK)
-        return WIRE_OK;
-    if (!may_ask_again(stream, error->status))
-        return error->status;
-    poll_pause();
-    return WIRE_OK;
+    stream->refused |= stream->replied && stream->why.status == WIRE_UNAVAILABLE;
+    if (stream->moves + 1 >= client_max_attempts(stream->client))
+        ask_again(stream);
+    else if (stream->why.status == WIRE_NOT_FOUND)
+        check(stream);
+    else if (is_lost(stream, now))
+        move(stream);
+    else
+        ask_again(stream);
 }

@@ -45,7 +45,7 @@ static enum wire_status check_serving(Tilery__V1__HealthCheckReply__ServingStatu
     }
 }
 
-static enum wire_status read_health(nng_msg *msg, struct server *server, struct wire_error *error)
+enum wire_status call_read_check(nng_msg *msg, struct server *server, struct wire_error *error)
 {
     ProtobufCMessage *reply;
     struct wire_arena arena;
@@ -62,19 +62,15 @@ static enum wire_status read_health(nng_msg *msg, struct server *server, struct 
     return status;
 }
 
-enum wire_status call_check(tilery_client *client, struct server *only, const char *service,
-                            const struct tilery_call_options *options, struct wire_error *error)
+enum wire_status call_start_check(tilery_client *client, struct server *server,
+                                  const struct tilery_call_options *options, call_done_fn *done, void *arg,
+                                  struct wire_error *error)
 {
     Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
     const struct call_spec spec = {
-        .method = CHECK, .request = &request.base, .options = options, .only = only};
-    struct server *server;
-    nng_msg *msg;
+        .method = CHECK, .request = &request.base, .options = options, .only = server};
 
-    request.service = (char *)(uintptr_t)service;
-    if (call_blocking(client, &spec, &msg, &server, error) != WIRE_OK)
-        return error->status;
-    return read_health(msg, server, error);
+    return call_start(client, &spec, done, arg, error);
 }
 
 enum tilery_status tilery_health(tilery_client *client, const struct tilery_call_options *options,
@@ -87,9 +83,17 @@ enum tilery_status tilery_health_service(tilery_client *client, const char *serv
                                          const struct tilery_call_options *options,
                                          struct tilery_error *error)
 {
+    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
+    const struct call_spec spec = {.method = CHECK, .request = &request.base, .options = options};
     struct wire_error why;
+    struct server *server;
+    nng_msg *msg;
 
-    return call_check(client, NULL, service, options, &why) == WIRE_OK ? TILERY_OK : call_error(error, &why);
+    request.service = (char *)(uintptr_t)service;
+    if (call_blocking(client, &spec, &msg, &server, &why) != WIRE_OK ||
+        call_read_check(msg, server, &why) != WIRE_OK)
+        return call_error(error, &why);
+    return TILERY_OK;
 }
 
 struct pending {
@@ -106,7 +110,7 @@ static void finish_async(void *arg, nng_msg *msg, struct server *server, const s
     free(arg);
     if (msg == NULL)
         why = *error;
-    if (msg != NULL && read_health(msg, server, &why) == WIRE_OK) {
+    if (msg != NULL && call_read_check(msg, server, &why) == WIRE_OK) {
         pending.done(pending.arg, NULL);
         return;
     }
@@ -117,8 +121,6 @@ static void finish_async(void *arg, nng_msg *msg, struct server *server, const s
 enum tilery_status tilery_health_async(tilery_client *client, const struct tilery_call_options *options,
                                        tilery_health_fn *done, void *arg, struct tilery_error *error)
 {
-    Tilery__V1__HealthCheckRequest request = TILERY__V1__HEALTH_CHECK_REQUEST__INIT;
-    const struct call_spec spec = {.method = CHECK, .request = &request.base, .options = options};
     struct pending *pending = malloc(sizeof *pending);
     struct wire_error why;
 
@@ -127,7 +129,7 @@ enum tilery_status tilery_health_async(tilery_client *client, const struct tiler
         return call_error(error, &why);
     }
     *pending = (struct pending){done, arg};
-    if (call_start(client, &spec, finish_async, pending, &why) == WIRE_OK)
+    if (call_start_check(client, NULL, options, finish_async, pending, &why) == WIRE_OK)
         return TILERY_OK;
     free(pending);
     return call_error(error, &why);

@@ -159,6 +159,13 @@ enum tilery_status served_compute(tilery_client *client, const struct tilery_com
     return status;
 }
 
+void served_check_free(uint32_t threads)
+{
+    const struct tilery_compute_request all = served_request(64, 64, 8, 8, threads);
+
+    check_status(served_compute(served.client, &all, 8000, NULL), TILERY_OK);
+}
+
 tilery_stream *served_stream(const struct tilery_compute_request *request, const char *request_id)
 {
     const struct tilery_call_options options = {.request_id = request_id};

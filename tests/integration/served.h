@@ -65,6 +65,9 @@ struct tilery_compute_request served_endless(void);
 enum tilery_status served_compute(tilery_client *client, const struct tilery_compute_request *request,
                                   uint64_t timeout_ms, const char *request_id);
 
+/* Fails unless so many threads, all that the server has, are free before a stream's lease could run out. */
+void served_check_free(uint32_t threads);
+
 /* A stream of that request. Ends with tilery_stream_close. */
 tilery_stream *served_stream(const struct tilery_compute_request *request, const char *request_id);
 

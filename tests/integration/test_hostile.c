@@ -10,6 +10,7 @@
 
 #include "engine/clock.h"
 #include "fake.h"
+#include "loop.h"
 #include "served.h"
 #include "suite.h"
 
@@ -145,6 +146,29 @@ START_TEST(a_stream_that_lies_ends_with_what_it_lied_about)
 }
 END_TEST
 
+START_TEST(a_stream_that_lies_to_whom_does_not_wait_ends_likewise)
+{
+    const struct tilery_compute_request request = two_tiles();
+    const struct lie *lie = &lies[_i];
+    struct fake *fake = fake_start(NULL, lie_about, (void *)(uintptr_t)lie);
+    enum tilery_status status;
+    tilery_stream *stream;
+    unsigned told;
+
+    served.client = served_connect(fake_url(fake));
+    status = tilery_stream_open(served.client, &request, NULL, &stream, &served.error);
+    if (status == TILERY_OK)
+        status = read_when_told(stream, &told);
+    check_status(status, lie->message != NULL ? TILERY_INTERNAL : TILERY_OK);
+    if (lie->message != NULL)
+        ck_assert_msg(strstr(served.error.message, lie->message) != NULL, "%s", served.error.message);
+    (void)tilery_stream_drop(stream);
+    tilery_client_close(served.client);
+    served.client = NULL;
+    fake_stop(fake);
+}
+END_TEST
+
 static struct fake_answer never_come(void *arg, const struct wire_request *request, unsigned number)
 {
     static NextTilesReply nothing = TILERY__V1__NEXT_TILES_REPLY__INIT;
@@ -169,6 +193,25 @@ START_TEST(a_stream_without_tiles_or_end_is_asked_slowly)
         TILERY_DEADLINE_EXCEEDED);
     ck_assert_uint_le(fake_requests(fake), (clock_now_ns() - begin_ns) / 20000000 + 3);
     served_disconnect();
+    fake_stop(fake);
+}
+END_TEST
+
+START_TEST(nobody_is_told_of_replies_without_tiles)
+{
+    const struct tilery_compute_request request = two_tiles();
+    const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS};
+    struct fake *fake = fake_start(NULL, never_come, (void *)(uintptr_t)&lies[0]);
+    tilery_stream *stream;
+    unsigned told;
+
+    served.client = served_connect(fake_url(fake));
+    check_status(tilery_stream_open(served.client, &request, &options, &stream, &served.error), TILERY_OK);
+    check_status(read_when_told(stream, &told), TILERY_DEADLINE_EXCEEDED);
+    ck_assert_uint_le(told, 1);
+    tilery_stream_close(stream);
+    tilery_client_close(served.client);
+    served.client = NULL;
     fake_stop(fake);
 }
 END_TEST
@@ -325,7 +368,10 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_stream_that_lies_ends_with_what_it_lied_about, 0,
                         sizeof lies / sizeof *lies);
+    tcase_add_loop_test(tests, a_stream_that_lies_to_whom_does_not_wait_ends_likewise, 0,
+                        sizeof lies / sizeof *lies);
     tcase_add_test(tests, a_stream_without_tiles_or_end_is_asked_slowly);
+    tcase_add_test(tests, nobody_is_told_of_replies_without_tiles);
     tcase_add_test(tests, a_message_is_made_printable);
     tcase_add_loop_test(tests, records_of_tasks_that_were_not_asked_for_are_refused, 0, 2);
     tcase_add_loop_test(tests, where_nothing_comes_a_call_ends_when_its_time_is_up, 0, 3);

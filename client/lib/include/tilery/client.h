@@ -94,8 +94,9 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct ti
                                                                  tilery_client **out,
                                                                  struct tilery_error *error);
 
-/* Ends the connection. Calls under way end as CANCELLED before it returns; not to be called from a callback.
- */
+/* Ends the connection. Calls under way end as CANCELLED before it returns, and so do streams, which are still
+ * to be closed or dropped; runs of streams that have been dropped are cancelled first, within a second. Not
+ * to be called from a callback. */
 TILERY_API void tilery_client_close(tilery_client *client);
 
 /* ---- Requests ---- */

@@ -25,7 +25,8 @@ struct tilery_tile {
 /*
  * Starts a run and returns; the tiles are then fetched with tilery_stream_next, the next ones while the
  * caller looks at those it has. The server computes no further than a few tiles ahead of its reader. options
- * may be NULL; their timeout is for the whole stream, 0 for none. *out ends with tilery_stream_close.
+ * may be NULL; their timeout is for the whole stream, 0 for none. *out ends with tilery_stream_close or
+ * tilery_stream_drop, which may be called after tilery_client_close, too.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *client,
                                                                  const struct tilery_compute_request *request,
@@ -35,7 +36,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *
 
 /*
  * Waits for the next tile, in finishing order; *out is NULL when there is none any more. The tile is the
- * stream's and holds until the next call. After an error the stream gives nothing but that error.
+ * stream's and holds until the next call of this or tilery_stream_try_next. After an error the stream gives
+ * nothing but that error.
  *
  * A connection that is lost is waited for, as long as the server keeps the stream. When the server has lost
  * the stream, or cannot be reached while another one serves, the rest is computed anew, elsewhere or there,
@@ -56,8 +58,56 @@ TILERY_API const char *tilery_stream_id(const tilery_stream *stream);
 TILERY_API struct tilery_summary tilery_stream_summary(const tilery_stream *stream);
 TILERY_API struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i);
 
-/* Ends the run too, where it has not come to its end. NULL is fine. */
+/* Ends the run too, where it has not come to its end, and waits until the server has heard of it, or for some
+ * seconds. No notification comes after it. Not to be called from a callback. NULL is fine. */
 TILERY_API void tilery_stream_close(tilery_stream *stream);
+
+/*
+ * How long the server is to keep the stream while nobody reads it: so long after the last call of this,
+ * tilery_stream_next or tilery_stream_try_next the library renews the stream's lease. 0, as it is at first:
+ * no longer than the lease itself, 10 s. A reader that comes back later gets the tiles that had come, and
+ * then NOT_FOUND.
+ */
+TILERY_API void tilery_stream_keep(tilery_stream *stream, uint64_t ms);
+
+/* ---- Without waiting: any number of streams on one thread ---- */
+
+/* Told once how an opening ended: the stream, which is the callee's, or NULL and the error. On a thread of
+ * the library, as tilery_compute_fn. */
+typedef void tilery_stream_open_fn(void *arg, tilery_stream *stream, const struct tilery_error *error);
+
+/* As tilery_stream_open, but returns at once. done is called later, or never where this fails. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open_async(
+    tilery_client *client, const struct tilery_compute_request *request,
+    const struct tilery_call_options *options, tilery_stream_open_fn *done, void *arg,
+    struct tilery_error *error);
+
+/* As tilery_stream_next, but where that would wait, *ready is false, and *out NULL. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_try_next(tilery_stream *stream, bool *ready,
+                                                                     const struct tilery_tile **out,
+                                                                     struct tilery_error *error);
+
+/* Told that it is time to read, on a thread of the library, which it must not hold up: it may read this
+ * stream with tilery_stream_try_next, ask again and drop it. */
+typedef void tilery_stream_notify_fn(void *arg);
+
+/*
+ * Asks to be told when there is something to read. True: fn is called then, once; until then the stream may
+ * be dropped or closed, but not be read or asked. False: there is already, and fn is not called, so that the
+ * caller may hold a lock that fn takes. Rarely tilery_stream_try_next finds nothing all the same, where a new
+ * run's tiles had come before: ask again.
+ */
+TILERY_API TILERY_MUST_USE bool tilery_stream_notify(tilery_stream *stream, tilery_stream_notify_fn *fn,
+                                                     void *arg);
+
+/*
+ * As tilery_stream_close, but never waits, and may be called from a callback: the run is cancelled in the
+ * background. True: fn was asked for and is not called any more. False: none was, or it has been called, or
+ * just is, by another thread. NULL is fine.
+ */
+TILERY_API bool tilery_stream_drop(tilery_stream *stream);
+
+/* ---- With callbacks ---- */
 
 /* Told of a tile, which holds until it returns. False ends the stream, and its run. */
 typedef bool tilery_tile_fn(void *arg, const struct tilery_tile *tile);

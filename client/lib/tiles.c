@@ -1,0 +1,243 @@
+/* A stream's reader: its batches, taken apart tile by tile. */
+#include <inttypes.h>
+#include <pthread.h>
+
+#include "stream.h"
+#include "wire/clock.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are handed out as they came");
+
+typedef Tilery__V1__NextTilesReply NextTilesReply;
+typedef Tilery__V1__TileUpdate TileUpdate;
+
+/* ---- Batches ---- */
+
+static enum wire_status check_batch(const tilery_stream *stream, const NextTilesReply *batch,
+                                    struct wire_error *error)
+{
+    if (batch->n_tiles > stream->run_tiles - stream->cursor)
+        return wire_error_set(error, WIRE_INTERNAL,
+                              "%" PRIu64 " tiles and %zu more came where %" PRIu64 " are planned",
+                              stream->cursor, batch->n_tiles, stream->run_tiles);
+    if (batch->next_cursor != stream->cursor + batch->n_tiles)
+        return wire_error_set(error, WIRE_INTERNAL,
+                              "the stream goes on at %" PRIu64 " after %zu tiles from %" PRIu64 " on",
+                              batch->next_cursor, batch->n_tiles, stream->cursor);
+    return WIRE_OK;
+}
+
+/* Frees msg. Where the server has more, that is asked for. */
+static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct wire_error *error)
+{
+    static const struct wire_error none = {.status = WIRE_OK};
+    ProtobufCMessage *reply;
+    const NextTilesReply *batch;
+    struct wire_reply head;
+
+    wire_arena_reset(&stream->arena);
+    stream->batch = NULL;
+    stream->next = 0;
+    if (call_decode(msg, &tilery__v1__next_tiles_reply__descriptor, &stream->arena, &head, &reply, error) !=
+        WIRE_OK)
+        return error->status;
+    batch = (const NextTilesReply *)(const void *)reply;
+    if (check_batch(stream, batch, error) != WIRE_OK)
+        return error->status;
+    stream->batch = batch;
+    stream->cursor = batch->next_cursor;
+    stream->connections = stream->poll_connections;
+    stream_heard(stream);
+    if (batch->done && batch->summary != NULL)
+        call_make_printable(batch->summary->kernel);
+    if (batch->done)
+        stream_over(stream, &none);
+    else if (batch->n_tiles == 0)
+        stream_pause(stream); /* it should have waited; if it does not, this does */
+    else
+        (void)stream_poll(stream);
+    return WIRE_OK;
+}
+
+/* Looks at what the last poll came to. False when there is nothing to look at. */
+static bool fetch(tilery_stream *stream)
+{
+    nng_msg *reply;
+
+    pthread_mutex_lock(&stream->mutex);
+    stream->dry = stream->state != STREAM_READY;
+    if (stream->dry) {
+        pthread_mutex_unlock(&stream->mutex);
+        return false;
+    }
+    stream->state = STREAM_READING;
+    reply = stream->reply;
+    stream->reply = NULL;
+    pthread_mutex_unlock(&stream->mutex);
+    if (reply == NULL || read_batch(stream, reply, &stream->why) != WIRE_OK)
+        stream_recover(stream);
+    return true;
+}
+
+/* ---- Tiles ---- */
+
+/* Gives whether it is one that has not been delivered. */
+static enum wire_status take(tilery_stream *stream, const TileUpdate *update, bool *fresh,
+                             struct wire_error *error)
+{
+    uint64_t task, end_ns = update->start_time_ns + update->duration_ns;
+
+    if (plan_check(&stream->plan, update, error) != WIRE_OK)
+        return error->status;
+    if (stream->run_ns < end_ns)
+        stream->run_ns = end_ns;
+    task = update->task_id - stream->plan.first;
+    *fresh = !stream_has_delivered(stream, task);
+    if (!*fresh && !stream->moved)
+        return wire_error_set(error, WIRE_INTERNAL, "task %" PRIu32 " came twice", update->task_id);
+    if (*fresh) {
+        stream->delivered[task / 8] |= (uint8_t)(1u << task % 8);
+        stream->received++;
+        stream->moves = 0;
+    }
+    return WIRE_OK;
+}
+
+static const struct tilery_tile *show(tilery_stream *stream, const TileUpdate *update)
+{
+    stream->tile = (struct tilery_tile){.task_id = update->task_id,
+                                        .thread_id = update->thread_id,
+                                        .tile_x = update->tile_x,
+                                        .tile_y = update->tile_y,
+                                        .tile_w = update->tile_w,
+                                        .tile_h = update->tile_h,
+                                        .columns = update->columns,
+                                        .rows = update->rows,
+                                        .start_time_ms = update->start_time_ms,
+                                        .duration_ms = update->duration_ms,
+                                        .start_time_ns = update->start_time_ns,
+                                        .duration_ns = update->duration_ns,
+                                        .counts = (const uint16_t *)(const void *)update->data.data};
+    return &stream->tile;
+}
+
+/* The batch's next tile that has not been delivered; *out is NULL when it has none. */
+static enum wire_status take_next(tilery_stream *stream, const TileUpdate **out, struct wire_error *error)
+{
+    bool fresh = false;
+
+    *out = NULL;
+    while (!fresh) {
+        const TileUpdate *update;
+
+        if (stream->batch == NULL || stream->next == stream->batch->n_tiles)
+            return WIRE_OK;
+        update = stream->batch->tiles[stream->next++];
+        if (take(stream, update, &fresh, error) != WIRE_OK) {
+            stream->batch = NULL;
+            stream_over(stream, error);
+            return error->status;
+        }
+        *out = fresh ? update : NULL;
+    }
+    return WIRE_OK;
+}
+
+/* *out is NULL at the end, and where nothing is ready. */
+static enum wire_status next_tile(tilery_stream *stream, bool *ready, const TileUpdate **out,
+                                  struct wire_error *error)
+{
+    do {
+        if (take_next(stream, out, error) != WIRE_OK || *out != NULL) {
+            *ready = true;
+            return *out != NULL ? WIRE_OK : error->status;
+        }
+    } while (fetch(stream));
+    pthread_mutex_lock(&stream->mutex);
+    *ready = stream->state == STREAM_OVER;
+    *error = stream->error;
+    pthread_mutex_unlock(&stream->mutex);
+    return *ready ? error->status : WIRE_OK;
+}
+
+enum tilery_status tilery_stream_try_next(tilery_stream *stream, bool *ready, const struct tilery_tile **out,
+                                          struct tilery_error *error)
+{
+    const TileUpdate *update;
+    struct wire_error why;
+
+    *out = NULL;
+    atomic_store(&stream->read_ns, wire_now_ns());
+    if (next_tile(stream, ready, &update, &why) != WIRE_OK)
+        return call_error(error, &why);
+    if (update != NULL)
+        *out = show(stream, update);
+    return TILERY_OK;
+}
+
+enum tilery_status tilery_stream_next(tilery_stream *stream, const struct tilery_tile **out,
+                                      struct tilery_error *error)
+{
+    for (;;) {
+        bool ready;
+        enum tilery_status status = tilery_stream_try_next(stream, &ready, out, error);
+
+        if (ready)
+            return status;
+        stream_wait(stream);
+    }
+}
+
+/* ---- What is known of it ---- */
+
+uint64_t tilery_stream_tiles_planned(const tilery_stream *stream)
+{
+    return stream->plan.count;
+}
+
+uint64_t tilery_stream_tiles_received(const tilery_stream *stream)
+{
+    return stream->received;
+}
+
+const char *tilery_stream_id(const tilery_stream *stream)
+{
+    return stream->id;
+}
+
+struct tilery_summary tilery_stream_summary(const tilery_stream *stream)
+{
+    return call_summary(stream->batch != NULL && stream->batch->done ? stream->batch->summary : NULL);
+}
+
+struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i)
+{
+    const Tilery__V1__ThreadSummary *thread = stream->batch->summary->threads[i];
+
+    return (struct tilery_thread){thread->thread_id, thread->busy_ns, thread->tiles};
+}
+
+/* ---- With callbacks ---- */
+
+enum tilery_status tilery_stream_run(tilery_client *client, const struct tilery_compute_request *request,
+                                     const struct tilery_call_options *options, tilery_tile_fn *on_tile,
+                                     tilery_progress_fn *on_progress, void *arg, struct tilery_error *error)
+{
+    const struct tilery_tile *tile = NULL;
+    tilery_stream *stream;
+    struct wire_error why;
+    enum tilery_status status = tilery_stream_open(client, request, options, &stream, error);
+
+    if (status != TILERY_OK)
+        return status;
+    do {
+        if (on_progress != NULL)
+            on_progress(arg, stream->received, stream->plan.count);
+        status = tilery_stream_next(stream, &tile, error);
+        if (tile != NULL && !on_tile(arg, tile)) {
+            wire_error_set(&why, WIRE_CANCELLED, "the stream was ended by its reader");
+            status = call_error(error, &why);
+        }
+    } while (status == TILERY_OK && tile != NULL);
+    tilery_stream_close(stream);
+    return status;
+}

@@ -1,0 +1,199 @@
+/* Streams whose reader pauses: with and without their lease being renewed. */
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "fake.h"
+#include "picture.h"
+#include "served.h"
+#include "suite.h"
+
+#include "compute.pb-c.h"
+
+#define LOOKS 5
+
+typedef Tilery__V1__NextTilesRequest NextTilesRequest;
+typedef Tilery__V1__TileUpdate TileUpdate;
+
+/* A server of two tiles of 4 x 4 pixels, one a poll, and of how it was asked. */
+struct keeper {
+    atomic_uint renewals;
+    atomic_ullong cursor; /* of the last renewal */
+    enum wire_status status;
+};
+
+static struct fake_answer open_short_lease(void)
+{
+    static Tilery__V1__OpenStreamReply reply;
+
+    tilery__v1__open_stream_reply__init(&reply);
+    reply.stream_id = (char *)(uintptr_t) "stream";
+    reply.has_tiles_planned = reply.has_lease_ms = 1;
+    reply.tiles_planned = 2;
+    reply.lease_ms = 300;
+    return (struct fake_answer){.payload = &reply.base};
+}
+
+static struct fake_answer give_tile(uint64_t cursor, bool none)
+{
+    static Tilery__V1__NextTilesReply reply;
+    static TileUpdate tile, *tiles[] = {&tile};
+    static uint8_t counts[32];
+
+    tilery__v1__next_tiles_reply__init(&reply);
+    tilery__v1__tile_update__init(&tile);
+    tile.has_task_id = tile.has_tile_x = tile.has_tile_w = tile.has_tile_h = 1;
+    tile.has_columns = tile.has_rows = tile.has_data = 1;
+    tile.task_id = (uint32_t)cursor;
+    tile.tile_x = 4 * tile.task_id;
+    tile.tile_w = tile.tile_h = tile.columns = tile.rows = 4;
+    tile.data.data = counts;
+    tile.data.len = sizeof counts;
+    reply.tiles = tiles;
+    reply.n_tiles = !none;
+    reply.has_next_cursor = reply.has_done = 1;
+    reply.next_cursor = cursor + reply.n_tiles;
+    reply.done = reply.next_cursor == 2;
+    return (struct fake_answer){.payload = &reply.base};
+}
+
+static struct fake_answer answer(void *arg, const struct wire_request *request, unsigned number)
+{
+    struct keeper *keeper = arg;
+    NextTilesRequest *next;
+    uint64_t cursor;
+    bool renewal;
+
+    (void)number;
+    if (strstr(request->method, "OpenStream") != NULL)
+        return open_short_lease();
+    if (strstr(request->method, "NextTiles") == NULL)
+        return (struct fake_answer){.status = WIRE_UNIMPLEMENTED, .message = "a fake does not do this"};
+    next = tilery__v1__next_tiles_request__unpack(NULL, request->payload_len, request->payload);
+    ck_assert_ptr_nonnull(next);
+    cursor = next->cursor;
+    renewal = next->max_bytes == 0;
+    tilery__v1__next_tiles_request__free_unpacked(next, NULL);
+    if (!renewal)
+        return give_tile(cursor, false);
+    atomic_store(&keeper->cursor, cursor);
+    atomic_fetch_add(&keeper->renewals, 1);
+    if (keeper->status != WIRE_OK)
+        return (struct fake_answer){.status = keeper->status, .message = "as the test wants it"};
+    return give_tile(cursor, true);
+}
+
+static const enum wire_status statuses[] = {WIRE_OK, WIRE_RESOURCE_EXHAUSTED, WIRE_NOT_FOUND};
+
+/* Whatever becomes of the renewals: the reader goes on where it was. */
+START_TEST(the_lease_is_renewed_while_the_reader_pauses)
+{
+    const struct tilery_compute_request request = served_request(8, 4, 4, 4, 1);
+    struct keeper keeper = {.status = statuses[_i]};
+    struct fake *fake = fake_start(NULL, answer, &keeper);
+    const struct tilery_tile *tile;
+    tilery_stream *stream;
+
+    served.client = served_connect(fake_url(fake));
+    check_status(tilery_stream_open(served.client, &request, NULL, &stream, &served.error), TILERY_OK);
+    tilery_stream_keep(stream, 600000);
+    for (unsigned i = 0; i < 2; i++) {
+        check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+        ck_assert_ptr_nonnull(tile);
+        ck_assert_uint_eq(tile->task_id, i);
+        if (i == 0)
+            fake_wait(fake, fake_requests(fake) + LOOKS);
+    }
+    ck_assert_uint_ge(atomic_load(&keeper.renewals),
+                      LOOKS - 1); /* the poll of the second tile is the other */
+    ck_assert_uint_eq(atomic_load(&keeper.cursor), 1);
+    check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+    ck_assert_ptr_null(tile);
+    tilery_stream_close(stream);
+    tilery_client_close(served.client);
+    served.client = NULL;
+    fake_stop(fake);
+}
+END_TEST
+
+/* In the middle of a renewal, too, as the fake does not answer any. */
+static struct fake_answer answer_no_renewal(void *arg, const struct wire_request *request, unsigned number)
+{
+    struct keeper *keeper = arg;
+    unsigned before = atomic_load(&keeper->renewals);
+    struct fake_answer given = answer(arg, request, number);
+
+    given.silent = atomic_load(&keeper->renewals) != before;
+    return given;
+}
+
+START_TEST(a_kept_stream_is_dropped_and_its_client_closed)
+{
+    const struct tilery_compute_request request = served_request(8, 4, 4, 4, 1);
+    struct keeper keeper = {.status = WIRE_OK};
+    struct fake *fake = fake_start(NULL, _i % 2 != 0 ? answer_no_renewal : answer, &keeper);
+    tilery_stream *stream;
+
+    served.client = served_connect(fake_url(fake));
+    check_status(tilery_stream_open(served.client, &request, NULL, &stream, &served.error), TILERY_OK);
+    tilery_stream_keep(stream, 600000);
+    tilery_stream_keep(stream, 0);
+    tilery_stream_keep(stream, 600000);
+    if (_i < 4)
+        while (atomic_load(&keeper.renewals) == 0)
+            sched_yield();
+    if (_i / 2 % 2 != 0)
+        (void)tilery_stream_drop(stream);
+    tilery_client_close(served.client);
+    served.client = NULL;
+    if (_i / 2 % 2 == 0)
+        tilery_stream_close(stream);
+    fake_stop(fake);
+}
+END_TEST
+
+/* Takes the lease's ten seconds. */
+START_TEST(a_server_drops_what_nobody_reads_but_what_is_kept)
+{
+    struct tilery_compute_request request = served_request(2048, 2048, 128, 128, 1);
+    struct picture kept_picture, left_picture;
+    tilery_stream *kept, *left;
+    struct tilery_stats *stats;
+    uint64_t streams;
+
+    request.max_iter = 20;
+    served_start(_i, 8, 8);
+    kept_picture = picture_of(&request);
+    left_picture = picture_of(&request);
+    kept = served_stream(&request, "kept");
+    left = served_stream(&request, "left");
+    tilery_stream_keep(kept, 60000);
+    do {
+        check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
+        streams = stats->streams;
+        tilery_stats_free(stats);
+        ck_assert_uint_ge(streams, 1);
+    } while (streams == 2);
+    check_status(picture_read(&left_picture, left), TILERY_NOT_FOUND);
+    check_status(picture_read(&kept_picture, kept), TILERY_OK);
+    picture_check(&kept_picture, 0, (uint32_t)kept_picture.grid.tiles);
+    ck_assert_uint_eq(tilery_stream_summary(kept).tiles_done, kept_picture.grid.tiles);
+    tilery_stream_close(kept);
+    tilery_stream_close(left);
+    picture_free(&kept_picture);
+    picture_free(&left_picture);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("keep");
+
+    tcase_add_checked_fixture(tests, NULL, served_end);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, the_lease_is_renewed_while_the_reader_pauses, 0,
+                        sizeof statuses / sizeof *statuses);
+    tcase_add_loop_test(tests, a_kept_stream_is_dropped_and_its_client_closed, 0, 6);
+    tcase_add_loop_test(tests, a_server_drops_what_nobody_reads_but_what_is_kept, 0, TRANSPORTS);
+    return suite_run("keep", tests);
+}
