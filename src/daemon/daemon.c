@@ -65,7 +65,8 @@ static void on_end(void *arg, const struct rpc_ended *ended)
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
 {
     uint32_t max_threads = service_max_threads(daemon->service);
-    struct rpc_server_options rpc = {.contexts = max_threads + options->max_queue + RESERVE,
+    struct rpc_server_options rpc = {.contexts =
+                                         max_threads + options->max_queue + SERVICE_MAX_STREAMS + RESERVE,
                                      .max_connections = options->max_connections,
                                      .max_timeout_ms = options->max_timeout_ms,
                                      .send_timeout_ms = options->send_timeout_ms,

@@ -20,6 +20,9 @@ struct service_options {
 WIRE_MUST_USE enum wire_status service_create(const struct service_options *options, struct service **out,
                                               struct wire_error *error);
 
+/* Open at once: each may have a NextTiles that waits. */
+#define SERVICE_MAX_STREAMS 256u
+
 /* The max_threads in force. */
 uint32_t service_max_threads(const struct service *service);
 

@@ -5,7 +5,6 @@
 #include "engine/clock.h"
 #include "service/stream_table.h"
 
-#define MAX_STREAMS 256u
 #define RETRY_AFTER_MS 100
 
 /* The bytes of all windows together, and of one: room for a few tiles a thread. */
@@ -251,7 +250,7 @@ static enum wire_status check_room(struct streams *streams, size_t bytes, struct
 {
     struct stream *old;
 
-    while (streams->count >= MAX_STREAMS || streams->bytes + bytes > MAX_BYTES) {
+    while (streams->count >= SERVICE_MAX_STREAMS || streams->bytes + bytes > MAX_BYTES) {
         old = take_delivered(streams);
         if (old == NULL) {
             wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u streams are open already; try again",

@@ -13,7 +13,7 @@ struct target called_health(const char *url);
 struct target called_compute(const char *url);
 
 /* The contexts of a tileryd that is not told otherwise, and what a Health/Check takes on the wire. */
-#define CALLED_CONTEXTS 192
+#define CALLED_CONTEXTS 448
 size_t called_health_request_bytes(void);
 size_t called_health_reply_bytes(void);
 
