@@ -93,12 +93,20 @@ static bool limit_reached(struct run *run, uint64_t elapsed_ns)
     return true;
 }
 
+/* In parts that 32 bits can hold, of which a vector has twice as many. */
 static uint64_t sum(const uint16_t *counts, size_t pixels)
 {
+    const size_t most = UINT32_MAX / UINT16_MAX;
     uint64_t total = 0;
 
-    for (size_t i = 0; i < pixels; i++)
-        total += counts[i];
+    for (size_t first = 0; first < pixels; first += most) {
+        size_t end = pixels - first < most ? pixels : first + most;
+        uint32_t part = 0;
+
+        for (size_t i = first; i < end; i++)
+            part += counts[i];
+        total += part;
+    }
     return total;
 }
 
