@@ -9,7 +9,11 @@
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
     fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), error->message);
-    if (error->status == TILERY_UNAVAILABLE)
+    if (error->status == TILERY_UNAVAILABLE && strncmp(options->client.server, "tls+", 4) == 0)
+        fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
+              "--tls-server-name\n",
+              stderr);
+    else if (error->status == TILERY_UNAVAILABLE)
         fprintf(stderr, "tilery: start one with `tileryd --listen %.*s`, or name another with --server URL\n",
                 (int)strcspn(options->client.server, ","), options->client.server);
     return tilery_status_exit(error->status);

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "wire/environment.h"
 #include "wire/option.h"
+#include "wire/traceparent.h"
 #include "wire/warn.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
@@ -116,8 +117,6 @@ static const char **text_of(struct cli_options *cli, int key)
         return &cli->client.token_file;
     case OPT_REQUEST_ID:
         return &cli->call.request_id;
-    case OPT_TRACEPARENT:
-        return &cli->call.traceparent;
     case OPT_FORMAT:
         return &cli->format;
     case OPT_PALETTE:
@@ -146,6 +145,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPT_TIMEOUT:
         cli->call.timeout_ms = option_number(state, "timeout-ms", arg, 1, 86400000);
+        return 0;
+    case OPT_TRACEPARENT:
+        if (!wire_traceparent_is_valid(arg))
+            argp_error(state,
+                       "--traceparent is \"%s\"; it must be 00-TRACE_ID-PARENT_ID-FLAGS: 32, 16 and 2 "
+                       "digits of lower-case hex, the ids not all zero",
+                       arg);
+        cli->call.traceparent = arg;
         return 0;
     case OPT_SUMMARY:
         cli->json.summary = true;

@@ -79,10 +79,18 @@ class Observed(unittest.TestCase):
         self.assertLessEqual(float(fields["queue_ms"]) + float(fields["run_ms"]), float(fields["total_ms"]) + 0.002)
 
 
+class Traces(Observed):
+    def test_a_traceparent_that_is_none_is_refused_by_the_command_line(self):
+        for value in ("no-trace", TRACE.upper(), TRACE + "0", TRACE[:-1], ""):
+            answer = tilery("tcp://127.0.0.1:1", "--traceparent", value, "compute")
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""))
+            self.assertIn(f'--traceparent is "{value}"; it must be', answer.stderr)
+
+
 class Logs(Observed):
     def make_calls(self, url):
         tilery(url, "--request-id", "mine", "--traceparent", TRACE, "compute", *OPTIONS)
-        tilery(url, "--request-id", "two words", "--traceparent", "no-trace", "compute", *OPTIONS)
+        tilery(url, "--request-id", "two words", "compute", *OPTIONS)
         tilery(url, "compute", "--kernel", "abacus")
         raw(url, field(1, COMPUTE.encode()) + b"\x18\x32" + field(2, HUGE))
         raw(url, field(1, b"no/method"))
