@@ -115,6 +115,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     peer_answered(bridge->watch, exchange->peer);
     tilery_stats_list_free(exchange->stats);
     tilery_result_free(exchange->result);
+    bridge_picture_free(exchange->picture);
     budget_change(&bridge->budget, exchange->budget_share, 0);
     free(exchange->method);
     free(exchange->body);

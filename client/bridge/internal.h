@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "budget.h"
 #include "format.h"
+#include "image.h"
 #include "metrics.h"
 #include "watch.h"
 #include "wire/traceparent.h"
@@ -72,6 +73,9 @@ struct exchange {
     tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
     uint64_t budget_share;    /* taken for the result, to come or there */
     tilery_stats_list *stats; /* of /metrics, with phase CALLED */
+    bool is_picture;          /* asked for, with */
+    enum image_palette palette;
+    struct picture *picture; /* on its way; NULL: none */
     bool failed;
     bool closes; /* the connection, with the answer */
     struct tilery_error error;
@@ -89,8 +93,22 @@ struct target target_unpack(const void *state);
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
 enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const char *message,
                               const char *allow);
+/* By its error. */
+enum MHD_Result bridge_send_failure(struct exchange *exchange);
+/* Takes room for an answer of that size, before anything is computed for it. False: there is none, and the
+ * exchange's error. */
+bool bridge_reserve(struct exchange *exchange, uint64_t bytes);
+/* Before a call: its callback may come before it has returned. answer: what then goes on. */
+void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer);
+/* The call has ended, on a thread of libtilery, or could not even begin. error may be NULL. The exchange may
+ * be gone when it returns. */
+void bridge_called(struct exchange *exchange, const struct tilery_error *error);
 /* Its path, from 1 on; NULL after the last. */
 const char *bridge_route_name(unsigned route);
+
+/* picture.c: the image as a PNG, whose bytes are made as they are sent. */
+enum MHD_Result bridge_picture(struct exchange *exchange);
+void bridge_picture_free(struct picture *picture); /* NULL is fine */
 
 /* names.c: the ids and the trace, from the request's headers. */
 void bridge_name(struct exchange *exchange);
@@ -117,6 +135,9 @@ enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_
 /* bytes hold for ever. */
 enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
                                      size_t len);
+/* The body is what read gives, which is called with the exchange. */
+enum MHD_Result bridge_send_pieces(struct exchange *exchange, const char *type, const char *disposition,
+                                   MHD_ContentReaderCallback read);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
 /* A GET's headers. */
 enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type);

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "wire/status.h"
 
-enum kind { FIELD, KERNEL, PRECISION, FLAG };
+enum kind { FIELD, KERNEL, PRECISION, FLAG, PALETTE };
 
 /* In the order of exchange.seen's bits. */
 static const struct param {
@@ -17,7 +17,7 @@ static const struct param {
     {"width", FIELD},    {"height", FIELD},        {"tile_w", FIELD},        {"tile_h", FIELD},
     {"max_iter", FIELD}, {"time_limit_ms", FIELD}, {"num_threads", FIELD},   {"schedule", FIELD},
     {"region", FIELD},   {"kernel", KERNEL},       {"precision", PRECISION}, {"summary", FLAG},
-    {"pretty", FLAG},
+    {"pretty", FLAG},    {"palette", PALETTE},
 };
 
 #define PARAMS (sizeof params / sizeof *params)
@@ -67,6 +67,12 @@ static bool set_kernel(struct exchange *exchange, const char *value)
     return true;
 }
 
+static bool set_palette(struct exchange *exchange, const char *value)
+{
+    return image_find_palette(value, &exchange->palette) ||
+           fail_value(exchange, "palette", value, "grey, viridis, magma or thread");
+}
+
 static bool set_field(struct exchange *exchange, const char *name, const char *value)
 {
     exchange->json.schedule |= strcmp(name, "schedule") == 0;
@@ -85,7 +91,7 @@ static size_t find(const char *name, size_t len)
 
 static bool is_ignored(const struct exchange *exchange, size_t i)
 {
-    return i == PARAMS ||
+    return i == PARAMS || (params[i].kind == PALETTE && !exchange->is_picture) ||
            (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0);
 }
 
@@ -105,6 +111,8 @@ static bool set(struct exchange *exchange, const char *name, size_t name_len, co
         return set_precision(exchange, value);
     case FLAG:
         return set_flag(exchange, params[i].name, value);
+    case PALETTE:
+        return set_palette(exchange, value);
     case FIELD:
         break;
     }

@@ -138,6 +138,17 @@ enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type
     return queue(exchange, MHD_HTTP_OK, response);
 }
 
+enum MHD_Result bridge_send_pieces(struct exchange *exchange, const char *type, const char *disposition,
+                                   MHD_ContentReaderCallback read)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read, exchange, NULL);
+
+    add_header(response, "Content-Type", type);
+    add_header(response, "Content-Disposition", disposition);
+    return queue(exchange, MHD_HTTP_OK, response);
+}
+
 enum MHD_Result bridge_send_empty(struct exchange *exchange)
 {
     return queue(exchange, MHD_HTTP_NO_CONTENT,

@@ -31,6 +31,7 @@ static const struct route {
     {"/api/compute/concurrent", METHOD_GET | METHOD_POST, concurrent},
     {"/api/compute/sequential", METHOD_GET | METHOD_POST, sequential},
     {"/api/compute/trace.json", METHOD_GET | METHOD_POST, trace},
+    {"/api/compute/image.png", METHOD_GET | METHOD_POST, bridge_picture},
     {"/api/compute/health", METHOD_GET | OPEN, health},
     {"/healthz", METHOD_GET | OPEN, alive},
     {"/readyz", METHOD_GET | OPEN, ready},
@@ -56,16 +57,14 @@ enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const ch
     return bridge_send_error(exchange, http, &error, allow);
 }
 
-static enum MHD_Result send_failure(struct exchange *exchange)
+enum MHD_Result bridge_send_failure(struct exchange *exchange)
 {
     return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error, NULL);
 }
 
 /* ---- Calls ---- */
 
-/* The call has ended, on a thread of libtilery, or could not even begin. The exchange may be gone when it
- * returns. */
-static void called(struct exchange *exchange, const struct tilery_error *error)
+void bridge_called(struct exchange *exchange, const struct tilery_error *error)
 {
     peer_called(exchange->bridge->watch, exchange->peer);
     if (error != NULL)
@@ -83,16 +82,15 @@ static void computed(void *arg, tilery_result *result, const struct tilery_error
     budget_change(&exchange->bridge->budget, exchange->budget_share, share);
     exchange->budget_share = share;
     exchange->result = result;
-    called(exchange, error);
+    bridge_called(exchange, error);
 }
 
 static void checked(void *arg, const struct tilery_error *error)
 {
-    called(arg, error);
+    bridge_called(arg, error);
 }
 
-/* Suspended before the call: its callback may come before it has returned. */
-static void suspend(struct exchange *exchange, bridge_answer_fn *answer)
+void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer)
 {
     exchange->answer = answer;
     exchange->phase = EXCHANGE_WAITING;
@@ -103,16 +101,15 @@ static void suspend(struct exchange *exchange, bridge_answer_fn *answer)
 
 static enum MHD_Result answer_compute(struct exchange *exchange)
 {
-    return exchange->failed ? send_failure(exchange) : bridge_send_result(exchange);
+    return exchange->failed ? bridge_send_failure(exchange) : bridge_send_result(exchange);
 }
 
-/* Before anything is computed: what comes of it must have room here. */
-static bool reserve(struct exchange *exchange)
+bool bridge_reserve(struct exchange *exchange, uint64_t bytes)
 {
     struct budget *budget = &exchange->bridge->budget;
     struct tilery_error *error = &exchange->error;
 
-    exchange->budget_share = budget_share(tilery_compute_request_bytes(&exchange->request));
+    exchange->budget_share = budget_share(bytes);
     if (budget_take(budget, exchange->budget_share))
         return true;
     error->status = TILERY_RESOURCE_EXHAUSTED;
@@ -135,16 +132,16 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
     tilery_compute_request_init(&exchange->request);
     exchange->request.mode = mode;
     if (!bridge_read_params(exchange))
-        return send_failure(exchange);
+        return bridge_send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, JSON);
-    if (!reserve(exchange))
-        return send_failure(exchange);
-    suspend(exchange, answer_compute);
+    if (!bridge_reserve(exchange, tilery_compute_request_bytes(&exchange->request)))
+        return bridge_send_failure(exchange);
+    bridge_suspend(exchange, answer_compute);
     peer_calls(exchange->bridge->watch, exchange->peer, exchange->call_id);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,
                              &error) != TILERY_OK)
-        called(exchange, &error);
+        bridge_called(exchange, &error);
     return MHD_YES;
 }
 
@@ -173,9 +170,9 @@ static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer
 
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, JSON);
-    suspend(exchange, answer);
+    bridge_suspend(exchange, answer);
     if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
-        called(exchange, &error);
+        bridge_called(exchange, &error);
     return MHD_YES;
 }
 
@@ -219,7 +216,7 @@ static void collected(void *arg, tilery_stats_list *list)
     struct exchange *exchange = arg;
 
     exchange->stats = list;
-    called(exchange, NULL);
+    bridge_called(exchange, NULL);
 }
 
 static void write_gauge(FILE *out, const char *name, const char *help, uint64_t value)
@@ -274,10 +271,10 @@ static enum MHD_Result metrics(struct exchange *exchange)
 
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, EXPOSITION_TYPE);
-    suspend(exchange, answer_metrics);
+    bridge_suspend(exchange, answer_metrics);
     if (tilery_stats_all_async(exchange->bridge->options.client, &quick, collected, exchange, &error) !=
         TILERY_OK)
-        called(exchange, &error);
+        bridge_called(exchange, &error);
     return MHD_YES;
 }
 
@@ -369,7 +366,7 @@ enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
     if (exchange->too_long || exchange->target.length > BRIDGE_MAX_URL)
         return refuse_length(exchange);
     if (exchange->failed)
-        return send_failure(exchange);
+        return bridge_send_failure(exchange);
     if (!bridge_host_allowed(exchange))
         return bridge_refuse(exchange, MHD_HTTP_FORBIDDEN,
                              "the Host header names no host of this service; see --allow-host", NULL);
