@@ -88,8 +88,9 @@ struct rpc_server {
     unsigned in_hand;     /* calls that are not RECEIVING */
     uint64_t reply_bytes; /* reserved and held, of all */
     uint64_t watch_at;    /* when the connections with replies on their way are looked at; UINT64_MAX: none */
-    uint64_t refresh_at;  /* not before is nng asked again for what is written */
-    uint32_t patience_ms; /* for how long a connection need not take anything */
+    unsigned crowded_looks; /* the last ones, at which nearly all contexts were in hand */
+    uint64_t refresh_at;    /* not before is nng asked again for what is written */
+    uint32_t patience_ms;   /* for how long a connection need not take anything */
     bool stopping;
     struct rpc_call *calls;
 };
@@ -129,8 +130,8 @@ void rpc_peer_release(struct peer *peer);                      /* the mutex is h
 void rpc_peer_reset(struct rpc_server *server, nng_pipe pipe); /* for one that breaks the rules */
 void rpc_peers_disconnect(struct rpc_server *server);          /* all, and every one to come */
 
-/* replies.c. The mutex is held for these five. A connection has come to max_calls in hand: unless it reads,
- * it will have all contexts. The others follow a reply to nng and out of it. */
+/* replies.c. The mutex is held for these five. One more context is in hand: they may be nearly all. The
+ * others follow a reply to nng and out of it. */
 void rpc_replies_crowd(struct rpc_server *server);
 void rpc_reply_started(struct rpc_call *call, size_t size);
 void rpc_reply_ended(struct rpc_call *call, bool taken);

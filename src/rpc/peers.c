@@ -35,8 +35,7 @@ struct peer *rpc_peer_admit(struct rpc_call *call, nng_pipe pipe)
     if (peer == NULL || peer->ignored)
         return NULL;
     call->surplus = peer->in_flight++ >= server->options.max_calls;
-    if (call->surplus)
-        rpc_replies_crowd(server);
+    rpc_replies_crowd(server);
     return peer;
 }
 

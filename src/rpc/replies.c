@@ -17,9 +17,15 @@
 /* How often, in a send timeout and at most, connections are looked at. */
 #define LOOKS 4u
 #define LONGEST_PAUSE_MS 1000u
-/* A connection that has max_calls in hand is looked at more often, and cut sooner. */
+/*
+ * When nearly all contexts are in hand, connections are looked at more often. After some such looks, those
+ * that have replies waiting behind others, and took less than one in ten of them since the last look, are
+ * cut: whoever else calls would wait for them.
+ */
+#define CROWDED_ROOM 16u
 #define CROWDED_PAUSE_NS (50 * NS_PER_MS)
-#define CROWDED_PATIENCE_MS 250u
+#define CROWDED_LOOKS 3u
+#define CROWDED_SHARE 10u
 /* Statistics cost a look at every connection. */
 #define REFRESH_NS (20 * NS_PER_MS)
 
@@ -102,10 +108,18 @@ void rpc_reply_started(struct rpc_call *call, size_t size)
     watch_at(server, wire_now_ns() + pause_ns(server));
 }
 
+static bool is_crowded(const struct rpc_server *server)
+{
+    return server->in_hand + CROWDED_ROOM > server->options.contexts;
+}
+
 void rpc_replies_crowd(struct rpc_server *server)
 {
-    uint64_t soon = wire_now_ns() + CROWDED_PAUSE_NS;
+    uint64_t soon;
 
+    if (!is_crowded(server))
+        return;
+    soon = wire_now_ns() + CROWDED_PAUSE_NS;
     if (soon < server->watch_at)
         watch_at(server, soon);
 }
@@ -197,46 +211,44 @@ struct look {
     bool stalled;
 };
 
-static bool is_crowding(const struct rpc_server *server, const struct peer *peer)
-{
-    return peer->in_flight >= server->options.max_calls;
-}
-
 /* The mutex is held. Ends with free; NULL with a count of 0 when there are none. */
-static struct look *list_waiting(struct rpc_server *server, size_t *count, bool *crowded)
+static struct look *list_waiting(struct rpc_server *server, size_t *count)
 {
     struct look *looks = NULL;
 
     *count = 0;
-    *crowded = false;
     for (size_t i = 0; i < PEER_BUCKETS; i++)
         for (const struct peer *peer = server->peers[i]; peer != NULL; peer = peer->next) {
             if (peer->unsent == 0 && peer->held == 0)
                 continue;
             if (looks == NULL && (looks = calloc(server->connections, sizeof *looks)) == NULL)
                 return NULL;
-            *crowded |= is_crowding(server, peer);
             looks[(*count)++] = (struct look){.pipe.id = peer->id, .hint = peer->hint};
         }
     return looks;
 }
 
-/* The mutex is held. Whatever the peer takes counts, however slowly, unless the server stops. */
+/* The mutex is held. */
+static bool is_in_the_way(const struct rpc_server *server, const struct peer *peer)
+{
+    return server->crowded_looks >= CROWDED_LOOKS &&
+           (peer->replies - peer->replies_seen) * CROWDED_SHARE < peer->unsent;
+}
+
+/* The mutex is held. Whatever the peer takes counts, however slowly, unless the server stops or is crowded.
+ */
 static void note(struct rpc_server *server, struct look *look, uint64_t now)
 {
     struct peer *peer = rpc_peer_find(server, look->pipe);
-    uint32_t patience_ms = server->patience_ms;
 
     if (peer == NULL || (peer->unsent == 0 && peer->held == 0))
         return;
     if ((look->taken != peer->taken || peer->replies != peer->replies_seen) && !server->stopping)
         peer->moved_ns = now;
+    look->stalled = now - peer->moved_ns >= server->patience_ms * NS_PER_MS || is_in_the_way(server, peer);
     peer->hint = look->hint;
     peer->taken = look->taken;
     peer->replies_seen = peer->replies;
-    if (patience_ms > CROWDED_PATIENCE_MS && is_crowding(server, peer))
-        patience_ms = CROWDED_PATIENCE_MS;
-    look->stalled = now - peer->moved_ns >= patience_ms * NS_PER_MS;
 }
 
 void rpc_replies_hurry(struct rpc_server *server, uint32_t linger_ms)
@@ -258,12 +270,15 @@ void rpc_replies_watch(struct rpc_server *server)
     uint64_t now = wire_now_ns();
     struct look *looks = NULL;
     size_t count = 0;
-    bool crowded;
 
     pthread_mutex_lock(&server->mutex);
     if (now >= server->watch_at) {
-        looks = list_waiting(server, &count, &crowded);
-        server->watch_at = count == 0 ? UINT64_MAX : now + (crowded ? CROWDED_PAUSE_NS : pause_ns(server));
+        looks = list_waiting(server, &count);
+        server->crowded_looks = is_crowded(server) ? server->crowded_looks + 1 : 0;
+        if (server->crowded_looks != 0)
+            server->watch_at = now + CROWDED_PAUSE_NS;
+        else
+            server->watch_at = count != 0 ? now + pause_ns(server) : UINT64_MAX;
     }
     pthread_mutex_unlock(&server->mutex);
     if (count == 0)

@@ -226,7 +226,12 @@ class Unread(unittest.TestCase):
             self.assertGreater(len(client.receive(pause_s=0.04)), 4 << 20)
 
     def test_clients_that_pipeline_together_and_read_nothing_cannot_keep_all_contexts(self):
-        server = self.serve(500)
+        self.check_pipelining_together(self.serve(500))
+
+    def test_clients_that_keep_all_contexts_are_cut_before_the_send_timeout(self):
+        self.check_pipelining_together(self.serve(600000))
+
+    def check_pipelining_together(self, server):
         clients = [self.client(server) for _ in range(4)]
         ends = []
         for client in clients:
