@@ -10,19 +10,21 @@
 #include "wire/clock.h"
 
 #define FIRST_PAUSE_MS 10u
+/* For who is beyond max_peers to say what for; there is no room for many of them. */
+#define SURPLUS_TIMEOUT_MS 1000u
 
 /* ---- With the mutex held ---- */
 
-static struct peer_list *list_of(struct watch *watch, enum peer_state state)
+static struct peer_list *list_of(struct watch *watch, const struct peer *peer)
 {
-    if (state == PEER_SENDING)
-        return &watch->sending;
-    return state == PEER_GONE ? &watch->gone : NULL;
+    if (peer->state == PEER_SENDING)
+        return peer->surplus ? &watch->surplus : &watch->sending;
+    return peer->state == PEER_GONE ? &watch->gone : NULL;
 }
 
 static void take_out(struct watch *watch, struct peer *peer)
 {
-    struct peer_list *list = list_of(watch, peer->state);
+    struct peer_list *list = list_of(watch, peer);
 
     if (list == NULL)
         return;
@@ -32,9 +34,10 @@ static void take_out(struct watch *watch, struct peer *peer)
 
 static void put_in(struct watch *watch, struct peer *peer, enum peer_state state)
 {
-    struct peer_list *list = list_of(watch, state);
+    struct peer_list *list;
 
     peer->state = state;
+    list = list_of(watch, peer);
     if (list == NULL)
         return;
     peer->next = NULL;
@@ -67,7 +70,11 @@ static void be_awake_at(struct watch *watch, uint64_t due_ns)
 
 static void begin_sending(struct watch *watch, struct peer *peer)
 {
-    peer->due_ns = wire_now_ns() + watch->options.request_timeout_ms * NS_PER_MS;
+    uint64_t most_ms = watch->options.request_timeout_ms;
+
+    if (peer->surplus && most_ms > SURPLUS_TIMEOUT_MS)
+        most_ms = SURPLUS_TIMEOUT_MS;
+    peer->due_ns = wire_now_ns() + most_ms * NS_PER_MS;
     be_awake_at(watch, peer->due_ns);
 }
 

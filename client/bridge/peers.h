@@ -44,7 +44,7 @@ struct watch {
     size_t fds;
     unsigned peers;
     uint32_t serial;
-    struct peer_list sending; /* by due_ns: each has the same time, from when it entered */
+    struct peer_list sending, surplus; /* by due_ns: in each, all have the same time */
     struct peer_list gone;
     unsigned tells;           /* under way */
     uint64_t sleeps_until_ns; /* the thread; UINT64_MAX: until an event */

@@ -32,11 +32,11 @@ static void take_events(struct watch *watch, const struct epoll_event *events, i
 }
 
 /* The mutex is held. Those whose time is up end as if they had left. */
-static void cut_off(struct watch *watch, uint64_t now)
+static void cut_off(struct watch *watch, const struct peer_list *list, uint64_t now)
 {
     struct peer *peer;
 
-    while ((peer = watch->sending.first) != NULL && peer->due_ns <= now) {
+    while ((peer = list->first) != NULL && peer->due_ns <= now) {
         (void)shutdown(peer->fd, SHUT_RDWR);
         watch_move(watch, peer, PEER_WAITING);
     }
@@ -75,6 +75,8 @@ static uint64_t next_due(const struct watch *watch)
 {
     uint64_t due = watch->sending.first != NULL ? watch->sending.first->due_ns : UINT64_MAX;
 
+    if (watch->surplus.first != NULL && watch->surplus.first->due_ns < due)
+        due = watch->surplus.first->due_ns;
     for (const struct peer *peer = watch->gone.first; peer != NULL && watch->tells < WATCH_TELLS;
          peer = peer->next)
         if (peer->due_ns < due)
@@ -111,7 +113,8 @@ static void *watch_main(void *arg)
         pthread_mutex_lock(&watch->mutex);
         take_events(watch, events, count);
         now = wire_now_ns();
-        cut_off(watch, now);
+        cut_off(watch, &watch->sending, now);
+        cut_off(watch, &watch->surplus, now);
         tell_gone(watch, now);
     }
     pthread_mutex_unlock(&watch->mutex);

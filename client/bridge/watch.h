@@ -34,7 +34,7 @@ typedef void watch_gone_fn(void *arg, const char *call_id);
 
 struct watch_options {
     uint64_t request_timeout_ms; /* for a whole request to come, idle time before it included */
-    unsigned max_peers;          /* those beyond are surplus */
+    unsigned max_peers;          /* those beyond are surplus, and have a second for it */
     watch_gone_fn *on_gone;
     void *arg;
 };

@@ -125,7 +125,10 @@ class Unclear(ServedTest):
             self.check_refused(POST + HOST + headers + "\r\n0\r\n\r\n", named)
         for headers, named in (("Transfer-Encoding: gzip\r\n", "chunked"),
                                ("Transfer-Encoding: chunked, chunked\r\n", "chunked"),
-                               ("Transfer-Encoding:\r\n", "chunked"), ("Content-Length : 5\r\n", "blank")):
+                               ("Transfer-Encoding:\r\n", "chunked"), ("Content-Length : 5\r\n", "blank"),
+                               ("Content-Len: 5\r\n gth\r\n", "second line"), ("Host:\r\n evil\r\n", "second line"),
+                               ("Transfer-Encoding:\r\n chunked\r\n", "second line"),
+                               ("Content-Length:\r\n\t5\r\n", "second line"), ("X: y\r\n z\r\n", "second line")):
             self.check_refused(POST + HOST + headers + "\r\n0\r\n\r\n", named, theirs=True)
         self.check_refused(POST.replace("1.1", "1.0") + CHUNKED + "\r\n0\r\n\r\n", "HTTP/1.0")
 
@@ -253,6 +256,13 @@ class Limits(unittest.TestCase):
         peers.pop().close()
         while get(url, "/api/compute/concurrent?width=8&height=8")[0].status != 200:
             pass
+        for peer in peers:
+            peer.close()
+
+    def test_surplus_connections_that_say_nothing_make_room_soon(self):
+        url = self.start("--max-connections", "3", "--connection-timeout-s", "600").url
+        peers = [connect(url) for _ in range(3 + 64 + 3)]  # and no more are taken
+        self.assertEqual(get(url, "/healthz")[0].status, 200)
         for peer in peers:
             peer.close()
 
