@@ -41,7 +41,11 @@ char *format_name(char *out, const char *before, const char *name);
 
 /* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
 char *format_record(char *out, const struct tilery_record *record, bool ns);
-char *format_summary(char *out, const tilery_result *result);
+char *format_summary(char *out, const struct tilery_summary *summary);
 char *format_thread(char *out, const struct tilery_thread *thread);
+
+/* The values used: {"width":...,"mode":"concurrent"}. */
+char *format_params(char *out, const struct tilery_compute_request *request,
+                    const struct format_options *options);
 
 #endif

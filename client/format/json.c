@@ -21,20 +21,18 @@ char *format_record(char *out, const struct tilery_record *record, bool ns)
     return format_text(out, "}");
 }
 
-char *format_summary(char *out, const tilery_result *result)
+char *format_summary(char *out, const struct tilery_summary *summary)
 {
-    struct tilery_summary summary = tilery_result_summary(result);
-
-    out = format_number(out, "{\"wall_ns\":", summary.wall_ns);
-    out = format_number(out, ",\"queue_ns\":", summary.queue_ns);
-    out = format_number(out, ",\"tiles_planned\":", summary.tiles_planned);
-    out = format_number(out, ",\"tiles_done\":", summary.tiles_done);
-    out = format_text(out, summary.time_limited ? ",\"time_limited\":true" : ",\"time_limited\":false");
-    out = format_number(out, ",\"pixels\":", summary.pixels);
-    out = format_number(out, ",\"iterations\":", summary.iterations);
-    out = format_double(out, ",\"imbalance\":", summary.imbalance);
-    out = format_name(out, ",\"kernel\":", summary.kernel);
-    out = format_name(out, ",\"schedule\":", tilery_schedule_name(summary.schedule));
+    out = format_number(out, "{\"wall_ns\":", summary->wall_ns);
+    out = format_number(out, ",\"queue_ns\":", summary->queue_ns);
+    out = format_number(out, ",\"tiles_planned\":", summary->tiles_planned);
+    out = format_number(out, ",\"tiles_done\":", summary->tiles_done);
+    out = format_text(out, summary->time_limited ? ",\"time_limited\":true" : ",\"time_limited\":false");
+    out = format_number(out, ",\"pixels\":", summary->pixels);
+    out = format_number(out, ",\"iterations\":", summary->iterations);
+    out = format_double(out, ",\"imbalance\":", summary->imbalance);
+    out = format_name(out, ",\"kernel\":", summary->kernel);
+    out = format_name(out, ",\"schedule\":", tilery_schedule_name(summary->schedule));
     return format_text(out, ",\"threads\":[");
 }
 
@@ -66,12 +64,12 @@ static char *put_choices(char *out, const struct tilery_compute_request *request
     return out;
 }
 
-static char *put_params(char *out, const struct format_writer *writer)
+char *format_params(char *out, const struct tilery_compute_request *request,
+                    const struct format_options *options)
 {
-    const struct tilery_compute_request *request = writer->request;
     bool concurrent = request->mode != TILERY_MODE_SEQUENTIAL;
 
-    out = format_number(out, "],\"params\":{\"width\":", request->width);
+    out = format_number(out, "{\"width\":", request->width);
     out = format_number(out, ",\"height\":", request->height);
     out = format_number(out, ",\"tile_w\":", request->tile_w);
     out = format_number(out, ",\"tile_h\":", request->tile_h);
@@ -79,11 +77,17 @@ static char *put_params(char *out, const struct format_writer *writer)
     out = format_number(out, ",\"time_limit_ms\":", request->time_limit_ms);
     if (concurrent)
         out = format_number(out, ",\"num_threads\":", request->num_threads);
-    out = put_choices(out, request, &writer->options);
-    return format_text(out, concurrent ? ",\"mode\":\"concurrent\"},\"message\":\"Concurrent tasks executed "
-                                         "successfully\""
-                                       : ",\"mode\":\"sequential\"},\"message\":\"Sequential tasks executed "
-                                         "successfully\"");
+    out = put_choices(out, request, options);
+    return format_text(out, concurrent ? ",\"mode\":\"concurrent\"}" : ",\"mode\":\"sequential\"}");
+}
+
+static char *put_params(char *out, const struct format_writer *writer)
+{
+    bool concurrent = writer->request->mode != TILERY_MODE_SEQUENTIAL;
+
+    out = format_params(format_text(out, "],\"params\":"), writer->request, &writer->options);
+    return format_text(out, concurrent ? ",\"message\":\"Concurrent tasks executed successfully\""
+                                       : ",\"message\":\"Sequential tasks executed successfully\"");
 }
 
 static char *put_records(struct format_writer *writer, char *out, const char *end)
@@ -100,6 +104,13 @@ static char *put_records(struct format_writer *writer, char *out, const char *en
     if (writer->next == count)
         format_enter(writer, PARAMS);
     return out;
+}
+
+static char *put_summary(char *out, const tilery_result *result)
+{
+    const struct tilery_summary summary = tilery_result_summary(result);
+
+    return format_summary(out, &summary);
 }
 
 static char *put_threads(struct format_writer *writer, char *out, const char *end)
@@ -131,7 +142,7 @@ char *format_json(struct format_writer *writer, char *out, const char *end)
         return put_params(out, writer);
     case SUMMARY:
         format_enter(writer, THREADS);
-        return format_summary(format_text(out, ",\"summary\":"), writer->result);
+        return put_summary(format_text(out, ",\"summary\":"), writer->result);
     case THREADS:
         return put_threads(writer, out, end);
     default:

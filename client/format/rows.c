@@ -48,6 +48,8 @@ static char *put_ndjson_threads(struct format_writer *writer, char *out, const c
 
 char *format_ndjson(struct format_writer *writer, char *out, const char *end)
 {
+    struct tilery_summary summary;
+
     switch (writer->stage) {
     case HEAD:
         format_enter(writer, RECORDS);
@@ -56,8 +58,8 @@ char *format_ndjson(struct format_writer *writer, char *out, const char *end)
         return put_rows(writer, out, end, put_ndjson);
     case SUMMARY:
         format_enter(writer, writer->options.summary ? THREADS : FORMAT_END);
-        return writer->options.summary ? format_summary(format_text(out, "{\"summary\":"), writer->result)
-                                       : out;
+        summary = tilery_result_summary(writer->result);
+        return writer->options.summary ? format_summary(format_text(out, "{\"summary\":"), &summary) : out;
     default:
         return put_ndjson_threads(writer, out, end);
     }
