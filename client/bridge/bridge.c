@@ -42,6 +42,10 @@ static void on_gone(void *arg, const char *call_id)
     const struct tilery_call_options soon = {.timeout_ms = CANCEL_TIMEOUT_MS};
     struct bridge *bridge = arg;
 
+    if (runs_left(bridge->runs, call_id)) {
+        watch_told(bridge->watch);
+        return;
+    }
     if (tilery_cancel_async(bridge->options.client, call_id, &soon, on_cancelled, bridge, NULL) != TILERY_OK)
         watch_told(bridge->watch);
 }
@@ -113,6 +117,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     if (bridge->options.on_answered != NULL)
         bridge_tell_answered(exchange, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     peer_answered(bridge->watch, exchange->peer);
+    (void)tilery_stream_drop(exchange->stream);
     tilery_stats_list_free(exchange->stats);
     tilery_result_free(exchange->result);
     bridge_picture_free(exchange->picture);
@@ -273,7 +278,9 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
                                      .max_peers = options->max_connections,
                                      .on_gone = on_gone,
                                      .arg = bridge};
-    if (watch_create(&watched, &bridge->watch) != TILERY_OK) {
+    if (watch_create(&watched, &bridge->watch) != TILERY_OK ||
+        runs_create(&(struct runs_options){options->heartbeat_ms, options->lease_ms, &bridge->budget},
+                    &bridge->runs) != TILERY_OK) {
         freeaddrinfo(address);
         bridge_free(bridge);
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
@@ -309,6 +316,7 @@ void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
     while (bridge->in_hand != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
         continue;
     pthread_mutex_unlock(&bridge->mutex);
+    runs_stop(bridge->runs);
     watch_stop(bridge->watch);
 }
 
@@ -321,6 +329,7 @@ void bridge_free(struct bridge *bridge)
         MHD_stop_daemon(bridge->http);
     }
     watch_free(bridge->watch);
+    runs_free(bridge->runs);
     pthread_cond_destroy(&bridge->idle);
     pthread_mutex_destroy(&bridge->mutex);
     free(bridge);

@@ -43,6 +43,8 @@ struct bridge_options {
     unsigned max_connections;        /* further ones are told to try again, or wait to be taken */
     unsigned max_per_address;        /* connections from one address, others are closed; 0: no limit */
     unsigned connection_timeout_s;   /* for a whole request to come, and for an answer to be read on */
+    uint64_t heartbeat_ms;           /* of a stream that sends nothing else */
+    uint64_t lease_ms;               /* for a stream's client to come again */
     bridge_answered_fn *on_answered; /* NULL: nobody is told */
     void *on_answered_arg;
 };

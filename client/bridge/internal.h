@@ -12,6 +12,7 @@
 #include "format.h"
 #include "image.h"
 #include "metrics.h"
+#include "runs.h"
 #include "watch.h"
 #include "wire/traceparent.h"
 
@@ -20,10 +21,14 @@
 #define BRIDGE_MAX_BODY 65536u
 #define BRIDGE_MAX_PARAMETERS 128u
 
+/* Of what is refused because there is no room now. */
+#define BRIDGE_RETRY_AFTER_MS 1000
+
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
     struct watch *watch;
+    struct runs *runs;
     char url[128];
     pthread_mutex_t mutex; /* guards in_hand */
     pthread_cond_t idle;
@@ -69,6 +74,7 @@ struct exchange {
     enum format format;
     struct format_options json;
     bool pretty;
+    bool streams;             /* mode is a parameter */
     unsigned seen;            /* parameters, a bit each */
     tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
     uint64_t budget_share;    /* taken for the result, to come or there */
@@ -76,6 +82,7 @@ struct exchange {
     bool is_picture;          /* asked for, with */
     enum image_palette palette;
     struct picture *picture; /* on its way; NULL: none */
+    tilery_stream *stream;   /* of phase CALLED, until it is a run's */
     bool failed;
     bool closes; /* the connection, with the answer */
     struct tilery_error error;
@@ -95,20 +102,26 @@ enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const ch
                               const char *allow);
 /* By its error. */
 enum MHD_Result bridge_send_failure(struct exchange *exchange);
-/* Takes room for an answer of that size, before anything is computed for it. False: there is none, and the
- * exchange's error. */
-bool bridge_reserve(struct exchange *exchange, uint64_t bytes);
-/* Before a call: its callback may come before it has returned. answer: what then goes on. */
-void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer);
-/* The call has ended, on a thread of libtilery, or could not even begin. error may be NULL. The exchange may
- * be gone when it returns. */
-void bridge_called(struct exchange *exchange, const struct tilery_error *error);
 /* Its path, from 1 on; NULL after the last. */
 const char *bridge_route_name(unsigned route);
 
 /* picture.c: the image as a PNG, whose bytes are made as they are sent. */
 enum MHD_Result bridge_picture(struct exchange *exchange);
 void bridge_picture_free(struct picture *picture); /* NULL is fine */
+
+/* calls.c. Suspended before a call: its callback may come before it has returned. answer: what then goes
+ * on. */
+void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer);
+/* The call has ended, on a thread of libtilery, or could not even begin. error may be NULL. The exchange may
+ * be gone when it returns. */
+void bridge_called(struct exchange *exchange, const struct tilery_error *error);
+/* Takes that share of the budget, before anything is computed: what comes of it must have room here. False:
+ * there is none, and the exchange's error. */
+bool bridge_reserve(struct exchange *exchange, uint64_t share);
+
+/* stream.c: routes. */
+enum MHD_Result bridge_stream(struct exchange *exchange);
+enum MHD_Result bridge_end_run(struct exchange *exchange);
 
 /* names.c: the ids and the trace, from the request's headers. */
 void bridge_name(struct exchange *exchange);
@@ -139,6 +152,9 @@ enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type
 enum MHD_Result bridge_send_pieces(struct exchange *exchange, const char *type, const char *disposition,
                                    MHD_ContentReaderCallback read);
 enum MHD_Result bridge_send_empty(struct exchange *exchange); /* 204 */
+/* 200, of events as they come. */
+enum MHD_Result bridge_send_events(struct exchange *exchange, struct MHD_Response *response,
+                                   const char *type);
 /* A GET's headers. */
 enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type);
 

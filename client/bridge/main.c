@@ -28,6 +28,8 @@
 /* Descriptors beside those of connections: of the backend, of the log, of libmicrohttpd's threads. */
 #define OTHER_DESCRIPTORS 256
 #define GRACE_MS 30000
+#define HEARTBEAT_MS 10000
+#define LEASE_MS 10000
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
@@ -42,6 +44,7 @@ struct settings {
     const char *token_file;
     unsigned max_connections, max_per_address, connection_timeout_s;
     bool per_address_given;
+    uint64_t heartbeat_ms, lease_ms;
 };
 
 enum {
@@ -57,7 +60,9 @@ enum {
     OPT_TLS_KEY,
     OPT_TLS_NAME,
     OPT_BACKEND_TOKEN_FILE,
-    OPT_TOKEN_FILE
+    OPT_TOKEN_FILE,
+    OPT_HEARTBEAT,
+    OPT_LEASE
 };
 
 static const struct argp_option argp_options[] = {
@@ -94,6 +99,8 @@ static const struct argp_option argp_options[] = {
      "The DNS name in the backend's certificate (default: the URL's host)", 0},
     {"backend-token-file", OPT_BACKEND_TOKEN_FILE, "FILE", 0,
      "The token that the backend wants is the file's first line", 0},
+    {"heartbeat-ms", OPT_HEARTBEAT, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
+    {"lease-ms", OPT_LEASE, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
     {0},
 };
 
@@ -170,6 +177,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_REPLY_BUDGET:
         settings->reply_budget_bytes = (uint64_t)option_number(state, "reply-budget-mib", arg, 1, 1048576)
                                        << 20;
+        return 0;
+    case OPT_HEARTBEAT:
+        settings->heartbeat_ms = option_number(state, "heartbeat-ms", arg, 1, 600000);
+        return 0;
+    case OPT_LEASE:
+        settings->lease_ms = option_number(state, "lease-ms", arg, 1, 600000);
         return 0;
     case OPT_LOG:
         if (!daemon_log_parse(arg, &settings->log))
@@ -314,6 +327,8 @@ static struct bridge_options bridge_options(const struct settings *settings, con
                                                       : local                     ? 0
                                                                                   : MAX_PER_ADDRESS,
                                    .connection_timeout_s = settings->connection_timeout_s,
+                                   .heartbeat_ms = settings->heartbeat_ms,
+                                   .lease_ms = settings->lease_ms,
                                    .on_answered = parts->access_log != NULL ? access_log_write : NULL,
                                    .on_answered_arg = parts->access_log};
 }
@@ -358,7 +373,9 @@ int main(int argc, char **argv)
                                 .access_log = DAEMON_LOG_LOGFMT,
                                 .reply_budget_bytes = UINT64_C(512) << 20,
                                 .max_connections = MAX_CONNECTIONS,
-                                .connection_timeout_s = CONNECTION_TIMEOUT_S};
+                                .connection_timeout_s = CONNECTION_TIMEOUT_S,
+                                .heartbeat_ms = HEARTBEAT_MS,
+                                .lease_ms = LEASE_MS};
     char **with_environment = environment_argv("TILERY_BRIDGE", argp_options, lists, &argc, argv);
     sigset_t signals;
     int status;

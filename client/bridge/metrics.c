@@ -12,7 +12,7 @@
 
 static const char *const methods[METRICS_METHODS] = {"GET", "HEAD", "POST", "DELETE", "OPTIONS", "other"};
 
-static const unsigned codes[METRICS_CODES - 1] = {200, 204, 400, 401, 403, 404, 405, 409,        413,
+static const unsigned codes[METRICS_CODES - 1] = {200, 204, 400, 401, 403, 404, 405, 409,        410, 413,
                                                   414, 415, 429, 431, 500, 501, 503, LEFT_EARLY, 504};
 
 static const uint64_t bounds_ns[METRICS_BOUNDS] = {

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "wire/status.h"
 
-enum kind { FIELD, KERNEL, PRECISION, FLAG, PALETTE };
+enum kind { FIELD, KERNEL, PRECISION, FLAG, PALETTE, MODE };
 
 /* In the order of exchange.seen's bits. */
 static const struct param {
@@ -17,7 +17,7 @@ static const struct param {
     {"width", FIELD},    {"height", FIELD},        {"tile_w", FIELD},        {"tile_h", FIELD},
     {"max_iter", FIELD}, {"time_limit_ms", FIELD}, {"num_threads", FIELD},   {"schedule", FIELD},
     {"region", FIELD},   {"kernel", KERNEL},       {"precision", PRECISION}, {"summary", FLAG},
-    {"pretty", FLAG},    {"palette", PALETTE},
+    {"pretty", FLAG},    {"palette", PALETTE},     {"mode", MODE},
 };
 
 #define PARAMS (sizeof params / sizeof *params)
@@ -56,6 +56,15 @@ static bool set_precision(struct exchange *exchange, const char *value)
            fail_value(exchange, "precision", value, "ms or ns");
 }
 
+static bool set_mode(struct exchange *exchange, const char *value)
+{
+    bool sequential = strcmp(value, "sequential") == 0;
+
+    exchange->request.mode = sequential ? TILERY_MODE_SEQUENTIAL : TILERY_MODE_CONCURRENT;
+    return sequential || strcmp(value, "concurrent") == 0 ||
+           fail_value(exchange, "mode", value, "concurrent or sequential");
+}
+
 /* The server judges the name, as it knows its machine; what cannot be one is not sent there. */
 static bool set_kernel(struct exchange *exchange, const char *value)
 {
@@ -89,9 +98,15 @@ static size_t find(const char *name, size_t len)
     return i;
 }
 
+/* Only a picture has a palette. Where the path says the mode, mode says nothing, and nor does num_threads
+ * where that is sequential. */
 static bool is_ignored(const struct exchange *exchange, size_t i)
 {
-    return i == PARAMS || (params[i].kind == PALETTE && !exchange->is_picture) ||
+    if (i == PARAMS || (params[i].kind == PALETTE && !exchange->is_picture))
+        return true;
+    if (exchange->streams)
+        return false;
+    return params[i].kind == MODE ||
            (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0);
 }
 
@@ -113,6 +128,8 @@ static bool set(struct exchange *exchange, const char *name, size_t name_len, co
         return set_flag(exchange, params[i].name, value);
     case PALETTE:
         return set_palette(exchange, value);
+    case MODE:
+        return set_mode(exchange, value);
     case FIELD:
         break;
     }

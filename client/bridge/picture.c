@@ -198,7 +198,7 @@ static bool reserve(struct exchange *exchange)
     if (limit < ALLOWED_BYTES)
         limit = ALLOWED_BYTES;
     if (bytes <= limit)
-        return bridge_reserve(exchange, bytes);
+        return bridge_reserve(exchange, budget_share(bytes));
     exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
     (void)snprintf(exchange->error.message, sizeof exchange->error.message,
                    "tile_h is %" PRIu64 "; with this width a row of such tiles takes %" PRIu64

@@ -155,6 +155,13 @@ enum MHD_Result bridge_send_empty(struct exchange *exchange)
                  MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
 
+enum MHD_Result bridge_send_events(struct exchange *exchange, struct MHD_Response *response, const char *type)
+{
+    add_header(response, "Content-Type", type);
+    add_header(response, "Cache-Control", "no-store");
+    return queue(exchange, MHD_HTTP_OK, response);
+}
+
 /* Without the body, and so without its length: libmicrohttpd would end one of unknown length with a chunk. */
 enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type)
 {

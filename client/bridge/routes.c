@@ -1,5 +1,4 @@
 /* The routes: what each path does, and with which methods. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,7 @@
 
 /* GET: HEAD too. OPEN: for whoever watches the service, without a token, and when all connections are taken.
  */
-enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4 };
-
-#define RETRY_AFTER_MS 1000
+enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4, METHOD_DELETE = 8 };
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
@@ -32,6 +29,8 @@ static const struct route {
     {"/api/compute/sequential", METHOD_GET | METHOD_POST, sequential},
     {"/api/compute/trace.json", METHOD_GET | METHOD_POST, trace},
     {"/api/compute/image.png", METHOD_GET | METHOD_POST, bridge_picture},
+    {"/api/compute/stream", METHOD_GET | METHOD_POST, bridge_stream},
+    {"/api/compute/runs/{run}", METHOD_DELETE, bridge_end_run},
     {"/api/compute/health", METHOD_GET | OPEN, health},
     {"/healthz", METHOD_GET | OPEN, alive},
     {"/readyz", METHOD_GET | OPEN, ready},
@@ -62,17 +61,7 @@ enum MHD_Result bridge_send_failure(struct exchange *exchange)
     return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error, NULL);
 }
 
-/* ---- Calls ---- */
-
-void bridge_called(struct exchange *exchange, const struct tilery_error *error)
-{
-    peer_called(exchange->bridge->watch, exchange->peer);
-    if (error != NULL)
-        exchange->error = *error;
-    exchange->failed = error != NULL;
-    exchange->phase = EXCHANGE_CALLED;
-    MHD_resume_connection(exchange->connection);
-}
+/* ---- Computations ---- */
 
 static void computed(void *arg, tilery_result *result, const struct tilery_error *error)
 {
@@ -85,41 +74,9 @@ static void computed(void *arg, tilery_result *result, const struct tilery_error
     bridge_called(exchange, error);
 }
 
-static void checked(void *arg, const struct tilery_error *error)
-{
-    bridge_called(arg, error);
-}
-
-void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer)
-{
-    exchange->answer = answer;
-    exchange->phase = EXCHANGE_WAITING;
-    MHD_suspend_connection(exchange->connection);
-}
-
-/* ---- Computations ---- */
-
 static enum MHD_Result answer_compute(struct exchange *exchange)
 {
     return exchange->failed ? bridge_send_failure(exchange) : bridge_send_result(exchange);
-}
-
-bool bridge_reserve(struct exchange *exchange, uint64_t bytes)
-{
-    struct budget *budget = &exchange->bridge->budget;
-    struct tilery_error *error = &exchange->error;
-
-    exchange->budget_share = budget_share(bytes);
-    if (budget_take(budget, exchange->budget_share))
-        return true;
-    error->status = TILERY_RESOURCE_EXHAUSTED;
-    error->retry_after_ms = RETRY_AFTER_MS;
-    (void)snprintf(error->message, sizeof error->message,
-                   "the answer may take %" PRIu64 " bytes, and %" PRIu64 " of %" PRIu64
-                   " are taken by others; try again",
-                   exchange->budget_share, (uint64_t)atomic_load(&budget->held), budget->limit);
-    exchange->budget_share = 0;
-    return false;
 }
 
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
@@ -135,7 +92,7 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
         return bridge_send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, JSON);
-    if (!bridge_reserve(exchange, tilery_compute_request_bytes(&exchange->request)))
+    if (!bridge_reserve(exchange, budget_share(tilery_compute_request_bytes(&exchange->request))))
         return bridge_send_failure(exchange);
     bridge_suspend(exchange, answer_compute);
     peer_calls(exchange->bridge->watch, exchange->peer, exchange->call_id);
@@ -161,6 +118,11 @@ static enum MHD_Result trace(struct exchange *exchange)
 }
 
 /* ---- Health: as documented, and as orchestrators ask ---- */
+
+static void checked(void *arg, const struct tilery_error *error)
+{
+    bridge_called(arg, error);
+}
 
 static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
 {
@@ -240,6 +202,8 @@ static void write_gauges(FILE *out, struct bridge *bridge)
     exposition_sample(out, "tilery_bridge_build_info", build, 1);
     write_gauge(out, "tilery_bridge_connections", "HTTP connections now.", connections);
     write_gauge(out, "tilery_bridge_requests_in_hand", "Requests not yet answered.", in_hand);
+    write_gauge(out, "tilery_bridge_streams", "Runs of /api/compute/stream under way.",
+                runs_open(bridge->runs));
     write_gauge(out, "tilery_bridge_reply_bytes", "What large answers that are not sent yet take.",
                 atomic_load(&bridge->budget.held));
     write_gauge(out, "tilery_bridge_reply_budget_bytes", "What they may take.", bridge->budget.limit);
@@ -301,7 +265,8 @@ static enum MHD_Result refuse_length(struct exchange *exchange)
 /* All connections are taken: this one is there to say so. */
 static enum MHD_Result refuse_surplus(struct exchange *exchange)
 {
-    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED, .retry_after_ms = RETRY_AFTER_MS};
+    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED,
+                                 .retry_after_ms = BRIDGE_RETRY_AFTER_MS};
 
     exchange->closes = true;
     (void)snprintf(error.message, sizeof error.message, "all %u connections are taken; try again",
@@ -344,23 +309,37 @@ static unsigned method_of(const char *name)
 {
     if (strcmp(name, "GET") == 0 || strcmp(name, "HEAD") == 0)
         return METHOD_GET;
+    if (strcmp(name, "DELETE") == 0)
+        return METHOD_DELETE;
     return strcmp(name, "POST") == 0 ? METHOD_POST : 0;
 }
 
 static enum MHD_Result refuse_method(struct exchange *exchange, unsigned methods)
 {
-    const char *allow = (methods & METHOD_POST) != 0 ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS";
+    const char *allow = (methods & METHOD_DELETE) != 0 ? "DELETE, OPTIONS"
+                        : (methods & METHOD_POST) != 0 ? "GET, HEAD, POST, OPTIONS"
+                                                       : "GET, HEAD, OPTIONS";
     char message[80];
 
     (void)snprintf(message, sizeof message, "the method must be one of %s", allow);
     return bridge_refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, message, allow);
 }
 
+/* A route's last segment may be a name in braces, for any that is not empty. */
+static bool is_path_of(const struct route *route, const char *path)
+{
+    size_t fixed = strcspn(route->path, "{");
+
+    if (route->path[fixed] == '\0')
+        return strcmp(path, route->path) == 0;
+    return strncmp(path, route->path, fixed) == 0 && path[fixed] != '\0' && strchr(&path[fixed], '/') == NULL;
+}
+
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path)
 {
     const struct route *route = routes;
 
-    while (route < routes + ROUTES && strcmp(path, route->path) != 0)
+    while (route < routes + ROUTES && !is_path_of(route, path))
         route++;
     exchange->route = route < routes + ROUTES ? (unsigned)(route - routes) + 1 : 0;
     if (exchange->too_long || exchange->target.length > BRIDGE_MAX_URL)

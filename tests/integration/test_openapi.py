@@ -11,12 +11,13 @@ from jsonschema import Draft202012Validator
 
 from programs import QUERY, ROOT, Process, connect, get, tilery, wait_stats
 
-COMPUTING = ["/api/compute/concurrent", "/api/compute/sequential", "/api/compute/trace.json",
-             "/api/compute/image.png"]
-IMAGE = COMPUTING[3]
+RECORDING = ["/api/compute/concurrent", "/api/compute/sequential", "/api/compute/trace.json"]
+IMAGE = "/api/compute/image.png"
+STREAM, RUN = "/api/compute/stream", "/api/compute/runs/{run}"
+COMPUTING = RECORDING + [IMAGE, STREAM]
 # The parameters that a path ignores.
-ELSEWHERE = {COMPUTING[0]: {"palette"}, COMPUTING[1]: {"num_threads", "palette"}, COMPUTING[2]: {"palette"},
-             COMPUTING[3]: set()}
+ELSEWHERE = {RECORDING[0]: {"palette", "mode"}, RECORDING[1]: {"palette", "mode", "num_threads"},
+             RECORDING[2]: {"palette", "mode"}, IMAGE: {"mode"}, STREAM: {"palette"}}
 ENDLESS = "width=4096&height=4096&tile_w=4096&tile_h=4096&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2" \
           "&time_limit_ms=600000"
 SMALL = {"width": "32", "height": "32", "time_limit_ms": "60000"}
@@ -47,7 +48,9 @@ class Document:
         return node
 
     def parameters(self, path):
-        return {found["name"]: found["schema"] for found in map(self.follow, self.paths[path].get("parameters", []))}
+        """What a run is asked for with."""
+        return {found["name"]: found["schema"] for found in map(self.follow, self.paths[path].get("parameters", []))
+                if found["name"].lower().replace("-", "_") != "last_event_id"}
 
     def errors(self, value, schema):
         """What is wrong with a value, by a schema whose references are the document's."""
@@ -90,13 +93,25 @@ class Documented(unittest.TestCase):
             value = response.headers[name]
             value = int(value) if header["schema"]["type"] == "integer" else value
             self.assertEqual(self.document.errors(value, header["schema"]), [])
-        (kind, content), = documented["content"].items()
-        self.assertEqual(response.headers["Content-Type"], kind)
-        value = json.loads(answer) if kind == "application/json" else answer.decode("latin-1")
-        self.assertEqual(self.document.errors(value, content["schema"]), [], target[:200])
+        value = self.content(documented, response.headers["Content-Type"], answer)
         answers = self.document.paths[path][method.lower()]["responses"]
         self.seen.add((path, method.lower(), str(response.status) if str(response.status) in answers else "default"))
         return response.status, value
+
+    def content(self, documented, kind, answer):
+        if "content" not in documented:
+            self.assertEqual((kind, answer), (None, b""))
+            return None
+        schema = documented["content"][kind]["schema"]
+        value = json.loads(answer) if kind == "application/json" else answer.decode("latin-1" if kind == "image/png" else "utf-8")
+        self.assertEqual(self.document.errors(value, schema), [], value[:200] if isinstance(value, str) else value)
+        if kind == "text/event-stream":
+            value = [json.loads(line.removeprefix("data: ")) for line in value.split("\n") if line.startswith("data: ")]
+            for event in value:
+                if "data" in event:
+                    event["data"] = event["data"][:9]  # a validator takes its time
+                self.assertEqual(self.document.errors(event, schema["x-data"]), [], event)
+        return value
 
 
 class Shape(Documented):
@@ -129,12 +144,12 @@ class Shape(Documented):
 
     def test_its_paths_and_methods_are_the_bridge_s(self):
         _, body = get(self.bridge.url, "/nothing")
-        self.assertEqual(re.findall(r"/[\w./-]+", json.loads(body)["error"]), list(self.document.paths))
+        self.assertEqual(re.findall(r"/[\w./{}-]+", json.loads(body)["error"]), list(self.document.paths))
         for path, methods in self.document.paths.items():
             allow = get(self.bridge.url, path, "BREW")[0].headers["Allow"].split(", ")
             self.assertEqual({method.lower() for method in allow} - {"head", "options"}, set(methods) - {"parameters"})
-            for method in ("HEAD", "OPTIONS"):
-                self.assertEqual(get(self.bridge.url, path, method)[0].status, 200 if method == "HEAD" else 204)
+            self.assertEqual(get(self.bridge.url, path, "HEAD")[0].status, 200 if "get" in methods else 405)
+            self.assertEqual(get(self.bridge.url, path, "OPTIONS")[0].status, 204)
 
 
 class Parameters(Documented):
@@ -153,7 +168,7 @@ class Parameters(Documented):
             for name in taken:
                 twice = [(name, "\1"), (name, "\1")]
                 self.assertEqual(self.refused(path, twice), name in documented, (path, name))
-            self.assertEqual(set(self.document.root["components"]["schemas"]["Fields"]["properties"]), taken)
+            self.assertEqual(set(self.document.root["components"]["schemas"]["Fields"]["properties"]), taken - {"mode"})
 
     def test_ranges_are_taken_to_both_ends_and_no_further(self):
         # Nothing is computed but where the limit itself is tried, and so large images are no work.
@@ -181,7 +196,7 @@ class Parameters(Documented):
                     self.assertEqual(self.refused(path, {**SMALL, name: value}), value in bad, (name, value))
 
     def test_defaults_are_what_is_used(self):
-        for path in COMPUTING[:2]:
+        for path in RECORDING[:2]:
             _, answer = self.check(self.bridge.url, path)
             for name, value in self.document.parameters(path).items():
                 if name in answer["params"]:
@@ -208,6 +223,7 @@ class Answers(Documented):
         self.refused()
         self.unreachable()
         self.overloaded()
+        self.streamed()
         self.otherwise()
         documented = {(path, method, status) for path, methods in self.document.paths.items()
                       for method, operation in methods.items() if method != "parameters"
@@ -218,8 +234,9 @@ class Answers(Documented):
         return self.check(url, path, "", "POST", {"Content-Type": "application/json"}, body)[0]
 
     def whole(self):
-        for path in self.document.paths:
-            self.assertEqual(self.check(self.bridge.url, path)[0], 200)
+        for path, methods in self.document.paths.items():
+            if "get" in methods:
+                self.assertEqual(self.check(self.bridge.url, path)[0], 200)
         for path in COMPUTING:
             fields = {name: int(value) for name, value in (pair.split("=") for pair in QUERY.split("&"))}
             self.assertEqual(self.post(self.bridge.url, path, json.dumps(fields)), 200)
@@ -230,8 +247,9 @@ class Answers(Documented):
 
     def refused(self):
         for path, methods in self.document.paths.items():
-            self.assertEqual(self.check(self.bridge.url, path, "", "GET", {"Host": "evil.example"})[0], 403)
-            self.assertEqual(self.check(self.bridge.url, path, "x" * 8192)[0], 414)
+            method = "GET" if "get" in methods else "DELETE"
+            self.assertEqual(self.check(self.bridge.url, path, "", method, {"Host": "evil.example"})[0], 403)
+            self.assertEqual(self.check(self.bridge.url, path, "x" * 8192, method)[0], 414)
             if "post" in methods:
                 for headers, body, status in (({}, "[]", 400), ({"Host": "evil.example"}, "{}", 403),
                                               ({}, 65537 * " ", 413)):
@@ -262,11 +280,25 @@ class Answers(Documented):
             peer.close()
         impatient = self.start("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-timeout-ms", "20")
         bridge = self.start("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", impatient.url)
-        for path in COMPUTING:
+        for path in RECORDING + [IMAGE]:
             query = ENDLESS if path != IMAGE else "time_limit_ms=0"  # a stream has no time of its own
             body = dict(pair.split("=") for pair in query.split("&"))
             self.assertEqual(self.check(bridge.url, path, query)[0], 504)
             self.assertEqual(self.post(bridge.url, path, json.dumps(body)), 504)
+
+    def streamed(self):
+        """What becomes of a run that is asked for again; the first of its events are soon not kept any more."""
+        large = "width=2048&height=2048&tile_w=64&tile_h=64&max_iter=1000&time_limit_ms=600000"
+        run = get(self.bridge.url, f"{STREAM}?{large}")[1].split(b"/")[0][-32:].decode()
+        for method, body in ("GET", None), ("POST", "{}"):
+            for last, status in (f"{run}/1027", 204), (f"{run}/1", 410), (32 * "0" + "/1", 404):
+                self.assertEqual(self.check(self.bridge.url, STREAM, "", method, {"Last-Event-ID": last}, body)[0], status)
+        self.assertEqual(self.check(self.bridge.url, RUN, "", "DELETE", {}, 65537 * " ")[0], 413)
+        for run, status in (run, 204), (run, 404):
+            response, answer = get(self.bridge.url, RUN.format(run=run), "DELETE")
+            self.assertEqual(response.status, status)
+            self.content(self.document.answer(RUN, "DELETE", status), response.headers["Content-Type"], answer)
+            self.seen.add((RUN, "delete", str(status)))
 
     def otherwise(self):
         """What no answer is listed for: here, that the bridge does not have the server's token."""

@@ -1,0 +1,40 @@
+/* What a request waits for: room for its answer, and a call of libtilery. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "internal.h"
+
+void bridge_called(struct exchange *exchange, const struct tilery_error *error)
+{
+    peer_called(exchange->bridge->watch, exchange->peer);
+    if (error != NULL)
+        exchange->error = *error;
+    exchange->failed = error != NULL;
+    exchange->phase = EXCHANGE_CALLED;
+    MHD_resume_connection(exchange->connection);
+}
+
+void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer)
+{
+    exchange->answer = answer;
+    exchange->phase = EXCHANGE_WAITING;
+    MHD_suspend_connection(exchange->connection);
+}
+
+bool bridge_reserve(struct exchange *exchange, uint64_t share)
+{
+    struct budget *budget = &exchange->bridge->budget;
+    struct tilery_error *error = &exchange->error;
+
+    if (runs_take(exchange->bridge->runs, share)) {
+        exchange->budget_share = share;
+        return true;
+    }
+    error->status = TILERY_RESOURCE_EXHAUSTED;
+    error->retry_after_ms = BRIDGE_RETRY_AFTER_MS;
+    (void)snprintf(error->message, sizeof error->message,
+                   "the answer may take %" PRIu64 " bytes, and %" PRIu64 " of %" PRIu64
+                   " are taken by others; try again",
+                   share, (uint64_t)atomic_load(&budget->held), budget->limit);
+    return false;
+}

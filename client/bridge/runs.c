@@ -1,0 +1,340 @@
+/* The table of runs, and the thread of their leases and heartbeats. */
+#include "runs.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "run.h"
+#include "wire/clock.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Of events that are kept for who comes again: more than the buffers of a connection hold, which may be lost
+ * with it. */
+#define KEEP_BYTES (UINT64_C(4) << 20)
+/* Of an event beside its counts; of a run beside its events and tiles. */
+#define EVENT_BYTES 512u
+#define RUN_BYTES (UINT64_C(64) << 10)
+/* Of the tiles that libtilery has fetched ahead: as many times, as messages and as tiles. */
+#define BATCH_BYTES (UINT64_C(1) << 20)
+#define BATCHES 3u
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- What a run takes ---- */
+
+static unsigned count_bytes(const struct tilery_compute_request *request)
+{
+    unsigned bytes = 2; /* a digit and a comma */
+
+    for (uint64_t rest = request->max_iter; rest >= 10; rest /= 10)
+        bytes++;
+    return bytes;
+}
+
+/* At most, of one tile and of all. */
+static uint64_t tile_counts(const struct tilery_compute_request *request)
+{
+    return (uint64_t)least(request->tile_w, request->width) * least(request->tile_h, request->height);
+}
+
+static uint64_t tiles_of(const struct tilery_compute_request *request)
+{
+    return (uint64_t)((request->width + request->tile_w - 1) / request->tile_w) *
+           ((request->height + request->tile_h - 1) / request->tile_h);
+}
+
+static uint64_t keep_bytes(const struct tilery_compute_request *request)
+{
+    uint64_t all = RUN_BYTES + tiles_of(request) * EVENT_BYTES +
+                   (uint64_t)request->width * request->height * count_bytes(request);
+    uint64_t one = EVENT_BYTES + tile_counts(request) * count_bytes(request);
+
+    return least(all, one > KEEP_BYTES ? one : KEEP_BYTES);
+}
+
+uint64_t runs_share(const struct tilery_compute_request *request)
+{
+    uint64_t one = tile_counts(request);
+    uint64_t ahead = least((uint64_t)request->width * request->height * sizeof(uint16_t),
+                           BATCH_BYTES + one * sizeof(uint16_t));
+
+    return RUN_BYTES + keep_bytes(request) + one * count_bytes(request) + BATCHES * ahead +
+           tiles_of(request) / 8;
+}
+
+bool runs_take(struct runs *runs, uint64_t share)
+{
+    struct budget *budget = runs->options.budget;
+
+    while (!budget_take(budget, share)) {
+        struct run *run;
+
+        pthread_mutex_lock(&runs->mutex);
+        run = runs->first;
+        while (run != NULL && !run->spare)
+            run = run->next;
+        if (run != NULL)
+            run->refs++;
+        pthread_mutex_unlock(&runs->mutex);
+        if (run == NULL)
+            return false;
+        (void)run_end(run, TILERY_RESOURCE_EXHAUSTED, "its memory was needed");
+        run_release(run);
+    }
+    return true;
+}
+
+/* ---- The list ---- */
+
+bool runs_unlist(struct run *run)
+{
+    struct runs *runs = run->runs;
+    bool listed;
+
+    pthread_mutex_lock(&runs->mutex);
+    listed = run->listed;
+    run->listed = false;
+    if (listed) {
+        *(run->prev != NULL ? &run->prev->next : &runs->first) = run->next;
+        *(run->next != NULL ? &run->next->prev : &runs->last) = run->prev;
+    }
+    pthread_mutex_unlock(&runs->mutex);
+    return listed;
+}
+
+static bool list(struct run *run)
+{
+    struct runs *runs = run->runs;
+
+    pthread_mutex_lock(&runs->mutex);
+    run->listed = !runs->stopped;
+    if (run->listed) {
+        run->prev = runs->last;
+        *(runs->last != NULL ? &runs->last->next : &runs->first) = run;
+        runs->last = run;
+    }
+    pthread_mutex_unlock(&runs->mutex);
+    return run->listed;
+}
+
+void runs_name_feed(struct run *run, const char *feed_id)
+{
+    pthread_mutex_lock(&run->runs->mutex);
+    memcpy(run->feed_id, feed_id, strlen(feed_id) + 1);
+    pthread_mutex_unlock(&run->runs->mutex);
+}
+
+/* The thread says that it sleeps for ever before it looks when each run is due: who sees that it sleeps long
+ * enough has set its time before that. */
+void runs_set_due(struct run *run, uint64_t ms)
+{
+    struct runs *runs = run->runs;
+    uint64_t due = wire_after_ms(ms);
+
+    run->due_ns = due;
+    if (due >= runs->sleeps_until_ns)
+        return;
+    pthread_mutex_lock(&runs->mutex);
+    pthread_cond_signal(&runs->wake);
+    pthread_mutex_unlock(&runs->mutex);
+}
+
+static void set_request(struct run *run, const struct run_start *start)
+{
+    run->request = *start->request;
+    run->options = *start->options;
+    if (start->request->kernel != NULL) {
+        strncpy(run->kernel, start->request->kernel, sizeof run->kernel - 1);
+        run->request.kernel = run->kernel;
+    }
+    run->keep_bytes = keep_bytes(start->request);
+}
+
+struct run *runs_add(struct runs *runs, const struct run_start *start)
+{
+    struct run *run = calloc(1, sizeof *run);
+
+    if (run == NULL)
+        return NULL;
+    run->runs = runs;
+    tilery_random_id(run->id);
+    set_request(run, start);
+    run->refs = 2; /* the table's and the caller's */
+    run->due_ns = UINT64_MAX;
+    pthread_mutex_init(&run->mutex, NULL);
+    runs->open++;
+    run->stream = start->stream;
+    run->share = start->share;
+    if (list(run)) {
+        runs_set_due(run, runs->options.lease_ms);
+        return run;
+    }
+    runs->open--;
+    pthread_mutex_destroy(&run->mutex);
+    free(run);
+    return NULL;
+}
+
+struct run *runs_find(struct runs *runs, const char *id)
+{
+    struct run *run;
+
+    pthread_mutex_lock(&runs->mutex);
+    run = runs->first;
+    while (run != NULL && strcmp(run->id, id) != 0)
+        run = run->next;
+    if (run != NULL)
+        run->refs++;
+    pthread_mutex_unlock(&runs->mutex);
+    return run;
+}
+
+bool runs_end(struct runs *runs, const char *id)
+{
+    struct run *run = runs_find(runs, id);
+    bool ended;
+
+    if (run == NULL)
+        return false;
+    ended = run_end(run, TILERY_CANCELLED, "the run was ended by DELETE");
+    run_release(run);
+    return ended;
+}
+
+unsigned runs_open(const struct runs *runs)
+{
+    return runs->open;
+}
+
+/* ---- The thread ---- */
+
+/* The mutex is held. One that is due, held; or NULL, and when the next one is. */
+static struct run *find_due(struct runs *runs, uint64_t now, uint64_t *next)
+{
+    *next = UINT64_MAX;
+    for (struct run *run = runs->first; run != NULL; run = run->next) {
+        uint64_t due = run->due_ns;
+
+        if (due <= now) {
+            run->refs++;
+            return run;
+        }
+        *next = least(*next, due);
+    }
+    return NULL;
+}
+
+/* The mutex is held. */
+static void sleep_until(struct runs *runs, uint64_t ns)
+{
+    const struct timespec until = {(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
+
+    runs->sleeps_until_ns = ns;
+    if (ns == UINT64_MAX)
+        (void)pthread_cond_wait(&runs->wake, &runs->mutex);
+    else
+        (void)pthread_cond_timedwait(&runs->wake, &runs->mutex, &until);
+}
+
+static void *runs_main(void *arg)
+{
+    struct runs *runs = arg;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    pthread_mutex_lock(&runs->mutex);
+    while (!runs->stopped) {
+        uint64_t next, now;
+        struct run *run;
+
+        runs->sleeps_until_ns = UINT64_MAX;
+        now = wire_now_ns();
+        run = find_due(runs, now, &next);
+        if (run == NULL) {
+            sleep_until(runs, next);
+            continue;
+        }
+        pthread_mutex_unlock(&runs->mutex);
+        run_look(run, now);
+        run_release(run);
+        pthread_mutex_lock(&runs->mutex);
+    }
+    pthread_mutex_unlock(&runs->mutex);
+    return NULL;
+}
+
+/* ---- From the start to the end ---- */
+
+enum tilery_status runs_create(const struct runs_options *options, struct runs **out)
+{
+    struct runs *runs = calloc(1, sizeof *runs);
+    pthread_condattr_t clock;
+
+    *out = NULL;
+    if (runs == NULL)
+        return TILERY_RESOURCE_EXHAUSTED;
+    runs->options = *options;
+    runs->sleeps_until_ns = UINT64_MAX;
+    pthread_mutex_init(&runs->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&runs->wake, &clock);
+    pthread_condattr_destroy(&clock);
+    if (pthread_create(&runs->thread, NULL, runs_main, runs) != 0) {
+        pthread_cond_destroy(&runs->wake);
+        pthread_mutex_destroy(&runs->mutex);
+        free(runs);
+        return TILERY_RESOURCE_EXHAUSTED;
+    }
+    *out = runs;
+    return TILERY_OK;
+}
+
+/* Any run that is left, held. */
+static struct run *hold_first(struct runs *runs)
+{
+    struct run *run;
+
+    pthread_mutex_lock(&runs->mutex);
+    run = runs->first;
+    if (run != NULL)
+        run->refs++;
+    pthread_mutex_unlock(&runs->mutex);
+    return run;
+}
+
+void runs_stop(struct runs *runs)
+{
+    struct run *run;
+    bool stopped;
+
+    pthread_mutex_lock(&runs->mutex);
+    stopped = runs->stopped;
+    runs->stopped = true;
+    pthread_cond_signal(&runs->wake);
+    pthread_mutex_unlock(&runs->mutex);
+    if (stopped)
+        return;
+    pthread_join(runs->thread, NULL);
+    while ((run = hold_first(runs)) != NULL) {
+        (void)run_end(run, TILERY_UNAVAILABLE, "the bridge is shutting down");
+        run_release(run);
+    }
+}
+
+void runs_free(struct runs *runs)
+{
+    if (runs == NULL)
+        return;
+    runs_stop(runs);
+    pthread_cond_destroy(&runs->wake);
+    pthread_mutex_destroy(&runs->mutex);
+    free(runs);
+}
