@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What /metrics says, read strictly, and with promtool where there is one."""
+import os
 import shutil
 import signal
 import socket
@@ -118,6 +119,7 @@ class Served(ServedTest):
         while not all(scrape(bridge.url).value("tilery_server_up", server=one.url) for one in (server, self.server)):
             continue
         server.process.send_signal(signal.SIGSTOP)
+        os.waitpid(server.process.pid, os.WUNTRACED)  # all its threads have stopped
         host, port = bridge.url.removeprefix("http://").split(":")
         leaves = socket.create_connection((host, int(port)), timeout=60)
         leaves.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
