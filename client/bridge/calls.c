@@ -4,6 +4,9 @@
 
 #include "internal.h"
 
+/* What one picture, or one answer with its counts, may always take. */
+#define ALLOWED_BYTES (UINT64_C(64) << 20)
+
 void bridge_called(struct exchange *exchange, const struct tilery_error *error)
 {
     peer_called(exchange->bridge->watch, exchange->peer);
@@ -36,5 +39,19 @@ bool bridge_reserve(struct exchange *exchange, uint64_t share)
                    "the answer may take %" PRIu64 " bytes, and %" PRIu64 " of %" PRIu64
                    " are taken by others; try again",
                    share, (uint64_t)atomic_load(&budget->held), budget->limit);
+    return false;
+}
+
+bool bridge_reserve_within(struct exchange *exchange, uint64_t bytes, const char *subject)
+{
+    uint64_t limit = exchange->bridge->budget.limit;
+
+    if (limit < ALLOWED_BYTES)
+        limit = ALLOWED_BYTES;
+    if (bytes <= limit)
+        return bridge_reserve(exchange, budget_share(bytes));
+    exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
+    (void)snprintf(exchange->error.message, sizeof exchange->error.message,
+                   "%s takes %" PRIu64 " bytes here; at most %" PRIu64 " are allowed", subject, bytes, limit);
     return false;
 }

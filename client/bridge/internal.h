@@ -79,6 +79,8 @@ struct exchange {
     tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
     uint64_t budget_share;    /* taken for the result, to come or there */
     tilery_stats_list *stats; /* of /metrics, with phase CALLED */
+    bool data;                /* the counts are asked for, */
+    struct gather *gather;    /* and on their way; NULL: none */
     bool is_picture;          /* asked for, with */
     enum image_palette palette;
     struct picture *picture; /* on its way; NULL: none */
@@ -105,6 +107,10 @@ enum MHD_Result bridge_send_failure(struct exchange *exchange);
 /* Its path, from 1 on; NULL after the last. */
 const char *bridge_route_name(unsigned route);
 
+/* gather.c: the run's records with their counts, which have room here until all are there. */
+enum MHD_Result bridge_gather(struct exchange *exchange);
+void bridge_gather_free(struct gather *gather); /* NULL is fine */
+
 /* picture.c: the image as a PNG, whose bytes are made as they are sent. */
 enum MHD_Result bridge_picture(struct exchange *exchange);
 void bridge_picture_free(struct picture *picture); /* NULL is fine */
@@ -118,6 +124,9 @@ void bridge_called(struct exchange *exchange, const struct tilery_error *error);
 /* Takes that share of the budget, before anything is computed: what comes of it must have room here. False:
  * there is none, and the exchange's error. */
 bool bridge_reserve(struct exchange *exchange, uint64_t share);
+/* The same for an answer of that size, where one that takes more than the limit is refused for good: the
+ * error says that the subject takes so many bytes. */
+bool bridge_reserve_within(struct exchange *exchange, uint64_t bytes, const char *subject);
 
 /* stream.c: routes. */
 enum MHD_Result bridge_stream(struct exchange *exchange);
@@ -143,6 +152,8 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
 enum MHD_Result bridge_send_health(struct exchange *exchange, bool serving, const char *message);
 enum MHD_Result bridge_send_text(struct exchange *exchange, unsigned http, const char *text);
 enum MHD_Result bridge_send_result(struct exchange *exchange);
+/* The tiles hold as long as the exchange. */
+enum MHD_Result bridge_send_tiles(struct exchange *exchange, const struct format_tiles *tiles);
 /* Takes over the text, which malloc made. */
 enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_t len);
 /* bytes hold for ever. */

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "wire/status.h"
 
-enum kind { FIELD, KERNEL, PRECISION, FLAG, PALETTE, MODE };
+enum kind { FIELD, KERNEL, PRECISION, FLAG, DATA, PALETTE, MODE };
 
 /* In the order of exchange.seen's bits. */
 static const struct param {
@@ -17,7 +17,7 @@ static const struct param {
     {"width", FIELD},    {"height", FIELD},        {"tile_w", FIELD},        {"tile_h", FIELD},
     {"max_iter", FIELD}, {"time_limit_ms", FIELD}, {"num_threads", FIELD},   {"schedule", FIELD},
     {"region", FIELD},   {"kernel", KERNEL},       {"precision", PRECISION}, {"summary", FLAG},
-    {"pretty", FLAG},    {"palette", PALETTE},     {"mode", MODE},
+    {"pretty", FLAG},    {"palette", PALETTE},     {"mode", MODE},           {"data", DATA},
 };
 
 #define PARAMS (sizeof params / sizeof *params)
@@ -41,7 +41,9 @@ static bool fail_value(struct exchange *exchange, const char *name, const char *
 
 static bool set_flag(struct exchange *exchange, const char *name, const char *value)
 {
-    bool *flag = strcmp(name, "summary") == 0 ? &exchange->json.summary : &exchange->pretty;
+    bool *flag = strcmp(name, "summary") == 0  ? &exchange->json.summary
+                 : strcmp(name, "pretty") == 0 ? &exchange->pretty
+                                               : &exchange->data;
 
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
         return fail_value(exchange, name, value, "0 or 1");
@@ -98,15 +100,16 @@ static size_t find(const char *name, size_t len)
     return i;
 }
 
-/* Only a picture has a palette. Where the path says the mode, mode says nothing, and nor does num_threads
- * where that is sequential. */
+/* Only a picture has a palette, and only the documented JSON is without counts until data asks for them.
+ * Where the path says the mode, mode says nothing, and nor does num_threads where that is sequential. */
 static bool is_ignored(const struct exchange *exchange, size_t i)
 {
     if (i == PARAMS || (params[i].kind == PALETTE && !exchange->is_picture))
         return true;
     if (exchange->streams)
-        return false;
+        return params[i].kind == DATA;
     return params[i].kind == MODE ||
+           (params[i].kind == DATA && (exchange->is_picture || exchange->format != FORMAT_JSON)) ||
            (exchange->request.mode == TILERY_MODE_SEQUENTIAL && strcmp(params[i].name, "num_threads") == 0);
 }
 
@@ -125,6 +128,7 @@ static bool set(struct exchange *exchange, const char *name, size_t name_len, co
     case PRECISION:
         return set_precision(exchange, value);
     case FLAG:
+    case DATA:
         return set_flag(exchange, params[i].name, value);
     case PALETTE:
         return set_palette(exchange, value);
@@ -185,7 +189,7 @@ static bool read_member(struct exchange *exchange, const char *key, const json_t
 
     if (is_ignored(exchange, i))
         return true;
-    if (json_is_boolean(value) && params[i].kind != FLAG)
+    if (json_is_boolean(value) && params[i].kind != FLAG && params[i].kind != DATA)
         return fail(exchange, params[i].name, "is a boolean; it must be a number or a string");
     if (json_is_array(value) && strcmp(params[i].name, "region") != 0)
         return fail(exchange, params[i].name, "is an array; it must be a number or a string");

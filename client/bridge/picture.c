@@ -22,8 +22,6 @@
 #define ENCODER_BYTES (UINT64_C(1) << 19)
 #define ENCODER_PIXEL_BYTES 24u
 #define COLOUR_BYTES 3u
-/* What one picture may always take. */
-#define ALLOWED_BYTES (UINT64_C(64) << 20)
 
 struct picture {
     struct exchange *exchange;
@@ -190,21 +188,13 @@ static uint64_t picture_bytes(const struct exchange *exchange)
            ENCODER_PIXEL_BYTES * request->width + COLOUR_BYTES * request->max_iter;
 }
 
-/* Room for the picture. However large, it is low tiles that make it take little. */
 static bool reserve(struct exchange *exchange)
 {
-    uint64_t bytes = picture_bytes(exchange), limit = exchange->bridge->budget.limit;
+    char subject[80];
 
-    if (limit < ALLOWED_BYTES)
-        limit = ALLOWED_BYTES;
-    if (bytes <= limit)
-        return bridge_reserve(exchange, budget_share(bytes));
-    exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
-    (void)snprintf(exchange->error.message, sizeof exchange->error.message,
-                   "tile_h is %" PRIu64 "; with this width a row of such tiles takes %" PRIu64
-                   " bytes here, and at most %" PRIu64 " are allowed: ask for lower tiles",
-                   exchange->request.tile_h, bytes, limit);
-    return false;
+    (void)snprintf(subject, sizeof subject, "tile_h is %" PRIu64 "; with this width, a row of such tiles",
+                   exchange->request.tile_h);
+    return bridge_reserve_within(exchange, picture_bytes(exchange), subject);
 }
 
 static bool open_picture(struct exchange *exchange)

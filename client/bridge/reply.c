@@ -215,7 +215,8 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
     return (ssize_t)size;
 }
 
-static struct MHD_Response *streamed(struct exchange *exchange)
+/* Of the tiles, or where they are NULL, of the result. */
+static struct MHD_Response *streamed(struct exchange *exchange, const struct format_tiles *tiles)
 {
     struct body *body = calloc(1, sizeof *body);
     struct MHD_Response *response;
@@ -224,7 +225,10 @@ static struct MHD_Response *streamed(struct exchange *exchange)
         return NULL;
     body->exchange = exchange;
     body->pretty = exchange->pretty;
-    format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
+    if (tiles != NULL)
+        format_init_tiles(&body->json, &exchange->request, tiles, &exchange->json);
+    else
+        format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);
     if (response == NULL)
         free(body);
@@ -252,5 +256,10 @@ enum MHD_Result bridge_send_result(struct exchange *exchange)
 {
     bool small = tilery_result_count(exchange->result) <= SMALL_RECORDS && !exchange->pretty;
 
-    return queue(exchange, MHD_HTTP_OK, small ? in_one_piece(exchange) : streamed(exchange));
+    return queue(exchange, MHD_HTTP_OK, small ? in_one_piece(exchange) : streamed(exchange, NULL));
+}
+
+enum MHD_Result bridge_send_tiles(struct exchange *exchange, const struct format_tiles *tiles)
+{
+    return queue(exchange, MHD_HTTP_OK, streamed(exchange, tiles));
 }

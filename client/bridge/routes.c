@@ -92,6 +92,8 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
         return bridge_send_failure(exchange);
     if (strcmp(exchange->method, "HEAD") == 0)
         return bridge_send_head(exchange, JSON);
+    if (exchange->data)
+        return bridge_gather(exchange);
     if (!bridge_reserve(exchange, budget_share(tilery_compute_request_bytes(&exchange->request))))
         return bridge_send_failure(exchange);
     bridge_suspend(exchange, answer_compute);

@@ -8,7 +8,7 @@
 #define BAND_BYTES (UINT64_C(8) << 20)
 /* Of a stream's batch, beside a tile. A stream may hold one, as it came and decoded, and the next. */
 #define BATCH_BYTES (UINT64_C(1) << 20)
-#define BATCHES_HELD 6u
+#define BATCHES_HELD 3u
 
 /* ---- Shape ---- */
 
@@ -30,13 +30,18 @@ static uint64_t pixel_bytes(bool threads)
     return sizeof(uint16_t) + (threads ? sizeof(uint8_t) : 0);
 }
 
-uint64_t bands_bytes(const struct tilery_compute_request *request, bool threads)
+uint64_t bands_stream_bytes(const struct tilery_compute_request *request)
 {
     uint64_t image = request->width * request->height * sizeof(uint16_t);
     uint64_t tile =
         least(request->tile_w, request->width) * least(request->tile_h, request->height) * sizeof(uint16_t);
 
-    return pixels_a_band(request) * pixel_bytes(threads) + least(image, BATCH_BYTES + tile) * BATCHES_HELD;
+    return least(image, BATCH_BYTES + tile) * BATCHES_HELD;
+}
+
+uint64_t bands_bytes(const struct tilery_compute_request *request, bool threads)
+{
+    return pixels_a_band(request) * pixel_bytes(threads) + 2 * bands_stream_bytes(request);
 }
 
 /* ---- Tiles ---- */

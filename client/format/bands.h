@@ -27,6 +27,9 @@ struct bands_rows {
  * limits, as tilery_compute_request_set leaves them. */
 uint64_t bands_bytes(const struct tilery_compute_request *request, bool threads);
 
+/* The same for a stream alone, of the whole request. */
+uint64_t bands_stream_bytes(const struct tilery_compute_request *request);
+
 /*
  * Begins the first band and returns. The request's kernel outlives the bands, and the client is closed after
  * the last call of theirs but bands_drop. call may be NULL; its request_id outlives them, too, and is the

@@ -31,6 +31,13 @@ void format_init(struct format_writer *writer, enum format format,
         writer->options = *options;
 }
 
+void format_init_tiles(struct format_writer *writer, const struct tilery_compute_request *request,
+                       const struct format_tiles *tiles, const struct format_options *options)
+{
+    format_init(writer, FORMAT_JSON, request, NULL, options);
+    writer->tiles = tiles;
+}
+
 size_t format_next(struct format_writer *writer, char *buffer, size_t size)
 {
     static format_stage_fn *const stages[] = {[FORMAT_JSON] = format_json,

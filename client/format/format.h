@@ -26,6 +26,20 @@ struct format_options {
     bool schedule, kernel, region;
 };
 
+/* A tile with its counts, and a run's tiles: what the documented JSON may be made of instead of a result. */
+struct format_tile {
+    struct tilery_record record;
+    uint32_t columns, rows; /* of the counts */
+    const uint16_t *counts;
+};
+
+struct format_tiles {
+    const struct format_tile *tiles; /* in the order that they are written in */
+    size_t count;
+    struct tilery_summary summary;
+    const struct tilery_thread *threads; /* of the summary */
+};
+
 /*
  * Writes a result in pieces of any size, so that a million records need no more memory than ten. Plain data;
  * nothing to free. The request and the result stay the caller's and outlive it.
@@ -34,15 +48,22 @@ struct format_writer {
     enum format format;
     const struct tilery_compute_request *request;
     const tilery_result *result;
+    const struct format_tiles *tiles; /* NULL: a result is written */
     struct format_options options;
     unsigned stage; /* 0 at first; each format has its own */
     size_t next;    /* record or thread, within a stage */
+    size_t used;    /* of the tile's counts, in bytes; 0: its record is not yet written */
 };
 
 /* options may be NULL. */
 void format_init(struct format_writer *writer, enum format format,
                  const struct tilery_compute_request *request, const tilery_result *result,
                  const struct format_options *options);
+
+/* The documented JSON, each record with its tile's columns, rows and data: the counts as little-endian
+ * uint16, row by row, in base64. The tiles outlive the writer, too. */
+void format_init_tiles(struct format_writer *writer, const struct tilery_compute_request *request,
+                       const struct format_tiles *tiles, const struct format_options *options);
 
 /* The buffer given to format_next holds at least this many bytes. */
 #define FORMAT_MIN_BUFFER 1024u

@@ -39,6 +39,9 @@ char *format_word(char *out, const char *before, const char *word);
 /* The same in quotes. */
 char *format_name(char *out, const char *before, const char *name);
 
+/* Base64 of whole groups of three bytes, as many as fit, or of the last bytes; moves *used on. */
+char *format_base64(char *out, const char *end, const uint8_t *bytes, size_t len, size_t *used);
+
 /* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
 char *format_record(char *out, const struct tilery_record *record, bool ns);
 char *format_summary(char *out, const struct tilery_summary *summary);

@@ -1,6 +1,11 @@
 /* The documented JSON, and its parts, of which NDJSON is made as well. */
 #include "internal.h"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are written as they lie in memory");
+
+/* What ends a tile's data and its record. */
+#define DATA_END_BYTES 2
+
 enum { HEAD, RECORDS, PARAMS, SUMMARY, THREADS, CLOSE };
 
 char *format_record(char *out, const struct tilery_record *record, bool ns)
@@ -90,35 +95,85 @@ static char *put_params(char *out, const struct format_writer *writer)
                                        : ",\"message\":\"Sequential tasks executed successfully\"");
 }
 
+/* ---- What is written: a result, or tiles with their counts ---- */
+
+static size_t count_of(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->count : tilery_result_count(writer->result);
+}
+
+static struct tilery_record next_record(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->tiles[writer->next].record
+                                 : tilery_result_record(writer->result, writer->next);
+}
+
+static struct tilery_summary summary_of(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->summary : tilery_result_summary(writer->result);
+}
+
+static struct tilery_thread next_thread(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->threads[writer->next]
+                                 : tilery_result_thread(writer->result, writer->next);
+}
+
+/* ---- */
+
+static char *put_record(const struct format_writer *writer, char *out)
+{
+    struct tilery_record record = next_record(writer);
+
+    if (writer->next != 0)
+        *out++ = ',';
+    return format_record(out, &record, writer->options.ns);
+}
+
+/* The tile's record, or what comes next of its counts. A piece has room for the record, or for some of them.
+ */
+static char *put_tile(struct format_writer *writer, char *out, const char *end)
+{
+    const struct format_tile *tile = &writer->tiles->tiles[writer->next];
+    size_t len = (size_t)tile->columns * tile->rows * sizeof *tile->counts;
+
+    if (writer->used == 0) {
+        out = put_record(writer, out) - 1; /* its object goes on */
+        out = format_number(out, ",\"columns\":", tile->columns);
+        out = format_number(out, ",\"rows\":", tile->rows);
+        out = format_text(out, ",\"data\":\"");
+    }
+    out = format_base64(out, end, (const uint8_t *)tile->counts, len, &writer->used);
+    if (writer->used < len)
+        return out;
+    writer->used = 0;
+    writer->next++;
+    return format_text(out, "\"}");
+}
+
 static char *put_records(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_count(writer->result);
+    size_t count = count_of(writer);
 
-    for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_record record = tilery_result_record(writer->result, writer->next);
-
-        if (writer->next != 0)
-            *out++ = ',';
-        out = format_record(out, &record, writer->options.ns);
+    while (writer->next < count && format_fits(out, end)) {
+        if (writer->tiles != NULL) {
+            out = put_tile(writer, out, end - DATA_END_BYTES);
+        } else {
+            out = put_record(writer, out);
+            writer->next++;
+        }
     }
     if (writer->next == count)
         format_enter(writer, PARAMS);
     return out;
 }
 
-static char *put_summary(char *out, const tilery_result *result)
-{
-    const struct tilery_summary summary = tilery_result_summary(result);
-
-    return format_summary(out, &summary);
-}
-
 static char *put_threads(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_summary(writer->result).threads;
+    size_t count = summary_of(writer).threads;
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
+        struct tilery_thread thread = next_thread(writer);
 
         if (writer->next != 0)
             *out++ = ',';
@@ -127,6 +182,13 @@ static char *put_threads(struct format_writer *writer, char *out, const char *en
     if (writer->next == count)
         format_enter(writer, CLOSE);
     return out;
+}
+
+static char *put_summary(const struct format_writer *writer, char *out)
+{
+    struct tilery_summary summary = summary_of(writer);
+
+    return format_summary(format_text(out, ",\"summary\":"), &summary);
 }
 
 char *format_json(struct format_writer *writer, char *out, const char *end)
@@ -142,7 +204,7 @@ char *format_json(struct format_writer *writer, char *out, const char *end)
         return put_params(out, writer);
     case SUMMARY:
         format_enter(writer, THREADS);
-        return put_summary(format_text(out, ",\"summary\":"), writer->result);
+        return put_summary(writer, out);
     case THREADS:
         return put_threads(writer, out, end);
     default:

@@ -46,10 +46,15 @@ static char *put_ndjson_threads(struct format_writer *writer, char *out, const c
     return format_text(out, "]}}\n");
 }
 
+static char *put_ndjson_summary(char *out, const tilery_result *result)
+{
+    struct tilery_summary summary = tilery_result_summary(result);
+
+    return format_summary(format_text(out, "{\"summary\":"), &summary);
+}
+
 char *format_ndjson(struct format_writer *writer, char *out, const char *end)
 {
-    struct tilery_summary summary;
-
     switch (writer->stage) {
     case HEAD:
         format_enter(writer, RECORDS);
@@ -58,8 +63,7 @@ char *format_ndjson(struct format_writer *writer, char *out, const char *end)
         return put_rows(writer, out, end, put_ndjson);
     case SUMMARY:
         format_enter(writer, writer->options.summary ? THREADS : FORMAT_END);
-        summary = tilery_result_summary(writer->result);
-        return writer->options.summary ? format_summary(format_text(out, "{\"summary\":"), &summary) : out;
+        return writer->options.summary ? put_ndjson_summary(out, writer->result) : out;
     default:
         return put_ndjson_threads(writer, out, end);
     }

@@ -17,7 +17,7 @@ STREAM, RUN = "/api/compute/stream", "/api/compute/runs/{run}"
 COMPUTING = RECORDING + [IMAGE, STREAM]
 # The parameters that a path ignores.
 ELSEWHERE = {RECORDING[0]: {"palette", "mode"}, RECORDING[1]: {"palette", "mode", "num_threads"},
-             RECORDING[2]: {"palette", "mode"}, IMAGE: {"mode"}, STREAM: {"palette"}}
+             RECORDING[2]: {"palette", "mode", "data"}, IMAGE: {"mode", "data"}, STREAM: {"palette", "data"}}
 ENDLESS = "width=4096&height=4096&tile_w=4096&tile_h=4096&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2" \
           "&time_limit_ms=600000"
 SMALL = {"width": "32", "height": "32", "time_limit_ms": "60000"}
@@ -241,7 +241,8 @@ class Answers(Documented):
             fields = {name: int(value) for name, value in (pair.split("=") for pair in QUERY.split("&"))}
             self.assertEqual(self.post(self.bridge.url, path, json.dumps(fields)), 200)
             for query in ("precision=ns&summary=1&pretty=1", "time_limit_ms=0&summary=1",
-                          "schedule=stealing&kernel=scalar", "region=0,0,1,1&width=1&height=1"):
+                          "schedule=stealing&kernel=scalar", "region=0,0,1,1&width=1&height=1",
+                          "data=1&precision=ns&summary=1", "data=1&time_limit_ms=0"):
                 cut_short = path == IMAGE and "time_limit_ms=0" in query
                 self.assertEqual(self.check(self.bridge.url, path, query)[0], 504 if cut_short else 200)
 
