@@ -14,7 +14,8 @@
 /* Of events that are kept for who comes again: more than the buffers of a connection hold, which may be lost
  * with it. */
 #define KEEP_BYTES (UINT64_C(4) << 20)
-/* Of an event beside its counts; of a run beside its events and tiles. */
+/* Of a count in base64, rounded up; of an event beside its counts; of a run beside its events and tiles. */
+#define COUNT_BYTES 3u
 #define EVENT_BYTES 512u
 #define RUN_BYTES (UINT64_C(64) << 10)
 /* Of the tiles that libtilery has fetched ahead: as many times, as messages and as tiles. */
@@ -27,15 +28,6 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 /* ---- What a run takes ---- */
-
-static unsigned count_bytes(const struct tilery_compute_request *request)
-{
-    unsigned bytes = 2; /* a digit and a comma */
-
-    for (uint64_t rest = request->max_iter; rest >= 10; rest /= 10)
-        bytes++;
-    return bytes;
-}
 
 /* At most, of one tile and of all. */
 static uint64_t tile_counts(const struct tilery_compute_request *request)
@@ -52,8 +44,8 @@ static uint64_t tiles_of(const struct tilery_compute_request *request)
 static uint64_t keep_bytes(const struct tilery_compute_request *request)
 {
     uint64_t all = RUN_BYTES + tiles_of(request) * EVENT_BYTES +
-                   (uint64_t)request->width * request->height * count_bytes(request);
-    uint64_t one = EVENT_BYTES + tile_counts(request) * count_bytes(request);
+                   (uint64_t)request->width * request->height * COUNT_BYTES;
+    uint64_t one = EVENT_BYTES + tile_counts(request) * COUNT_BYTES;
 
     return least(all, one > KEEP_BYTES ? one : KEEP_BYTES);
 }
@@ -64,8 +56,7 @@ uint64_t runs_share(const struct tilery_compute_request *request)
     uint64_t ahead = least((uint64_t)request->width * request->height * sizeof(uint16_t),
                            BATCH_BYTES + one * sizeof(uint16_t));
 
-    return RUN_BYTES + keep_bytes(request) + one * count_bytes(request) + BATCHES * ahead +
-           tiles_of(request) / 8;
+    return RUN_BYTES + keep_bytes(request) + one * COUNT_BYTES + BATCHES * ahead + tiles_of(request) / 8;
 }
 
 bool runs_take(struct runs *runs, uint64_t share)

@@ -2,8 +2,6 @@
 
 #include "internal.h"
 
-/* A count, of up to 65,535, and a comma. */
-#define COUNT_BYTES 6u
 #define THREAD_BYTES 96u
 
 char *events_run(char *out, const char *id, const tilery_stream *stream,
@@ -16,20 +14,14 @@ char *events_run(char *out, const char *id, const tilery_stream *stream,
     return format_text(out, "}");
 }
 
-size_t events_tile_bytes(const struct tilery_tile *tile)
+static size_t counts_bytes(const struct tilery_tile *tile)
 {
-    return FORMAT_MAX_PIECE + (size_t)tile->columns * tile->rows * COUNT_BYTES;
+    return (size_t)tile->columns * tile->rows * sizeof *tile->counts;
 }
 
-static char *put_count(char *out, uint16_t count)
+size_t events_tile_bytes(const struct tilery_tile *tile)
 {
-    uint16_t power = 1;
-
-    while (count / power >= 10)
-        power = (uint16_t)(power * 10u);
-    for (; power != 0; power /= 10)
-        *out++ = (char)('0' + count / power % 10);
-    return out;
+    return FORMAT_MAX_PIECE + format_base64_bytes(counts_bytes(tile));
 }
 
 char *events_tile(char *out, const struct tilery_tile *tile)
@@ -45,18 +37,14 @@ char *events_tile(char *out, const struct tilery_tile *tile)
                                          .pixels_computed = (uint64_t)tile->tile_w * tile->tile_h,
                                          .start_time_ns = tile->start_time_ns,
                                          .duration_ns = tile->duration_ns};
-    size_t counts = (size_t)tile->columns * tile->rows;
+    size_t len = counts_bytes(tile), used = 0;
 
     out = format_record(out, &record, true) - 1; /* its object goes on */
     out = format_number(out, ",\"columns\":", tile->columns);
     out = format_number(out, ",\"rows\":", tile->rows);
-    out = format_text(out, ",\"data\":[");
-    for (size_t i = 0; i < counts; i++) {
-        if (i != 0)
-            *out++ = ',';
-        out = put_count(out, tile->counts[i]);
-    }
-    return format_text(out, "]}");
+    out = format_text(out, ",\"data\":\"");
+    out = format_base64(out, out + format_base64_bytes(len), (const uint8_t *)tile->counts, len, &used);
+    return format_text(out, "\"}");
 }
 
 size_t events_summary_bytes(const tilery_stream *stream)

@@ -16,7 +16,7 @@
 char *events_run(char *out, const char *id, const tilery_stream *stream,
                  const struct tilery_compute_request *request, const struct format_options *options);
 
-/* The tile's record, with ns, then columns, rows and data: the counts, row by row. */
+/* The tile's record, with ns, then columns, rows and data: the counts as format_init_tiles has them. */
 size_t events_tile_bytes(const struct tilery_tile *tile);
 char *events_tile(char *out, const struct tilery_tile *tile);
 

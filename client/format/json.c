@@ -1,8 +1,6 @@
 /* The documented JSON, and its parts, of which NDJSON is made as well. */
 #include "internal.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are written as they lie in memory");
-
 /* What ends a tile's data and its record. */
 #define DATA_END_BYTES 2
 

@@ -108,8 +108,6 @@ class Documented(unittest.TestCase):
         if kind == "text/event-stream":
             value = [json.loads(line.removeprefix("data: ")) for line in value.split("\n") if line.startswith("data: ")]
             for event in value:
-                if "data" in event:
-                    event["data"] = event["data"][:9]  # a validator takes its time
                 self.assertEqual(self.document.errors(event, schema["x-data"]), [], event)
         return value
 
