@@ -37,9 +37,10 @@ struct run_spec image_small(uint32_t num_threads)
 uint16_t *image_compute(const struct kernel *kernel, const struct plane *plane)
 {
     uint16_t *counts = malloc((size_t)plane->width * plane->height * sizeof *counts);
+    atomic_bool stop = false;
 
     ck_assert_ptr_nonnull(counts);
-    ck_assert(kernel->compute(plane, 0, 0, plane->width, plane->height, counts, &(atomic_bool){false}));
+    ck_assert(kernel->compute(plane, 0, 0, plane->width, plane->height, counts, &stop));
     return counts;
 }
 

@@ -204,9 +204,10 @@ START_TEST(a_stop_is_seen)
     const struct kernel *kernel = kernel_at((size_t)_i);
     struct plane plane = image_plane(64, 64, 65535);
     uint16_t counts[64 * 64];
+    atomic_bool stop = true;
 
-    ck_assert(!kernel->compute(&plane, 0, 0, 64, 64, counts, &(atomic_bool){true}));
-    ck_assert(!kernel->plain(&plane, 0, 0, 64, 64, counts, &(atomic_bool){true}));
+    ck_assert(!kernel->compute(&plane, 0, 0, 64, 64, counts, &stop));
+    ck_assert(!kernel->plain(&plane, 0, 0, 64, 64, counts, &stop));
 }
 END_TEST
 

@@ -190,13 +190,14 @@ START_TEST(a_sink_gets_each_tile_once_clipped_and_whole)
     run_with_notes(&spec, &notes, 12);
     for (uint32_t task = 0; task < 12; task++) {
         struct tile tile = grid_tile(&spec.grid, task);
+        atomic_bool stop = false;
 
         ck_assert_uint_eq(notes.finished[task], 1);
         ck_assert_uint_eq(notes.computed[task], 1);
         ck_assert_uint_eq(notes.record[task].thread_id, task / 4);
         ck_assert_mem_eq(&notes.tile[task], &tile, sizeof tile);
-        ck_assert(spec.kernel->compute(&spec.plane, tile.x, tile.y, tile.columns, tile.rows, expected,
-                                       &(atomic_bool){false}));
+        ck_assert(
+            spec.kernel->compute(&spec.plane, tile.x, tile.y, tile.columns, tile.rows, expected, &stop));
         ck_assert_mem_eq(notes.room[task], expected, sizeof *expected * tile.columns * tile.rows);
     }
 }
