@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,16 +12,27 @@
 /* Deep enough for the kernels and a strip; small enough that hundreds of threads cost little. */
 #define STACK_BYTES (1u << 20)
 
+#define NOWHERE (-1)
+
+/* What one thread does of what pool_start was given. */
+struct share {
+    void (*work)(void *arg, uint32_t k); /* NULL: nothing, or the end */
+    void *arg;
+    uint32_t k;
+};
+
 struct worker {
     struct worker
-        *next; /* in the pool's idle list, or in a hand-out; guarded by the pool's mutex while idle */
+        *next; /* in the idle list, guarded by the pool's mutex, or in a list of those to be woken */
     struct worker *all_next;
     struct pool *pool;
     pthread_t thread;
-    sem_t wake; /* posted once for each piece of work, and once to end */
-    void (*work)(void *arg, uint32_t k);
-    void *arg;
-    uint32_t k;
+    sem_t wake; /* posted once for a share, and once to end */
+    struct share share;
+    bool leaving;   /* its share: it takes one of the next run's */
+    int cpu;        /* where it ran last, or is moved to */
+    bool moved;     /* until it runs again; */
+    cpu_set_t cpus; /* it may then use these again */
 };
 
 struct pool {
@@ -28,8 +40,13 @@ struct pool {
     struct worker *idle;
     struct worker *all;
     uint32_t count;
+    cpu_set_t cpus; /* that its threads may use */
+    uint32_t cpu_count;
     atomic_uint computing;
 };
+
+/* The worker whose thread this is, if it is one. */
+static _Thread_local struct worker *self;
 
 static void go_idle(struct worker *worker)
 {
@@ -41,17 +58,31 @@ static void go_idle(struct worker *worker)
     pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Its share, and then one of each run that it starts when it leaves the one before. */
+static void work_on(struct worker *worker)
+{
+    while (worker->share.work != NULL) {
+        struct share share = worker->share;
+
+        worker->share.work = NULL;
+        worker->leaving = false;
+        share.work(share.arg, share.k);
+    }
+}
+
 static void *worker_main(void *arg)
 {
-    struct worker *worker = arg;
+    struct worker *worker = self = arg;
 
     for (;;) {
         while (sem_wait(&worker->wake) != 0)
             continue; /* EINTR */
-        if (worker->work == NULL)
+        if (worker->moved && pthread_setaffinity_np(pthread_self(), sizeof worker->cpus, &worker->cpus) == 0)
+            worker->moved = false;
+        if (worker->share.work == NULL)
             return NULL;
-        worker->work(worker->arg, worker->k);
-        worker->work = NULL;
+        work_on(worker);
+        worker->cpu = sched_getcpu();
         go_idle(worker);
     }
 }
@@ -83,6 +114,7 @@ static enum engine_status add_worker(struct pool *pool, struct worker **out)
     if (worker == NULL)
         return ENGINE_NO_MEMORY;
     worker->pool = pool;
+    worker->cpu = NOWHERE;
     (void)sem_init(&worker->wake, 0, 0);
     if (!spawn(worker, pool_size(pool))) {
         sem_destroy(&worker->wake);
@@ -105,6 +137,10 @@ enum engine_status pool_create(struct pool **out)
     *out = pool;
     if (pool == NULL)
         return ENGINE_NO_MEMORY;
+    if (sched_getaffinity(0, sizeof pool->cpus, &pool->cpus) == 0)
+        pool->cpu_count = (uint32_t)CPU_COUNT(&pool->cpus);
+    else
+        pool->cpu_count = UINT32_MAX;
     (void)pthread_mutex_init(&pool->mutex, NULL);
     return ENGINE_OK;
 }
@@ -151,31 +187,129 @@ static void give_back(struct worker *list)
     }
 }
 
-enum engine_status pool_start(struct pool *pool, uint32_t threads, void (*work)(void *arg, uint32_t k),
-                              void *arg)
+/* Has an idle worker wake up there; it may go anywhere again as soon as it runs. */
+static void move(struct worker *worker, int cpu)
 {
-    struct worker *list, *added;
-    uint32_t got = take_idle(pool, threads, &list);
+    cpu_set_t there;
 
-    for (; got < threads; got++) {
-        enum engine_status status = add_worker(pool, &added);
+    if (worker->moved || pthread_getaffinity_np(worker->thread, sizeof worker->cpus, &worker->cpus) != 0 ||
+        !CPU_ISSET((unsigned)cpu, &worker->cpus))
+        return;
+    CPU_ZERO(&there);
+    CPU_SET((unsigned)cpu, &there);
+    worker->moved = pthread_setaffinity_np(worker->thread, sizeof there, &there) == 0;
+    worker->cpu = cpu;
+}
 
-        if (status != ENGINE_OK) {
-            give_back(list);
-            return status;
-        }
-        added->next = list;
-        list = added;
+static bool take_cpu(cpu_set_t *cpus, int cpu)
+{
+    bool had = cpu != NOWHERE && CPU_ISSET((unsigned)cpu, cpus);
+
+    if (had)
+        CPU_CLR((unsigned)cpu, cpus);
+    return had;
+}
+
+/* Moves those of the first `count` workers that cannot wake up on one of `cpus` for themselves alone. Returns
+ * the rest. */
+static struct worker *spread(struct worker *list, uint32_t count, cpu_set_t *cpus)
+{
+    struct worker *worker = list;
+
+    for (uint32_t i = 0; i < count; i++, worker = worker->next)
+        if (!take_cpu(cpus, worker->cpu))
+            worker->cpu = NOWHERE;
+    for (int cpu = 0; list != worker; list = list->next) {
+        if (list->cpu != NOWHERE)
+            continue;
+        while (cpu < CPU_SETSIZE && !take_cpu(cpus, cpu))
+            cpu++;
+        if (cpu < CPU_SETSIZE)
+            move(list, cpu);
     }
-    for (uint32_t k = 0; k < threads; k++) {
+    return list;
+}
+
+/*
+ * Of threads that are to have all processors, each wakes up on its own. The kernel wakes a thread where it
+ * ran last, if it finds no idle processor. With few of them it often does not look, and the caller's does not
+ * count, though it is about to sleep: the threads of a short run would run one after another on the same
+ * processor, until the kernel balances, some milliseconds later.
+ */
+static void place(const struct pool *pool, struct worker *list, uint32_t threads, int own)
+{
+    cpu_set_t cpus = pool->cpus;
+    uint32_t taken = take_cpu(&cpus, own) ? 1 : 0;
+
+    for (uint32_t left = threads; left >= pool->cpu_count; left -= pool->cpu_count) {
+        list = spread(list, pool->cpu_count - taken, &cpus);
+        cpus = pool->cpus;
+        taken = 0;
+    }
+}
+
+/* Gives the last shares to the workers of `list` that are not on `cpu`, or, with cpu NOWHERE, to all; returns
+ * the others. */
+static struct worker *wake(struct worker *list, int cpu, struct share *share)
+{
+    struct worker *others = NULL;
+
+    while (list != NULL) {
         struct worker *worker = list;
 
         list = worker->next; /* read before the wake: the worker may be idle again, and relinked, at once */
-        worker->work = work;
-        worker->arg = arg;
-        worker->k = k;
+        if (cpu != NOWHERE && worker->cpu == cpu) {
+            worker->next = others;
+            others = worker;
+            continue;
+        }
+        worker->share = *share;
+        share->k--;
         sem_post(&worker->wake);
     }
+    return others;
+}
+
+/* Whether the calling thread does a share itself, when it returns from the one that it does now. */
+static bool takes_share(const struct pool *pool)
+{
+    return self != NULL && self->pool == pool && self->leaving && self->share.work == NULL;
+}
+
+/* So many workers, none of them on the idle list. */
+static enum engine_status gather(struct pool *pool, uint32_t threads, struct worker **out)
+{
+    for (uint32_t got = take_idle(pool, threads, out); got < threads; got++) {
+        struct worker *added;
+        enum engine_status status = add_worker(pool, &added);
+
+        if (status != ENGINE_OK) {
+            give_back(*out);
+            return status;
+        }
+        added->next = *out;
+        *out = added;
+    }
+    return ENGINE_OK;
+}
+
+enum engine_status pool_start(struct pool *pool, uint32_t threads, void (*work)(void *arg, uint32_t k),
+                              void *arg)
+{
+    struct share share = {work, arg, threads - 1};
+    bool mine = threads != 0 && takes_share(pool);
+    int cpu = sched_getcpu();
+    struct worker *list;
+    enum engine_status status = gather(pool, mine ? threads - 1 : threads, &list);
+
+    if (status != ENGINE_OK)
+        return status;
+    if (pool_computing(pool) == 0)
+        place(pool, list, threads, mine ? cpu : NOWHERE);
+    list = wake(list, cpu, &share); /* first, as an idle processor takes longest */
+    (void)wake(list, NOWHERE, &share);
+    if (mine)
+        self->share = share;
     return ENGINE_OK;
 }
 
@@ -187,6 +321,12 @@ uint32_t pool_size(struct pool *pool)
     count = pool->count;
     pthread_mutex_unlock(&pool->mutex);
     return count;
+}
+
+void pool_leave(void)
+{
+    if (self != NULL)
+        self->leaving = true;
 }
 
 void pool_begin_computing(struct pool *pool)

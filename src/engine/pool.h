@@ -26,9 +26,15 @@ ENGINE_MUST_USE enum engine_status pool_create(struct pool **out);
 void pool_free(struct pool *pool);
 
 /* Runs work(arg, k) for k = 0 .. threads-1, each on a thread of its own, all at once. On failure none of them
- * runs. */
+ * runs. Where they take every processor, each begins on its own; the kernel may move it from there. */
 ENGINE_MUST_USE enum engine_status pool_start(struct pool *pool, uint32_t threads,
                                               void (*work)(void *arg, uint32_t k), void *arg);
+
+/*
+ * Said within work(), on a thread that has nothing more to do but return: when it calls pool_start now, it is
+ * itself one of the threads, so that none need be woken for its part.
+ */
+void pool_leave(void);
 
 /* How many threads there are, idle or at work. */
 uint32_t pool_size(struct pool *pool);

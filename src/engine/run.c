@@ -200,8 +200,10 @@ static void work(void *arg, uint32_t thread_id)
         if (!do_task(run, thread_id, task_id, strip))
             break;
     pool_end_computing(run->pool); /* first: whoever is told of the run's end finds none of its threads */
-    if (atomic_fetch_sub_explicit(&run->running, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&run->running, 1, memory_order_acq_rel) == 1) {
+        pool_leave();
         end_run(run);
+    }
 }
 
 static bool allocate(struct run *run)
