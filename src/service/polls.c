@@ -7,7 +7,7 @@
 /* A poll waits no longer than this, so that a stream whose reader is waiting keeps its lease. */
 #define MAX_WAIT_MS (STREAM_LEASE_MS / 2)
 /* A small batch is given so long to grow: a reader that keeps up would ask for every tile by itself. */
-#define GATHER_MS 2
+#define GATHER_MS 5
 
 static void fail(const struct poll *poll, enum wire_status status, const char *message)
 {
@@ -162,10 +162,13 @@ static void wait_for_bytes(struct stream *stream, struct rpc_call *call, uint64_
         stream_on_ready(stream);
 }
 
-/* What is sent without waiting for more. */
+/* What is sent without waiting for more: a batch that hardly has room for a further tile, while the window
+ * takes as much again. */
 static uint64_t enough(const struct stream *stream, uint64_t max_bytes)
 {
-    return (max_bytes < stream->window_bytes ? max_bytes : stream->window_bytes) / 2;
+    uint64_t half = stream->window_bytes / 2, batch = max_bytes < half ? max_bytes : half;
+
+    return batch > stream->tile_bytes ? batch - stream->tile_bytes : 0;
 }
 
 void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,

@@ -27,7 +27,7 @@ struct stream {
     struct streams *streams;
     struct window *window;
     struct run *run;
-    size_t window_bytes;
+    size_t tile_bytes, window_bytes; /* in the window, of the largest tile and of all that it holds */
     char id[WIRE_MAX_REQUEST_ID + 1];
     /* The rest is guarded by the table's mutex. */
     struct stream *next;

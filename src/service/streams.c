@@ -191,10 +191,16 @@ static void on_run_end(struct job *job, const struct wire_error *why)
 /* ---- OpenStream ---- */
 
 /* No more than all tiles take. */
-static size_t window_size(const struct run_spec *spec)
+static size_t largest_tile(const struct run_spec *spec)
 {
     struct tile largest = grid_tile(&spec->grid, 0);
-    uint64_t tile = sizeof(struct window_tile) + (uint64_t)largest.columns * largest.rows * sizeof(uint16_t);
+
+    return sizeof(struct window_tile) + (size_t)largest.columns * largest.rows * sizeof(uint16_t);
+}
+
+static size_t window_size(const struct run_spec *spec)
+{
+    uint64_t tile = largest_tile(spec);
     uint64_t bytes = tile * spec->num_threads * TILES_A_THREAD, all = tile * spec->task_count;
 
     if (bytes < MIN_WINDOW)
@@ -212,6 +218,7 @@ static struct stream *new_stream(struct streams *streams, const char *id, const 
     if (stream == NULL)
         return NULL;
     stream->streams = streams;
+    stream->tile_bytes = largest_tile(spec);
     stream->window_bytes = window_size(spec);
     stream->refs = 1;
     (void)snprintf(stream->id, sizeof stream->id, "%s", id);
