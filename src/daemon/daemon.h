@@ -15,7 +15,7 @@
  */
 struct daemon;
 
-/* Lines on stderr, one a call; README.md names the fields. */
+/* Lines on stderr, one a call; README.md here names the fields. */
 enum daemon_log { DAEMON_LOG_OFF, DAEMON_LOG_LOGFMT, DAEMON_LOG_JSON };
 
 /* From "off", "logfmt" or "json"; false for any other text. */
