@@ -35,7 +35,8 @@ struct list {
     int64_t pixel[LIST + WIDTH];
 };
 
-/* Deep enough in the cardioid or the disc of period two that the orbit cannot escape. */
+/* Deep enough in the cardioid or the disc of period two that the orbit cannot escape. Far out squares are
+ * infinite, and infinity is not less than itself. */
 static inline ints is_inside(reals c_re, reals c_im)
 {
     const double keep = 1.0 - CARDIOID_MARGIN, t = 1.0 - keep * keep, disc = (1.0 - DISC_MARGIN) / 4.0;
@@ -44,7 +45,7 @@ static inline ints is_inside(reals c_re, reals c_im)
     reals m = (q + q) + (c_re - (0.25 - t * t / 8.0));
     reals from_disc = c_re + 1.0;
 
-    return (m <= 0.0) | (m * m <= (1.0 - t) * (1.0 - t) * q) | (from_disc * from_disc + c_im2 <= disc * disc);
+    return (m <= 0.0) | (m * m < (1.0 - t) * (1.0 - t) * q) | (from_disc * from_disc + c_im2 <= disc * disc);
 }
 
 /* Does most steps of a group, or fewer where all have escaped, and counts those before each escape. */

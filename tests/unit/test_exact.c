@@ -1,4 +1,5 @@
 /* Every kernel against the reference, on random ground and on the hardest. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -179,6 +180,27 @@ START_TEST(both_sides_of_the_escape_radius)
 }
 END_TEST
 
+/* Up to where c itself is infinite, and down to where it is denormal. */
+START_TEST(all_that_doubles_can_say)
+{
+    double steps = 0;
+
+    state = 400;
+    for (int n = 0; n < 4000 && steps < STEPS; n++) {
+        double re = pow(10, random_real(-323, 308)) * (random_number(0, 1) == 0 ? 1 : -1);
+        struct plane plane = around(re, pow(10, random_real(-323, 308)), pow(10, random_real(-323, 308)));
+
+        if (n % 4 == 0)
+            plane.im_span = pow(10, random_real(-323, 308));
+        if (!isfinite(plane.im_span))
+            plane.im_span = DBL_MAX;
+        plane.re_min = fmax(plane.re_min, -DBL_MAX);
+        plane.im_min = fmax(plane.im_min, -DBL_MAX);
+        steps += (double)compare_all(&plane);
+    }
+}
+END_TEST
+
 START_TEST(deep_inside_nothing_escapes_at_the_highest_max_iter)
 {
     struct plane plane = {.re_min = _i == 0 ? -0.3 : -1.15, .im_min = -0.1, .re_span = 0.3, .im_span = 0.2};
@@ -223,6 +245,7 @@ int main(void)
     tcase_add_loop_test(tests, the_borders_of_the_two_large_components, 0, 2);
     tcase_add_loop_test(tests, special_points, 0, 2);
     tcase_add_test(tests, both_sides_of_the_escape_radius);
+    tcase_add_test(tests, all_that_doubles_can_say);
     tcase_add_loop_test(tests, deep_inside_nothing_escapes_at_the_highest_max_iter, 0, 2);
     tcase_add_test(tests, every_small_max_iter);
     tcase_add_loop_test(tests, a_stop_is_seen, 0, kernels);
