@@ -210,13 +210,13 @@ static bool take_cpu(cpu_set_t *cpus, int cpu)
     return had;
 }
 
-/* Moves those of the first `count` workers that cannot wake up on one of `cpus` for themselves alone. Returns
- * the rest. */
+/* Moves those of the first `count` workers, or of all where there are fewer, that cannot wake up on one of
+ * `cpus` for themselves alone. Returns the rest. */
 static struct worker *spread(struct worker *list, uint32_t count, cpu_set_t *cpus)
 {
     struct worker *worker = list;
 
-    for (uint32_t i = 0; i < count; i++, worker = worker->next)
+    for (uint32_t i = 0; i < count && worker != NULL; i++, worker = worker->next)
         if (!take_cpu(cpus, worker->cpu))
             worker->cpu = NOWHERE;
     for (int cpu = 0; list != worker; list = list->next) {

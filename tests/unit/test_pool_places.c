@@ -180,6 +180,27 @@ START_TEST(each_k_still_runs_once)
 }
 END_TEST
 
+/* The pool has seen the processors that its creator could use, and the administrator has changed them since:
+ * a thread that takes a share itself runs on none that the pool knows. */
+START_TEST(a_thread_that_leaves_may_run_where_the_pool_was_not_to)
+{
+    struct chain chain = {.leaves = true};
+    cpu_set_t others = all;
+
+    CPU_CLR((unsigned)first_cpu(), &others);
+    if (CPU_COUNT(&others) == 0)
+        return;
+    pool_free(pool);
+    run_on(first_cpu());
+    ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
+    ck_assert_int_eq(__real_pthread_setaffinity_np(pthread_self(), sizeof others, &others), 0);
+    sem_init(&chain.over, 0, 0);
+    ck_assert_int_eq(pool_start(pool, 1, link_chain, &chain), ENGINE_OK);
+    wait_for(&chain.over);
+    sem_destroy(&chain.over);
+}
+END_TEST
+
 /* ---- Where ---- */
 
 struct visit {
@@ -277,6 +298,7 @@ int main(void)
     tcase_add_test(tests, a_thread_that_leaves_goes_on_with_what_it_starts);
     tcase_add_test(tests, a_thread_that_does_not_leave_has_others_do_all);
     tcase_add_test(tests, each_k_still_runs_once);
+    tcase_add_test(tests, a_thread_that_leaves_may_run_where_the_pool_was_not_to);
     tcase_add_test(tests, where_all_processors_are_wanted_each_is_used);
     tcase_add_test(tests, fewer_threads_go_where_the_kernel_has_them_go);
     tcase_add_test(tests, no_thread_is_moved_where_it_may_not_run);
