@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Deep enough for the kernels and a strip; small enough that hundreds of threads cost little. */
 #define STACK_BYTES (1u << 20)
@@ -29,10 +30,9 @@ struct worker {
     pthread_t thread;
     sem_t wake; /* posted once for a share, and once to end */
     struct share share;
-    bool leaving;   /* its share: it takes one of the next run's */
-    int cpu;        /* where it ran last, or is moved to */
-    bool moved;     /* until it runs again; */
-    cpu_set_t cpus; /* it may then use these again */
+    bool leaving; /* its share: it takes one of the next run's */
+    bool moved;   /* until it runs again */
+    int cpu;      /* where it ran last, or is moved to */
 };
 
 struct pool {
@@ -70,6 +70,22 @@ static void work_on(struct worker *worker)
     }
 }
 
+/*
+ * It may go anywhere again. All processors are given back, not those that it could use before, unless that
+ * makes a difference now: it would otherwise keep to these when its cpuset gets others.
+ */
+static void set_free(struct worker *worker)
+{
+    const cpu_set_t *before = &worker->pool->cpus;
+    cpu_set_t cpus;
+
+    memset(&cpus, 0xff, sizeof cpus);
+    worker->moved = pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus) != 0;
+    if (!worker->moved && pthread_getaffinity_np(pthread_self(), sizeof cpus, &cpus) == 0 &&
+        !CPU_EQUAL(&cpus, before))
+        worker->moved = pthread_setaffinity_np(pthread_self(), sizeof *before, before) != 0;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *worker = self = arg;
@@ -77,8 +93,8 @@ static void *worker_main(void *arg)
     for (;;) {
         while (sem_wait(&worker->wake) != 0)
             continue; /* EINTR */
-        if (worker->moved && pthread_setaffinity_np(pthread_self(), sizeof worker->cpus, &worker->cpus) == 0)
-            worker->moved = false;
+        if (worker->moved)
+            set_free(worker);
         if (worker->share.work == NULL)
             return NULL;
         work_on(worker);
@@ -187,17 +203,18 @@ static void give_back(struct worker *list)
     }
 }
 
-/* Has an idle worker wake up there; it may go anywhere again as soon as it runs. */
+/* Has an idle worker wake up there; it may go anywhere again as soon as it runs. One that somebody has seen
+ * to since the pool was made is left alone. */
 static void move(struct worker *worker, int cpu)
 {
-    cpu_set_t there;
+    cpu_set_t cpus;
 
-    if (worker->moved || pthread_getaffinity_np(worker->thread, sizeof worker->cpus, &worker->cpus) != 0 ||
-        !CPU_ISSET((unsigned)cpu, &worker->cpus))
+    if (worker->moved || pthread_getaffinity_np(worker->thread, sizeof cpus, &cpus) != 0 ||
+        !CPU_EQUAL(&cpus, &worker->pool->cpus))
         return;
-    CPU_ZERO(&there);
-    CPU_SET((unsigned)cpu, &there);
-    worker->moved = pthread_setaffinity_np(worker->thread, sizeof there, &there) == 0;
+    CPU_ZERO(&cpus);
+    CPU_SET((unsigned)cpu, &cpus);
+    worker->moved = pthread_setaffinity_np(worker->thread, sizeof cpus, &cpus) == 0;
     worker->cpu = cpu;
 }
 

@@ -18,6 +18,9 @@ static cpu_set_t all;
  * where they may not run. */
 static atomic_int moves, trespasses;
 
+/* The most processors that a thread of the pool has then been given back. */
+static atomic_int given_back;
+
 int __real_pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *cpus);
 int __wrap_pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *cpus);
 
@@ -30,13 +33,15 @@ int __wrap_pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t
         CPU_AND(&allowed, &allowed, cpus);
         moves++;
         trespasses += !CPU_EQUAL(&allowed, cpus);
+    } else if (CPU_COUNT(cpus) > given_back) {
+        given_back = CPU_COUNT(cpus);
     }
     return __real_pthread_setaffinity_np(thread, size, cpus);
 }
 
 static void set_up(void)
 {
-    moves = trespasses = 0;
+    moves = trespasses = given_back = 0;
     ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
     ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
 }
@@ -254,6 +259,33 @@ START_TEST(where_all_processors_are_wanted_each_is_used)
 }
 END_TEST
 
+/* It is no longer held to what it had, and uses what its cpuset gets later. */
+START_TEST(a_moved_thread_is_set_free)
+{
+    uint32_t threads = (uint32_t)CPU_COUNT(&all);
+    struct visit visit = {.cpu = first_cpu()};
+
+    for (int i = 0; i < TRIES && moves == 0; i++)
+        visit_once(&visit, threads);
+    ck_assert_int_eq(given_back, CPU_SETSIZE);
+}
+END_TEST
+
+/* As by taskset: visit_once sees to it that the threads stay there. */
+START_TEST(a_moved_thread_of_a_process_that_is_held_is_not)
+{
+    struct visit visit = {.cpu = first_cpu()};
+
+    pool_free(pool);
+    run_on(first_cpu());
+    set_up();
+    for (int i = 0; i < TRIES && moves == 0; i++)
+        visit_once(&visit, 2);
+    ck_assert_int_ne(moves, 0);
+    visit_once(&visit, 2);
+}
+END_TEST
+
 START_TEST(fewer_threads_go_where_the_kernel_has_them_go)
 {
     uint32_t threads = (uint32_t)CPU_COUNT(&all) - 1;
@@ -300,6 +332,8 @@ int main(void)
     tcase_add_test(tests, each_k_still_runs_once);
     tcase_add_test(tests, a_thread_that_leaves_may_run_where_the_pool_was_not_to);
     tcase_add_test(tests, where_all_processors_are_wanted_each_is_used);
+    tcase_add_test(tests, a_moved_thread_is_set_free);
+    tcase_add_test(tests, a_moved_thread_of_a_process_that_is_held_is_not);
     tcase_add_test(tests, fewer_threads_go_where_the_kernel_has_them_go);
     tcase_add_test(tests, no_thread_is_moved_where_it_may_not_run);
     return suite_run("pool_places", tests);
