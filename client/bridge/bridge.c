@@ -139,14 +139,14 @@ static enum MHD_Result answer(struct exchange *exchange, const char *path)
 }
 
 /* The headers have been read. */
-static enum MHD_Result begin(struct exchange *exchange, const char *version)
+static enum MHD_Result begin(struct exchange *exchange, const char *url, const char *version)
 {
     const char *length =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
     bridge_name(exchange);
     exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
-    if (bridge_is_clear(exchange, version) && !exchange->too_long)
+    if (bridge_is_clear(exchange, url, version) && !exchange->too_long)
         return MHD_YES;
     return answer(exchange, ""); /* before the body has come */
 }
@@ -177,8 +177,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         if (exchange == NULL)
             return MHD_NO;
         *state = exchange;
-        (void)snprintf(exchange->path, sizeof exchange->path, "%s", url);
-        return begin(exchange, version);
+        (void)snprintf(exchange->path, sizeof exchange->path, "%s", target_path(exchange->target, url));
+        return begin(exchange, url, version);
     }
     if (*upload_size != 0) {
         enum MHD_Result taken = take_body(exchange, upload, *upload_size);
@@ -188,7 +188,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (exchange->phase == EXCHANGE_CALLED)
         return exchange->answer(exchange);
-    return exchange->phase == EXCHANGE_READING ? answer(exchange, url) : MHD_YES;
+    return exchange->phase == EXCHANGE_READING ? answer(exchange, target_path(exchange->target, url))
+                                               : MHD_YES;
 }
 
 static bool is_port(const char *text)

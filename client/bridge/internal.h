@@ -41,7 +41,8 @@ struct bridge {
 /* What is known of a URL before it is decoded. */
 struct target {
     unsigned length, parameters;
-    bool nul; /* in the path */
+    bool nul;  /* in the path */
+    bool host; /* it stands before the path, as proxies are sent it, and is plain */
 };
 
 struct exchange;
@@ -97,6 +98,10 @@ struct exchange {
 void *target_on_url(void *arg, const char *url, struct MHD_Connection *connection);
 bool target_is_packed(const void *state);
 struct target target_unpack(const void *state);
+/* Of the decoded URL: its host, NULL where it has none, and its path. Any server has to take both forms:
+ * https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2 */
+const char *target_host(struct target target, const char *url, size_t *len);
+const char *target_path(struct target target, const char *url);
 
 /* routes.c: answers the request, or suspends it until its call has ended. */
 enum MHD_Result bridge_route(struct exchange *exchange, const char *path);
@@ -139,7 +144,7 @@ void bridge_name(struct exchange *exchange);
 void bridge_tell_answered(const struct exchange *exchange, bool whole);
 
 /* unclear.c: whether the request means the same to everybody; else it has failed. */
-bool bridge_is_clear(struct exchange *exchange, const char *version);
+bool bridge_is_clear(struct exchange *exchange, const char *url, const char *version);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.

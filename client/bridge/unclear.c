@@ -13,6 +13,7 @@
 /* What is found in a request's headers and parameters. */
 struct findings {
     unsigned hosts, lengths, codings, authorizations;
+    const char *host;   /* the last one */
     const char *coding; /* the first Transfer-Encoding */
     bool bad_name, folded;
     const char *nul; /* a parameter's name; what it names holds a NUL byte */
@@ -39,7 +40,10 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     (void)value_len;
     found->bad_name |= strcspn(name, " \t") != name_len;
     found->folded |= is_folded(name, name_len, value);
-    found->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+        found->hosts++;
+        found->host = value != NULL ? value : "";
+    }
     found->authorizations += strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0;
     found->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
     if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 && found->codings++ == 0)
@@ -74,7 +78,18 @@ static const char *judge_body(const struct findings *found, bool http_1_0)
     return NULL;
 }
 
-static const char *judge(const struct exchange *exchange, const struct findings *found, const char *version)
+/* The URL may name it as well. */
+static bool is_of_one_host(const struct exchange *exchange, const struct findings *found, const char *url)
+{
+    size_t len;
+    const char *host = target_host(exchange->target, url, &len);
+
+    return host == NULL || found->host == NULL ||
+           (strlen(found->host) == len && strncasecmp(host, found->host, len) == 0);
+}
+
+static const char *judge(const struct exchange *exchange, const struct findings *found, const char *url,
+                         const char *version)
 {
     bool http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 
@@ -86,6 +101,8 @@ static const char *judge(const struct exchange *exchange, const struct findings 
         return "Host is given more than once";
     if (found->hosts == 0 && !http_1_0)
         return "Host is missing";
+    if (!is_of_one_host(exchange, found, url))
+        return "Host is another than the URL's";
     if (found->authorizations > 1)
         return "Authorization is given more than once";
     if (exchange->target.nul)
@@ -101,7 +118,7 @@ static bool refuse(struct exchange *exchange, const char *message)
     return false;
 }
 
-bool bridge_is_clear(struct exchange *exchange, const char *version)
+bool bridge_is_clear(struct exchange *exchange, const char *url, const char *version)
 {
     struct findings found = {0};
     const char *message;
@@ -109,7 +126,7 @@ bool bridge_is_clear(struct exchange *exchange, const char *version)
 
     (void)MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, look_at_header, &found);
     (void)MHD_get_connection_values_n(exchange->connection, MHD_GET_ARGUMENT_KIND, look_at_parameter, &found);
-    message = judge(exchange, &found, version);
+    message = judge(exchange, &found, url, version);
     if (message != NULL)
         return refuse(exchange, message);
     if (exchange->target.parameters > BRIDGE_MAX_PARAMETERS) {

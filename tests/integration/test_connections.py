@@ -138,6 +138,23 @@ class Unclear(ServedTest):
         self.check_refused("GET /healthz HTTP/1.0\r\n" + HOST + HOST + "\r\n", "Host")
         self.assertTrue(exchange(self.bridge.url, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nok\n"))
 
+    def test_a_url_may_name_its_host_which_is_that_of_the_header(self):
+        def status(target, headers=HOST, version="1.1"):
+            text = f"GET {target} HTTP/{version}\r\n{headers}Connection: close\r\n\r\n"
+            return int(exchange(self.bridge.url, text.encode()).split()[1])
+
+        for target in "http://localhost/healthz", "HTTPS://LocalHost/healthz?x=1", "http://localhost/%68ealthz", \
+                "http://localhost/api/compute/concurrent?width=8&height=8":
+            self.assertEqual(status(target), 200, target)
+        self.assertEqual(status("http://localhost:8405/healthz", "Host: localhost:8405\r\n"), 200)
+        self.assertEqual(status("http://evil.example/healthz", "", "1.0"), 200)
+        for target in "http://localhost", "http://localhost?x=1", "http://localhost//healthz", "http:///healthz", \
+                "ftp://localhost/healthz", "http:/healthz", "http://local%68ost/healthz", "http:%2f%2flocalhost/healthz":
+            self.assertIn(status(target, HOST if "http:///" not in target else "Host:\r\n"), (403, 404), target)
+        for target in "http://evil.example/healthz", "http://localhost:8405/healthz", "http://localhos/healthz", \
+                "http://me@localhost/healthz", "http://localhost.evil.example/healthz":
+            self.check_refused(f"GET {target} HTTP/1.1\r\n{HOST}\r\n", "Host")
+
     def test_nul_bytes_are_refused_wherever_they_stand(self):
         for target, named in (("/healthz%00", "path"), ("/healthz%00x", "path"), ("/%00?x=1", "path"),
                               ("/healthz?x=%00", "x"), ("/healthz?wid%00th=5", "wid"), ("/healthz?a=b&%00", "NUL"),
