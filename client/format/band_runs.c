@@ -69,7 +69,7 @@ static void open_stream(struct band *band)
 {
     struct bands *bands = band->bands;
     struct tilery_compute_request request = bands->request;
-    struct tilery_call_options call = {.timeout_ms = bands->timeout_ms};
+    struct tilery_call_options call = {.timeout_ms = bands->timeout_ms, .traceparent = bands->traceparent};
     struct tilery_error error;
 
     name_run(band);

@@ -33,14 +33,15 @@ struct bands {
     tilery_client *client;
     struct tilery_compute_request request;
     uint64_t timeout_ms;
-    const char *name;                                    /* the caller's; NULL: none */
+    const char *name, *traceparent;                      /* the caller's; NULL: none */
     uint64_t columns_of_tiles, rows_of_tiles, band_rows; /* of tiles */
     uint64_t next;                                       /* the first row of tiles that no band has yet */
     uint16_t *counts;                                    /* a band's */
     uint8_t *threads;                                    /* the same for its threads, or NULL */
     struct band band[2];
-    unsigned current; /* the band that is read */
-    bool given;       /* its rows are with the caller */
+    uint64_t queue_ns, run_ns; /* of all that have been read */
+    unsigned current;          /* the band that is read */
+    bool given;                /* its rows are with the caller */
     pthread_mutex_t mutex;
     unsigned refs; /* the caller's, and one an opening */
     bool dropped;

@@ -141,6 +141,12 @@ static enum tilery_status read_band(struct bands *bands, struct band *band, bool
     return TILERY_OK;
 }
 
+static void count_times(struct bands *bands, struct tilery_summary summary)
+{
+    bands->queue_ns += summary.queue_ns;
+    bands->run_ns += summary.run_ns;
+}
+
 enum tilery_status bands_try_next(struct bands *bands, bool *ready, struct bands_rows *out,
                                   struct tilery_error *error)
 {
@@ -158,6 +164,7 @@ enum tilery_status bands_try_next(struct bands *bands, bool *ready, struct bands
     if (!*ready)
         return TILERY_OK;
     bands->given = true;
+    count_times(bands, tilery_stream_summary(band->stream));
     *out = (struct bands_rows){bands->counts, bands->threads, (uint32_t)band->rows};
     return TILERY_OK;
 }
@@ -177,6 +184,12 @@ bool bands_notify(struct bands *bands, tilery_stream_notify_fn *fn, void *arg)
     if (state == BAND_OPEN)
         return tilery_stream_notify(band->stream, fn, arg);
     return state == BAND_OPENING;
+}
+
+void bands_times(const struct bands *bands, uint64_t *queue_ns, uint64_t *run_ns)
+{
+    *queue_ns = bands->queue_ns;
+    *run_ns = bands->run_ns;
 }
 
 const char *bands_id(const struct bands *bands)
@@ -219,6 +232,7 @@ enum tilery_status bands_open(tilery_client *client, const struct tilery_compute
     if (call != NULL) {
         bands->timeout_ms = call->timeout_ms;
         bands->name = call->request_id;
+        bands->traceparent = call->traceparent;
     }
     bands->columns_of_tiles = divide_up(request->width, request->tile_w);
     bands->rows_of_tiles = divide_up(request->height, request->tile_h);

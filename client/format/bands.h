@@ -32,8 +32,8 @@ uint64_t bands_stream_bytes(const struct tilery_compute_request *request);
 
 /*
  * Begins the first band and returns. The request's kernel outlives the bands, and the client is closed after
- * the last call of theirs but bands_drop. call may be NULL; its request_id outlives them, too, and is the
- * first run's, as the others' begin with it. *out ends with bands_drop.
+ * the last call of theirs but bands_drop. call may be NULL; its texts outlive them, too. Its request_id is
+ * the first run's, as the others' begin with it. *out ends with bands_drop.
  */
 TILERY_MUST_USE enum tilery_status bands_open(tilery_client *client,
                                               const struct tilery_compute_request *request,
@@ -47,6 +47,9 @@ TILERY_MUST_USE enum tilery_status bands_try_next(struct bands *bands, bool *rea
 
 /* As tilery_stream_notify, after bands_try_next that was not ready. It may be told too early: ask again. */
 TILERY_MUST_USE bool bands_notify(struct bands *bands, tilery_stream_notify_fn *fn, void *arg);
+
+/* How long the runs of the bands that were given so far waited for threads, and worked, together. */
+void bands_times(const struct bands *bands, uint64_t *queue_ns, uint64_t *run_ns);
 
 /* The request_id of the run that bands_try_next waits for: for tilery_cancel, which makes it fail. Holds
  * until the next call of that. */

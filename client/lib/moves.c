@@ -152,7 +152,8 @@ static void on_opened(void *arg, nng_msg *reply, struct server *server, const st
 
 enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct wire_error *error)
 {
-    const struct tilery_call_options options = {.timeout_ms = timeout_ms, .request_id = stream->id};
+    const struct tilery_call_options options = {
+        .timeout_ms = timeout_ms, .request_id = stream->id, .traceparent = stream->traceparent};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
     const struct call_spec spec = {.method = OPEN, .request = &open.base, .options = &options, .retry = true};
     struct tilery_compute_request rest = stream->request;
@@ -221,7 +222,8 @@ static void on_checked(void *arg, nng_msg *reply, struct server *server, const s
  * the stream, or its reader paused for too long. */
 static void check(tilery_stream *stream)
 {
-    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, CHECK_TIMEOUT_MS)};
+    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, CHECK_TIMEOUT_MS),
+                                                .traceparent = stream->traceparent};
     struct wire_error error;
 
     if (stream->refused || server_connections(stream->server) != stream->connections)

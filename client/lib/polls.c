@@ -118,7 +118,8 @@ static void on_polled(void *arg, nng_msg *reply, struct server *server, const st
 static void ask(tilery_stream *stream, uint64_t max_bytes, call_done_fn *done)
 {
     Tilery__V1__NextTilesRequest request = TILERY__V1__NEXT_TILES_REQUEST__INIT;
-    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, POLL_TIMEOUT_MS)};
+    const struct tilery_call_options options = {.timeout_ms = stream_time_left_ms(stream, POLL_TIMEOUT_MS),
+                                                .traceparent = stream->traceparent};
     const struct call_spec spec = {
         .method = NEXT, .request = &request.base, .options = &options, .only = stream->server};
     struct wire_error error;

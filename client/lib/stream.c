@@ -21,6 +21,7 @@ static void free_stream(tilery_stream *stream)
     pthread_mutex_destroy(&stream->mutex);
     free(stream->delivered);
     free(stream->kernel);
+    free(stream->traceparent);
     free(stream);
     client_release(client);
 }
@@ -78,6 +79,13 @@ void stream_over(tilery_stream *stream, const struct wire_error *error)
 
 /* ---- Open ---- */
 
+/* Of a text that may be NULL. False: there is no memory. */
+static bool copy(char **out, const char *text)
+{
+    *out = text != NULL ? strdup(text) : NULL;
+    return *out != NULL || text == NULL;
+}
+
 static tilery_stream *new_stream(tilery_client *client, const struct tilery_compute_request *request,
                                  const struct tilery_call_options *options)
 {
@@ -98,10 +106,11 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_comp
     if (options->request_id != NULL)
         (void)snprintf(stream->id, sizeof stream->id, "%s", options->request_id);
     stream->delivered = calloc(stream->plan.count / 8 + 1, 1);
-    if (request->kernel != NULL)
-        stream->request.kernel = stream->kernel = strdup(request->kernel);
-    if (stream->delivered != NULL && (request->kernel == NULL || stream->kernel != NULL))
+    if (copy(&stream->kernel, request->kernel) && copy(&stream->traceparent, options->traceparent) &&
+        stream->delivered != NULL) {
+        stream->request.kernel = stream->kernel;
         return stream;
+    }
     free_stream(stream);
     return NULL;
 }
@@ -233,7 +242,8 @@ static void on_cancelled(void *arg, nng_msg *reply, struct server *server, const
 
 void stream_cancel(tilery_stream *stream)
 {
-    const struct tilery_call_options options = {.timeout_ms = CANCEL_TIMEOUT_MS};
+    const struct tilery_call_options options = {.timeout_ms = CANCEL_TIMEOUT_MS,
+                                                .traceparent = stream->traceparent};
     struct wire_error error;
 
     pthread_mutex_lock(&stream->mutex);

@@ -35,7 +35,7 @@ enum stream_state {
 struct tilery_stream {
     tilery_client *client;                 /* held */
     struct tilery_compute_request request; /* its kernel is the stream's own */
-    char *kernel;
+    char *kernel, *traceparent;            /* NULL: none */
     struct plan plan;
     uint64_t deadline_ns;
     tilery_stream_open_fn *opened;
@@ -59,6 +59,8 @@ struct tilery_stream {
     unsigned poll_connections, keep_connections;
 
     uint64_t new_tiles, new_limit_ms; /* of the run that is being opened */
+
+    uint64_t queue_ns, ran_ns; /* of the run, with its last batch */
 
     struct wire_arena arena;                 /* of the batch */
     const Tilery__V1__NextTilesReply *batch; /* NULL before the first */

@@ -44,6 +44,8 @@ static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct w
     if (check_batch(stream, batch, error) != WIRE_OK)
         return error->status;
     stream->batch = batch;
+    stream->queue_ns = head.queue_ns;
+    stream->ran_ns = head.run_ns;
     stream->cursor = batch->next_cursor;
     stream->connections = stream->poll_connections;
     stream_heard(stream);
@@ -206,7 +208,12 @@ const char *tilery_stream_id(const tilery_stream *stream)
 
 struct tilery_summary tilery_stream_summary(const tilery_stream *stream)
 {
-    return call_summary(stream->batch != NULL && stream->batch->done ? stream->batch->summary : NULL);
+    bool done = stream->batch != NULL && stream->batch->done;
+    struct tilery_summary summary = call_summary(done ? stream->batch->summary : NULL);
+
+    summary.queue_ns = done ? stream->queue_ns : 0;
+    summary.run_ns = done ? stream->ran_ns : 0;
+    return summary;
 }
 
 struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i)

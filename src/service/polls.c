@@ -17,9 +17,18 @@ static void fail(const struct poll *poll, enum wire_status status, const char *m
     rpc_call_fail(poll->call, &error);
 }
 
+/* The last reply tells of the whole run. */
+static void set_times(const struct stream *stream, struct rpc_call *call)
+{
+    const struct job *job = &stream->job;
+
+    rpc_call_set_times(call, job->started_ns - job->submitted_ns, run_summary(stream->run).wall_ns);
+}
+
 static void reply(struct stream *stream, struct rpc_call *call, const struct window_batch *batch)
 {
     if (batch->done) {
+        set_times(stream, call);
         pthread_mutex_lock(&stream->streams->mutex);
         stream->delivered = true;
         pthread_cond_broadcast(&stream->streams->changed);
