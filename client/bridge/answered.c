@@ -35,17 +35,13 @@ void bridge_tell_answered(const struct exchange *exchange, bool whole)
                                        .request_id = exchange->id,
                                        .traceparent = exchange->traceparent,
                                        .bytes = exchange->bytes,
-                                       .computed = exchange->result != NULL,
+                                       .computed = exchange->times.known,
+                                       .queue_ns = exchange->times.queue_ns,
+                                       .run_ns = exchange->times.run_ns,
                                        .total_ns = wire_now_ns() - exchange->begin_ns};
     char peer[INET6_ADDRSTRLEN + 16];
 
     name_peer(exchange->connection, peer, sizeof peer);
     answered.peer = peer;
-    if (exchange->result != NULL) {
-        struct tilery_summary summary = tilery_result_summary(exchange->result);
-
-        answered.queue_ns = summary.queue_ns;
-        answered.run_ns = summary.run_ns;
-    }
     options->on_answered(options->on_answered_arg, &answered);
 }

@@ -80,6 +80,7 @@ static enum MHD_Result finish(struct exchange *exchange)
     struct format_tiles *tiles = &gather->tiles;
 
     tiles->summary = tilery_stream_summary(gather->stream);
+    exchange->times = (struct run_times){true, tiles->summary.queue_ns, tiles->summary.run_ns};
     gather->thread = malloc((tiles->summary.threads + 1) * sizeof *gather->thread);
     if (gather->thread == NULL)
         return fail_memory(exchange);

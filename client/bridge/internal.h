@@ -89,6 +89,7 @@ struct exchange {
     bool failed;
     bool closes; /* the connection, with the answer */
     struct tilery_error error;
+    struct run_times times;
     unsigned http;  /* the answer's status; 0 while there is none */
     uint64_t bytes; /* of its body, so far */
 };

@@ -113,6 +113,15 @@ static void wait(struct exchange *exchange)
         on_time(exchange);
 }
 
+/* Of the bands so far. */
+static void note_times(struct exchange *exchange)
+{
+    struct run_times *times = &exchange->times;
+
+    times->known = true;
+    bands_times(exchange->picture->bands, &times->queue_ns, &times->run_ns);
+}
+
 /* ---- The body ---- */
 
 /* Makes more of it, or waits. False: there is no more, or it has failed. */
@@ -128,6 +137,7 @@ static bool advance(struct picture *picture)
         return !(picture->failed = !encode(picture));
     picture->encoded = 0;
     picture->failed = bands_try_next(picture->bands, &ready, &picture->rows, &error) != TILERY_OK;
+    note_times(picture->exchange);
     if (picture->failed)
         return false;
     if (!ready)
@@ -174,8 +184,10 @@ static enum MHD_Result answer_picture(struct exchange *exchange)
 
     if (bands_try_next(picture->bands, &ready, &picture->rows, &exchange->error) != TILERY_OK)
         return bridge_send_failure(exchange);
-    if (ready)
+    if (ready) {
+        note_times(exchange);
         return begin_image(picture) ? send_picture(exchange) : MHD_NO;
+    }
     wait(exchange);
     return MHD_YES;
 }

@@ -25,20 +25,18 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         (void)MHD_add_response_header(response, name, value);
 }
 
-/* https://www.w3.org/TR/server-timing/, in milliseconds: waiting for threads, the run, the whole request. */
+/* https://www.w3.org/TR/server-timing/, in milliseconds: waiting for threads, the run, the whole request; as
+ * far as they are known when the answer begins. */
 static void add_timing(const struct exchange *exchange, struct MHD_Response *response)
 {
     double total = (double)(wire_now_ns() - exchange->begin_ns) / 1e6;
     char value[128];
 
-    if (exchange->result != NULL) {
-        struct tilery_summary summary = tilery_result_summary(exchange->result);
-
+    if (exchange->times.known)
         (void)snprintf(value, sizeof value, "queue;dur=%.3f, run;dur=%.3f, total;dur=%.3f",
-                       (double)summary.queue_ns / 1e6, (double)summary.wall_ns / 1e6, total);
-    } else {
+                       (double)exchange->times.queue_ns / 1e6, (double)exchange->times.run_ns / 1e6, total);
+    else
         (void)snprintf(value, sizeof value, "total;dur=%.3f", total);
-    }
     add_header(response, "Server-Timing", value);
 }
 

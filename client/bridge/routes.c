@@ -71,6 +71,11 @@ static void computed(void *arg, tilery_result *result, const struct tilery_error
     budget_change(&exchange->bridge->budget, exchange->budget_share, share);
     exchange->budget_share = share;
     exchange->result = result;
+    if (result != NULL) {
+        struct tilery_summary summary = tilery_result_summary(result);
+
+        exchange->times = (struct run_times){true, summary.queue_ns, summary.run_ns};
+    }
     bridge_called(exchange, error);
 }
 

@@ -89,9 +89,11 @@ static bool make_tile(struct run *run, const struct tilery_tile *tile)
 static bool make_summary(struct run *run)
 {
     struct event *event = new_event(EVENT_SUMMARY, events_summary_bytes(run->stream));
+    struct tilery_summary summary = tilery_stream_summary(run->stream);
 
     if (event == NULL)
         return false;
+    *run->feed->times = (struct run_times){true, summary.queue_ns, summary.run_ns};
     keep(run, event, events_summary(event->json, run->stream));
     return true;
 }

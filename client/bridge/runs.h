@@ -99,6 +99,12 @@ bool runs_left(struct runs *runs, const char *feed_id);
 struct MHD_Connection;
 struct event;
 
+/* Of what an answer is made of, as far as it has come. */
+struct run_times {
+    bool known;
+    uint64_t queue_ns, run_ns;
+};
+
 struct piece {
     const char *bytes;
     size_t len;
@@ -107,6 +113,7 @@ struct piece {
 struct feed {
     struct MHD_Connection *connection;
     uint64_t *bytes;                  /* counts what is sent */
+    struct run_times *times;          /* told with the summary */
     bool ndjson;                      /* else server-sent events */
     char id[33];                      /* for runs_left; nobody else's */
     struct run *run;                  /* held, once it is attached */
@@ -126,7 +133,7 @@ enum run_attached {
     RUN_FORGOTTEN /* what follows that event is not kept any more */
 };
 
-/* Attaches a feed, whose first three members are set, to be sent all that follows the event number after, 0
+/* Attaches a feed, whose first four members are set, to be sent all that follows the event number after, 0
  * for everything. Ends with run_detach where it is RUN_ATTACHED. */
 enum run_attached run_attach(struct run *run, struct feed *feed, uint64_t after);
 void run_detach(struct feed *feed);

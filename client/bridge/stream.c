@@ -47,6 +47,7 @@ static struct feed *new_feed(struct exchange *exchange)
         return NULL;
     feed->connection = exchange->connection;
     feed->bytes = &exchange->bytes;
+    feed->times = &exchange->times;
     feed->ndjson = wants_ndjson(exchange);
     return feed;
 }

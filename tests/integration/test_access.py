@@ -83,6 +83,35 @@ class Log(BridgeTest):
         answers = self.ask(bridge)
         self.check([json.loads(line) for line in self.lines_of(bridge)], answers, bridge)
 
+    def test_what_is_streamed_from_the_server_has_its_times_too(self):
+        bridge = self.start()
+        work = "?width=256&height=256&kernel=scalar&time_limit_ms=600000&num_threads=1"
+        for path, timed in (COMPUTE + work + "&data=1", True), ("/api/compute/image.png" + work, True), \
+                ("/api/compute/stream" + work, False):  # whose answer has begun before it is known
+            response, _ = get(bridge.url, path)
+            self.assertEqual(response.status, 200)
+            self.assertEqual(response.headers["Server-Timing"].startswith("queue;dur="), timed, path)
+        lines = [self.parse(line) for line in self.lines_of(bridge)]
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            self.assertGreater(float(line["run_ms"]), 1, line["path"])
+            self.assertLessEqual(float(line["queue_ms"]) + float(line["run_ms"]), float(line["total_ms"]) + 0.002)
+
+    def test_the_time_in_the_queue_is_no_run_s(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-threads", "1")
+        bridge = self.start("--backend", server.url)
+        with connect(bridge.url) as first, connect(bridge.url) as second:
+            first.sendall(f"GET {COMPUTE}?{ENDLESS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            wait_stats(server.url, runs_running=1)
+            second.sendall(f"GET {COMPUTE}?width=8&height=8&num_threads=1&data=1 HTTP/1.1\r\nHost: localhost\r\n"
+                           "X-Request-Id: second\r\n\r\n".encode())
+            wait_stats(server.url, runs_queued=1)
+            first.close()
+            self.assertEqual(second.recv(12), b"HTTP/1.1 200")
+        line, = (line for line in map(self.parse, self.lines_of(bridge)) if line["request_id"] == "second")
+        self.assertGreater(float(line["queue_ms"]), float(line["run_ms"]))
+        self.assertEqual(server.close(), 0)
+
     def test_off_by_option_and_by_environment(self):
         os.environ["TILERY_BRIDGE_ACCESS_LOG"] = "off"
         self.addCleanup(os.environ.pop, "TILERY_BRIDGE_ACCESS_LOG")
@@ -159,9 +188,16 @@ class Trace(BridgeTest):
         self.assertEqual(len(traces - {TRACE, 32 * "0"}), len(bad))
 
     def test_the_server_hears_of_it(self):
-        spans = [self.ask(GIVEN, path=path)[0] for path in (COMPUTE + "?width=8&height=8", "/api/compute/health")]
+        spans = {path: self.ask(GIVEN, path=path + "?width=8&height=8&num_threads=1")[0]
+                 for path in (COMPUTE, "/api/compute/health", "/api/compute/image.png", "/api/compute/stream")}
+        spans["data"] = self.ask(GIVEN, path=COMPUTE + "?width=8&height=8&num_threads=1&data=1")[0]
         self.assertEqual(self.server.close(), 0)
-        self.assertEqual(re.findall(r"traceparent=(\S+)", self.server.said), spans)
+        lines = [line for line in self.server.said.split("\n") if line.startswith("ts=")]
+        for method, count in ("Compute", 1), ("Health/Check", 1), ("OpenStream", 3), ("NextTiles", 3):
+            found = {line.split(" traceparent=")[1] for line in lines if method + " " in line}
+            self.assertEqual(len(found & set(spans.values())), count, self.server.said)
+        self.assertTrue(all(" traceparent=" in line for line in lines), self.server.said)
+        self.assertEqual({line.split(" traceparent=")[1] for line in lines}, set(spans.values()))
         self.server.close = lambda: 0
 
 
