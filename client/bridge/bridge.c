@@ -138,15 +138,28 @@ static enum MHD_Result answer(struct exchange *exchange, const char *path)
     return bridge_route(exchange, path);
 }
 
+static const char *header_of(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+/* Whether the body is worth reading: also one that is too long, since an answer that comes before its end
+ * closes the connection, and a reset may reach the sender first. */
+static bool is_to_be_read(const struct exchange *exchange, unsigned long long length)
+{
+    return !exchange->too_long ||
+           (length <= DROPPED_BODY && header_of(exchange, MHD_HTTP_HEADER_EXPECT) == NULL);
+}
+
 /* The headers have been read. */
 static enum MHD_Result begin(struct exchange *exchange, const char *url, const char *version)
 {
-    const char *length =
-        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *text = header_of(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned long long length = text != NULL ? strtoull(text, NULL, 10) : 0;
 
     bridge_name(exchange);
-    exchange->too_long = length != NULL && strtoull(length, NULL, 10) > BRIDGE_MAX_BODY;
-    if (bridge_is_clear(exchange, url, version) && !exchange->too_long)
+    exchange->too_long = length > BRIDGE_MAX_BODY;
+    if (bridge_is_clear(exchange, url, version) && is_to_be_read(exchange, length))
         return MHD_YES;
     return answer(exchange, ""); /* before the body has come */
 }

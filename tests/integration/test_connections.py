@@ -186,6 +186,27 @@ class Unclear(ServedTest):
                 self.assertEqual((response.status, json.loads(reply)["success"]), (status, status == 200))
 
 
+    def test_a_body_that_is_too_long_is_answered_when_it_has_come(self):
+        piece = 10000 * b"x"
+        for headers, tail in ("Content-Length: 100000\r\n", b""), (CHUNKED, b"0\r\n\r\n"):
+            with connect(self.bridge.url) as peer:
+                peer.sendall((POST + HOST + headers + "\r\n").encode())
+                for _ in range(10):
+                    get(self.bridge.url, "/healthz")  # it has had time to close the connection
+                    peer.sendall(b"2710\r\n" + piece + b"\r\n" if tail else piece)
+                peer.sendall(tail + request("/healthz"))
+                answer = b""
+                while not answer.endswith(b"ok\n"):
+                    self.assertTrue(chunk := peer.recv(65536), answer)
+                    answer += chunk
+                self.assertTrue(answer.startswith(b"HTTP/1.1 413 "))
+
+    def test_one_that_nobody_will_read_is_refused_before_it_is_sent(self):
+        for headers in "Content-Length: 10000000\r\n", "Content-Length: 70000\r\nExpect: 100-continue\r\n":
+            answer = exchange(self.bridge.url, (POST + HOST + headers + "\r\n").encode())
+            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer)
+
+
 class Limits(unittest.TestCase):
     def start(self, *arguments, server=()):
         """A bridge whose connections have a second."""
