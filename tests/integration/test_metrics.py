@@ -21,12 +21,13 @@ def scrape(url):
 
 
 def settled(url, requests):
-    """The metrics once so many requests were counted, those of /metrics aside: each is when its answer was sent."""
+    """The metrics once so many requests were counted, those of /metrics aside, and none but the last is in hand: each
+    is counted when its answer was sent."""
     while True:
         metrics = scrape(url)
         done = sum(value for (name, labels), value in metrics.samples.items()
                    if name == REQUESTS and ("route", "/metrics") not in labels)
-        if done >= requests:
+        if done >= requests and metrics.value("tilery_bridge_requests_in_hand") == 1:
             return metrics
 
 
@@ -76,7 +77,6 @@ class Served(ServedTest):
         self.assertGreater(before.value(DURATION + "_sum", route="/api/compute/concurrent"), 0)
         self.assertEqual(before.value("tilery_bridge_request_body_bytes_total"), 1)
         self.assertGreaterEqual(before.value("tilery_bridge_response_body_bytes_total"), sent)
-        self.assertEqual(before.value("tilery_bridge_requests_in_hand"), 1)
         self.assertGreaterEqual(before.value("tilery_bridge_connections"), 1)
         self.assertEqual(bridge.close(), 0)
 
