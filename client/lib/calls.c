@@ -101,6 +101,7 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     call->server = NULL;
     call->attempts = 0;
     call->retry = spec->retry;
+    call->patient = spec->patient;
     call->lost = call->cancelled = false;
     if (call_check_id(options->request_id, error) != WIRE_OK)
         return error->status;

@@ -4,8 +4,6 @@
 
 #include "internal.h"
 
-#define CANCEL "tilery.v1.TileCompute/Cancel"
-
 static enum wire_status read_found(nng_msg *msg, bool *found, struct wire_error *error)
 {
     ProtobufCMessage *reply;
@@ -21,25 +19,13 @@ static enum wire_status read_found(nng_msg *msg, bool *found, struct wire_error 
     return status;
 }
 
-enum wire_status call_start_cancel(tilery_client *client, struct server *server, const char *request_id,
-                                   const struct tilery_call_options *options, call_done_fn *done, void *arg,
-                                   struct wire_error *error)
-{
-    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    const struct call_spec spec = {
-        .method = CANCEL, .request = &request.base, .options = options, .only = server};
-
-    request.request_id = (char *)(uintptr_t)request_id;
-    return call_start(client, &spec, done, arg, error);
-}
-
 /* Asks one that serves. */
 static enum wire_status ask_one(tilery_client *client, const char *request_id,
                                 const struct tilery_call_options *options, bool *found,
                                 struct wire_error *error)
 {
     Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    const struct call_spec spec = {.method = CANCEL, .request = &request.base, .options = options};
+    const struct call_spec spec = {.method = CALL_CANCEL, .request = &request.base, .options = options};
     nng_msg *msg;
 
     *found = false;
@@ -110,12 +96,16 @@ static void on_answer(void *arg, nng_msg *msg, struct server *server, const stru
 static void ask(tilery_client *client, struct server *server, const char *request_id,
                 const struct tilery_call_options *options, struct question *question)
 {
+    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
+    const struct call_spec spec = {
+        .method = CALL_CANCEL, .request = &request.base, .options = options, .only = server};
     struct wire_error error;
 
     pthread_mutex_lock(&question->mutex);
     question->open++;
     pthread_mutex_unlock(&question->mutex);
-    if (call_start_cancel(client, server, request_id, options, on_answer, question, &error) != WIRE_OK)
+    request.request_id = (char *)(uintptr_t)request_id;
+    if (call_start(client, &spec, on_answer, question, &error) != WIRE_OK)
         on_answer(question, NULL, server, &error);
 }
 

@@ -62,7 +62,8 @@ struct call {
     struct server *server;                    /* of the last attempt; NULL before the first */
     struct context *context;                  /* during an attempt */
     unsigned attempts;
-    bool retry;         /* more than one attempt may be made */
+    bool retry;         /* more than one attempt may be made, */
+    bool patient;       /* with pauses in between, whatever the client's options */
     bool lost;          /* an attempt's connection was lost: the server may still be at it */
     bool cancelled;     /* there are no more attempts */
     call_done_fn *done; /* NULL: the caller waits */

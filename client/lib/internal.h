@@ -27,7 +27,8 @@ struct call_spec {
     const ProtobufCMessage *request;
     const struct tilery_call_options *options; /* NULL: none */
     struct server *only;                       /* the one server to ask; NULL: one that serves */
-    bool retry; /* another attempt may follow, at another server too: asked twice, nothing is different */
+    bool retry;   /* another attempt may follow, at another server too: asked twice, nothing is different */
+    bool patient; /* with pauses in between, though the client makes none elsewhere: nobody waits for it */
 };
 
 /* Starts a call, which waits for the first connection where there is none yet. done is called later, exactly
@@ -81,11 +82,7 @@ WIRE_MUST_USE enum wire_status call_start_check(tilery_client *client, struct se
 /* OK when the server that replied to a health check serves. Frees msg. */
 WIRE_MUST_USE enum wire_status call_read_check(nng_msg *msg, struct server *server, struct wire_error *error);
 
-/* call_start of a Cancel, of one server. */
-WIRE_MUST_USE enum wire_status call_start_cancel(tilery_client *client, struct server *server,
-                                                 const char *request_id,
-                                                 const struct tilery_call_options *options,
-                                                 call_done_fn *done, void *arg, struct wire_error *error);
+#define CALL_CANCEL "tilery.v1.TileCompute/Cancel"
 
 /* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
 void call_read_failure(const nng_msg *reply, struct wire_error *error);

@@ -13,8 +13,9 @@
 #define PAUSE_MS 20
 /* No reply without tiles, or a summary, is longer. */
 #define EMPTY_BYTES 128
-/* How often the lease of a stream whose reader pauses is looked after. */
-#define LOOKS_A_LEASE 3
+/* How often the lease of a stream whose reader pauses is looked after: a server that drains gives no more
+ * than two seconds. */
+#define LOOKS_A_LEASE 10
 #define LOOK_MIN_MS 100
 
 uint64_t stream_time_left_ms(const tilery_stream *stream, uint64_t most_ms)
@@ -230,7 +231,7 @@ static bool is_to_be_kept(tilery_stream *stream)
 {
     uint64_t now = wire_now_ns();
 
-    return stream->state == STREAM_READY && now - stream->heard_ns >= look_ms(stream) * NS_PER_MS &&
+    return stream->state == STREAM_READY && now - stream->heard_ns >= look_ms(stream) * NS_PER_MS / 2 &&
            now - atomic_load(&stream->read_ns) < stream->keep_ms * NS_PER_MS;
 }
 

@@ -58,9 +58,9 @@ bool call_may_retry(const struct call *call, const struct wire_error *error, uin
     if (!call->retry || call->cancelled || client->closing || call->attempts == 0 ||
         call->attempts >= client->max_attempts || !passes(call, error->status))
         return false;
-    if (call->attempts == 1 && client_other_serves(client, call->server))
+    if (call->attempts == 1 && call->only == NULL && client_other_serves(client, call->server))
         return true;
-    if (client->no_pauses)
+    if (client->no_pauses && !call->patient)
         return false;
     *pause_ms = backoff_ms(call->attempts);
     if (*pause_ms < error->retry_after_ms)

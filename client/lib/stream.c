@@ -244,14 +244,21 @@ void stream_cancel(tilery_stream *stream)
 {
     const struct tilery_call_options options = {.timeout_ms = CANCEL_TIMEOUT_MS,
                                                 .traceparent = stream->traceparent};
+    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
+    const struct call_spec spec = {.method = CALL_CANCEL,
+                                   .request = &request.base,
+                                   .options = &options,
+                                   .only = stream->server,
+                                   .retry = true,
+                                   .patient = true};
     struct wire_error error;
 
+    request.request_id = stream->id;
     pthread_mutex_lock(&stream->mutex);
     stream->refs++;
     pthread_mutex_unlock(&stream->mutex);
     client_farewell_begun(stream->client);
-    if (call_start_cancel(stream->client, stream->server, stream->id, &options, on_cancelled, stream,
-                          &error) != WIRE_OK)
+    if (call_start(stream->client, &spec, on_cancelled, stream, &error) != WIRE_OK)
         on_cancelled(stream, NULL, stream->server, &error);
 }
 

@@ -103,7 +103,7 @@ void stream_show(tilery_stream *stream, enum stream_state state);
 /* Nothing more comes: OK when all has come, or why. */
 void stream_over(tilery_stream *stream, const struct wire_error *error);
 
-/* Ends the run at the server, in the background. */
+/* Ends the run at the server, in the background, and asks again where it is too busy to listen. */
 void stream_cancel(tilery_stream *stream);
 
 /* Waits until there is something to look at. */

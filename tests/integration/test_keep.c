@@ -20,6 +20,7 @@ struct keeper {
     atomic_uint renewals;
     atomic_ullong cursor; /* of the last renewal */
     enum wire_status status;
+    atomic_uint cancels, refused_cancels; /* the first ones */
 };
 
 static struct fake_answer open_short_lease(void)
@@ -57,6 +58,15 @@ static struct fake_answer give_tile(uint64_t cursor, bool none)
     return (struct fake_answer){.payload = &reply.base};
 }
 
+static struct fake_answer answer_cancel(struct keeper *keeper)
+{
+    static Tilery__V1__CancelReply reply = TILERY__V1__CANCEL_REPLY__INIT;
+
+    if (atomic_fetch_add(&keeper->cancels, 1) >= atomic_load(&keeper->refused_cancels))
+        return (struct fake_answer){.payload = &reply.base};
+    return (struct fake_answer){.status = WIRE_RESOURCE_EXHAUSTED, .message = "busy", .retry_after_ms = 1};
+}
+
 static struct fake_answer answer(void *arg, const struct wire_request *request, unsigned number)
 {
     struct keeper *keeper = arg;
@@ -67,6 +77,8 @@ static struct fake_answer answer(void *arg, const struct wire_request *request, 
     (void)number;
     if (strstr(request->method, "OpenStream") != NULL)
         return open_short_lease();
+    if (strstr(request->method, "Cancel") != NULL)
+        return answer_cancel(keeper);
     if (strstr(request->method, "NextTiles") == NULL)
         return (struct fake_answer){.status = WIRE_UNIMPLEMENTED, .message = "a fake does not do this"};
     next = tilery__v1__next_tiles_request__unpack(NULL, request->payload_len, request->payload);
@@ -152,6 +164,25 @@ START_TEST(a_kept_stream_is_dropped_and_its_client_closed)
 }
 END_TEST
 
+/* Also by a client whose calls make no pauses. */
+START_TEST(a_busy_server_is_told_of_a_dropped_stream_until_it_listens)
+{
+    const struct tilery_compute_request request = served_request(8, 4, 4, 4, 1);
+    struct keeper keeper = {.refused_cancels = 2};
+    struct fake *fake = fake_start(NULL, answer, &keeper);
+    const struct tilery_client_options options = {.server = fake_url(fake), .no_pauses = _i != 0};
+    tilery_stream *stream;
+
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    check_status(tilery_stream_open(served.client, &request, NULL, &stream, &served.error), TILERY_OK);
+    tilery_stream_close(stream); /* which waits for that */
+    ck_assert_uint_eq(atomic_load(&keeper.cancels), 3);
+    tilery_client_close(served.client);
+    served.client = NULL;
+    fake_stop(fake);
+}
+END_TEST
+
 /* Takes the lease's ten seconds. */
 START_TEST(a_server_drops_what_nobody_reads_but_what_is_kept)
 {
@@ -194,6 +225,7 @@ int main(void)
     tcase_add_loop_test(tests, the_lease_is_renewed_while_the_reader_pauses, 0,
                         sizeof statuses / sizeof *statuses);
     tcase_add_loop_test(tests, a_kept_stream_is_dropped_and_its_client_closed, 0, 6);
+    tcase_add_loop_test(tests, a_busy_server_is_told_of_a_dropped_stream_until_it_listens, 0, 2);
     tcase_add_loop_test(tests, a_server_drops_what_nobody_reads_but_what_is_kept, 0, TRANSPORTS);
     return suite_run("keep", tests);
 }
