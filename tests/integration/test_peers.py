@@ -5,6 +5,7 @@ import ctypes
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -273,6 +274,33 @@ class Unread(unittest.TestCase):
             client.send(client.COMPUTE, self.LARGE)
         self.assertGreater(client.length(), 4 << 20)
         self.assertEqual(server.close(), 0)
+
+
+class Draining(unittest.TestCase):
+    SMALL = b"\x08\x08\x10\x08"  # 8 x 8
+
+    def test_the_last_reply_of_a_stream_can_be_asked_for_again_until_its_reader_has_it(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        self.addCleanup(lambda: server.process.poll() is None and server.process.kill())
+        client = RawClient(server.url)
+        client.send(client.OPEN, client.field(1, self.SMALL), b"small")
+        client.receive()
+        last = client.field(1, b"small") + b"\x10\x00\x18\x80\x80\x80\x10\x20\xe8\x07"
+        client.send(client.NEXT, last)
+        reply = client.receive()
+        self.assertGreater(len(reply), 128)
+        server.process.send_signal(signal.SIGTERM)
+        while tilery(server.url, "health").returncode == 0:
+            pass
+        for _ in range(5):
+            client.close()
+            client = RawClient(server.url)
+            client.send(client.NEXT, last)
+            self.assertEqual(client.receive()[-len(reply) + 16:], reply[16:])
+        client.send(b"tilery.v1.TileCompute/Cancel", client.field(1, b"small"))
+        client.close()
+        server.process.communicate(timeout=60)
+        self.assertEqual(server.process.returncode, 0)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from http.client import HTTPResponse
 
-from programs import QUERY, RECORD_KEYS, Process, connect, get, program, wait_stats
+from programs import QUERY, RECORD_KEYS, Process, connect, get, program, stats, tilery, wait_stats
 from prometheus import Metrics
 
 STREAM = "/api/compute/stream"
@@ -308,6 +308,23 @@ class Ending(StreamTest):
         self.assertEqual(list(values[0]), ["success", "error", "message", "code"])
         self.assertEqual(values[0]["code"], "UNAVAILABLE")
         self.assertEqual(self.ask(STREAM, bridge=bridge)[0], 503)
+
+    def test_a_server_that_drains_keeps_what_is_read_slowly(self):
+        server = self.start("tileryd", "--listen", "tcp://127.0.0.1:0", "--grace-ms", "60000")
+        bridge = self.start_bridge("--connection-timeout-s", "600", server=server)
+        stream = self.open(LARGE, {}, bridge, buffer=4096)
+        events = stream.events()
+        next(events)
+        wait_stats(server.url, threads_computing=0, threads_held=1)  # its window is full
+        server.process.send_signal(signal.SIGTERM)
+        while tilery(server.url, "health").returncode == 0:
+            pass
+        ended = int(stats(server.url)["tilery.v1.TileCompute/NextTiles.calls.OK"])
+        while int(stats(server.url)["tilery.v1.TileCompute/NextTiles.calls.OK"]) < ended + 3:
+            self.assertEqual(stats(server.url)["streams"], "1")
+        self.assertEqual(list(events)[-1][2], {"tiles": 1024})
+        server.process.communicate(timeout=60)
+        self.assertEqual(server.process.returncode, 0)
 
     def test_what_is_under_way_ends_with_the_bridge(self):
         bridge = self.start_bridge("--lease-ms", "600000")
