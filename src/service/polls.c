@@ -180,6 +180,21 @@ static uint64_t enough(const struct stream *stream, uint64_t max_bytes)
     return batch > stream->tile_bytes ? batch - stream->tile_bytes : 0;
 }
 
+static void tell_gone(struct streams *streams, const char *id, struct wire_error *error)
+{
+    char shown[80];
+    bool cancelled;
+
+    pthread_mutex_lock(&streams->mutex);
+    cancelled = id[0] != '\0' && stream_find_cancelled(streams, id) != NULL;
+    pthread_mutex_unlock(&streams->mutex);
+    if (cancelled)
+        wire_error_set(error, WIRE_CANCELLED, "the stream was cancelled");
+    else
+        wire_error_set(error, WIRE_NOT_FOUND, "there is no stream \"%s\"; it ended, or its lease ran out",
+                       wire_quote(shown, sizeof shown, id));
+}
+
 void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,
                   uint64_t max_bytes, uint64_t wait_ms)
 {
@@ -189,10 +204,7 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
     struct wire_error error;
 
     if (stream == NULL) {
-        char shown[80];
-
-        wire_error_set(&error, WIRE_NOT_FOUND, "there is no stream \"%s\"; it ended, or its lease ran out",
-                       wire_quote(shown, sizeof shown, id));
+        tell_gone(streams, id, &error);
         rpc_call_fail(call, &error);
         return;
     }

@@ -14,6 +14,10 @@
  */
 #define STREAM_DRAIN_LEASE_MS UINT64_C(2000)
 
+/* So many streams that were cancelled are known as such, for a reader that was away meanwhile: one that is
+ * merely gone would be begun anew. */
+#define STREAM_CANCELLED_KEPT 256u
+
 struct poll {
     struct streams *streams;
     struct rpc_call *call;
@@ -46,6 +50,8 @@ struct streams {
     unsigned count;
     uint64_t bytes; /* of all windows */
     uint64_t lease_ms;
+    char cancelled[STREAM_CANCELLED_KEPT][WIRE_MAX_REQUEST_ID + 1]; /* ids, or "" */
+    unsigned cancelled_next;
     bool closing;
     pthread_t leases;
 };
@@ -53,6 +59,9 @@ struct streams {
 /* The mutex is held. */
 struct stream *stream_find(const struct streams *streams, const char *id);
 void stream_renew(struct stream *stream);
+
+/* Where its id stands among the cancelled; NULL: nowhere. */
+char *stream_find_cancelled(struct streams *streams, const char *id);
 
 /* The lease counts from the poll's end on. */
 struct poll *stream_take_poll(struct stream *stream);

@@ -79,6 +79,21 @@ struct stream *stream_find(const struct streams *streams, const char *id)
     return stream;
 }
 
+char *stream_find_cancelled(struct streams *streams, const char *id)
+{
+    for (unsigned i = 0; i < STREAM_CANCELLED_KEPT; i++)
+        if (strcmp(streams->cancelled[i], id) == 0)
+            return streams->cancelled[i];
+    return NULL;
+}
+
+static void remember_cancelled(struct streams *streams, const char *id)
+{
+    unsigned at = streams->cancelled_next++ % STREAM_CANCELLED_KEPT;
+
+    (void)snprintf(streams->cancelled[at], sizeof streams->cancelled[at], "%s", id);
+}
+
 static void add(struct streams *streams, struct stream *stream)
 {
     struct stream **last = &streams->first;
@@ -275,12 +290,15 @@ static enum wire_status check_room(struct streams *streams, size_t bytes, struct
 static enum wire_status enter(struct streams *streams, struct stream *stream, struct wire_error *error)
 {
     enum wire_status status;
+    char *cancelled;
 
     pthread_mutex_lock(&streams->mutex);
     status = check_room(streams, stream->window_bytes, error);
     if (status == WIRE_OK && stream_find(streams, stream->id) != NULL)
         status = wire_error_set(error, WIRE_ALREADY_EXISTS, "request_id \"%s\" is in use", stream->id);
     if (status == WIRE_OK) {
+        while ((cancelled = stream_find_cancelled(streams, stream->id)) != NULL)
+            cancelled[0] = '\0';
         stream->refs += 2; /* the table's and the job's */
         stream_renew(stream);
         add(streams, stream);
@@ -334,6 +352,8 @@ bool streams_cancel(struct streams *streams, const char *id)
     pthread_mutex_lock(&streams->mutex);
     stream = stream_find(streams, id);
     if (stream != NULL) {
+        if (!stream->delivered)
+            remember_cancelled(streams, id);
         (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream was cancelled");
         poll = stream_take_poll(stream);
     }

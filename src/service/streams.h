@@ -38,8 +38,8 @@ bool streams_cancel(struct streams *streams, const char *id);
 /* Shortens all leases, those to come too: the server is to end soon. */
 void streams_drain(struct streams *streams);
 
-/* Waits until every stream has been read to its end or is gone; false when that took longer than timeout_ms.
- */
+/* Waits until every stream is gone, as its reader has cancelled it, or read it to the end and said so in the
+ * same way; false when that took longer than timeout_ms. */
 bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms);
 
 /* Ends all, as UNAVAILABLE. */

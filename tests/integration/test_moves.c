@@ -210,6 +210,37 @@ START_TEST(a_stream_that_another_client_cancels_is_not_begun_anew)
 }
 END_TEST
 
+/* Its server knows, though the reader comes by another connection. */
+START_TEST(a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_anew)
+{
+    const struct tilery_compute_request request = long_request(TILERY_SCHEDULE_STATIC);
+    const struct tilery_call_options named = {.request_id = "mine"};
+    struct picture picture = picture_of(&request);
+    struct proxy *proxy;
+    tilery_client *client;
+    tilery_stream *stream;
+
+    served_start(TCP, 4, 8);
+    proxy = proxy_start(served.url, PROXY_WHEN_TOLD);
+    client = served_connect(proxy_url(proxy));
+    check_status(tilery_stream_open(client, &request, &named, &stream, &served.error), TILERY_OK);
+    read_some(stream, &picture, 1);
+    served_cancel(served.client, "mine");
+    proxy_cut_now(proxy);
+    check_status(picture_read(&picture, stream), TILERY_CANCELLED);
+    tilery_stream_close(stream);
+    /* The name is free, and means the new one. */
+    check_status(tilery_stream_open(client, &request, &named, &stream, &served.error), TILERY_OK);
+    picture_free(&picture);
+    picture = picture_of(&request);
+    check_status(picture_read(&picture, stream), TILERY_OK);
+    tilery_stream_close(stream);
+    tilery_client_close(client);
+    proxy_stop(proxy);
+    picture_free(&picture);
+}
+END_TEST
+
 /* ---- tilery_stream_run ---- */
 
 struct seen {
@@ -297,6 +328,7 @@ int main(void)
     tcase_add_test(tests, without_retries_it_is_not_moved);
     tcase_add_test(tests, a_short_cut_moves_nothing);
     tcase_add_test(tests, a_stream_that_another_client_cancels_is_not_begun_anew);
+    tcase_add_test(tests, a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_anew);
     tcase_add_loop_test(tests, a_whole_stream_is_run_with_callbacks, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_callback_that_has_enough_ends_the_stream_and_its_run, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_that_cannot_be_opened_calls_nobody, 0, TRANSPORTS);
