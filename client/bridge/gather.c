@@ -45,21 +45,10 @@ static void keep(struct gather *gather, const struct tilery_tile *tile)
     size_t count = (size_t)tile->columns * tile->rows;
 
     memcpy(gather->next, tile->counts, count * sizeof *gather->next);
-    gather->tile[gather->tiles.count++] =
-        (struct format_tile){.record = {.task_id = tile->task_id,
-                                        .thread_id = tile->thread_id,
-                                        .tile_x = tile->tile_x,
-                                        .tile_y = tile->tile_y,
-                                        .tile_w = tile->tile_w,
-                                        .tile_h = tile->tile_h,
-                                        .start_time_ms = tile->start_time_ms,
-                                        .duration_ms = tile->duration_ms,
-                                        .pixels_computed = (uint64_t)tile->tile_w * tile->tile_h,
-                                        .start_time_ns = tile->start_time_ns,
-                                        .duration_ns = tile->duration_ns},
-                             .columns = tile->columns,
-                             .rows = tile->rows,
-                             .counts = gather->next};
+    gather->tile[gather->tiles.count++] = (struct format_tile){.record = format_tile_record(tile),
+                                                               .columns = tile->columns,
+                                                               .rows = tile->rows,
+                                                               .counts = gather->next};
     gather->next += count;
 }
 

@@ -5,6 +5,7 @@
 
 #include <microhttpd.h>
 
+#include "base64.h"
 #include "run.h"
 
 /* ---- The mutex is held ---- */
@@ -106,22 +107,32 @@ void run_on_ready(void *arg)
     run_release(run);
 }
 
+/* As much as fits. */
+static size_t copy_of(const struct piece *piece, size_t *used, char *out, size_t size)
+{
+    size_t len = piece->len - *used < size ? piece->len - *used : size;
+
+    if (piece->base64)
+        return (size_t)(format_base64(out, out + size, (const uint8_t *)piece->bytes, piece->len, used) -
+                        out);
+    if (len != 0)
+        memcpy(out, &piece->bytes[*used], len);
+    *used += len;
+    return len;
+}
+
 static size_t copy(struct feed *feed, char *out, size_t size)
 {
     size_t copied = 0;
 
-    while (feed->piece < 3 && copied < size) {
-        struct piece piece = feed->pieces[feed->piece];
-        size_t len = piece.len - feed->used < size - copied ? piece.len - feed->used : size - copied;
+    while (feed->piece < FEED_PIECES && copied < size) {
+        const struct piece *piece = &feed->pieces[feed->piece];
 
-        if (len != 0)
-            memcpy(&out[copied], &piece.bytes[feed->used], len);
-        copied += len;
-        feed->used += len;
-        if (feed->used == piece.len) {
-            feed->piece++;
-            feed->used = 0;
-        }
+        copied += copy_of(piece, &feed->used, &out[copied], size - copied);
+        if (feed->used < piece->len)
+            break; /* the rest has room in the next buffer */
+        feed->piece++;
+        feed->used = 0;
     }
     return copied;
 }
@@ -155,7 +166,8 @@ static ssize_t fill(struct feed *feed, char *buffer, size_t size)
     enum run_made made = RUN_MADE;
     size_t used = 0;
 
-    while (made == RUN_MADE && (used += copy(feed, &buffer[used], size - used)) < size)
+    while (made == RUN_MADE && (used += copy(feed, &buffer[used], size - used)) < size &&
+           feed->piece == FEED_PIECES)
         made = next(feed);
     *feed->bytes += used;
     if (used != 0)
@@ -208,7 +220,7 @@ static void attach(struct run *run, struct feed *feed, uint64_t after)
     run->feed = feed;
     run->spare = false;
     feed->run = run;
-    feed->piece = 3; /* nothing is framed */
+    feed->piece = FEED_PIECES; /* nothing is framed */
     feed->upcoming = run->first;
     while (feed->upcoming != NULL && feed->upcoming->number <= after)
         feed->upcoming = feed->upcoming->next;

@@ -16,7 +16,8 @@ struct event {
     struct event *next;
     uint64_t number; /* from 1 on */
     enum event_type type;
-    size_t len;
+    size_t len;    /* of the JSON, */
+    size_t counts; /* and of a tile's counts behind it, in bytes, which belong into its data */
     char json[];
 };
 

@@ -29,6 +29,11 @@ static struct event *new_event(enum event_type type, size_t size)
     return event;
 }
 
+static size_t size_of(const struct event *event)
+{
+    return sizeof *event + event->len + event->counts;
+}
+
 static void forget_first(struct run *run)
 {
     struct event *event = run->first;
@@ -36,7 +41,7 @@ static void forget_first(struct run *run)
     run->first = event->next;
     if (run->first == NULL)
         run->last = NULL;
-    run->kept -= sizeof *event + event->len;
+    run->kept -= size_of(event);
     free(event);
 }
 
@@ -52,15 +57,15 @@ static void keep(struct run *run, struct event *event, const char *end)
     struct event *shorter;
 
     event->len = (size_t)(end - event->json);
-    shorter = realloc(event, sizeof *event + event->len);
+    shorter = realloc(event, size_of(event));
     if (shorter != NULL)
         event = shorter;
-    while (run->first != NULL && run->kept + sizeof *event + event->len > run->keep_bytes)
+    while (run->first != NULL && run->kept + size_of(event) > run->keep_bytes)
         forget_first(run);
     event->number = ++run->count;
     *(run->last != NULL ? &run->last->next : &run->first) = event;
     run->last = event;
-    run->kept += sizeof *event + event->len;
+    run->kept += size_of(event);
 }
 
 /* ---- Made: false where there is no memory ---- */
@@ -77,12 +82,17 @@ static bool make_run(struct run *run)
 
 static bool make_tile(struct run *run, const struct tilery_tile *tile)
 {
-    struct event *event = new_event(EVENT_TILE, events_tile_bytes(tile));
+    size_t counts = (size_t)tile->columns * tile->rows * sizeof *tile->counts;
+    struct event *event = new_event(EVENT_TILE, EVENTS_TILE_BYTES + counts);
+    char *end;
 
     if (event == NULL)
         return false;
     run->tiles++;
-    keep(run, event, events_tile(event->json, tile));
+    end = events_tile(event->json, tile);
+    event->counts = counts;
+    memcpy(end, tile->counts, counts);
+    keep(run, event, end);
     return true;
 }
 
@@ -211,11 +221,17 @@ enum run_made run_make(struct run *run)
 
 /* ---- Framed ---- */
 
-static void set_pieces(struct feed *feed, const char *json, size_t len, const char *tail)
+static struct piece text_piece(const char *text)
 {
-    feed->pieces[0] = (struct piece){feed->head, strlen(feed->head)};
-    feed->pieces[1] = (struct piece){json, len};
-    feed->pieces[2] = (struct piece){tail, strlen(tail)};
+    return (struct piece){text, strlen(text), false};
+}
+
+static void set_pieces(struct feed *feed, struct piece json, struct piece counts, const char *tail)
+{
+    feed->pieces[0] = text_piece(feed->head);
+    feed->pieces[1] = json;
+    feed->pieces[2] = counts;
+    feed->pieces[3] = text_piece(tail);
     feed->piece = 0;
     feed->used = 0;
 }
@@ -224,16 +240,21 @@ static void set_pieces(struct feed *feed, const char *json, size_t len, const ch
 void feed_frame(struct feed *feed, const struct event *event)
 {
     const char *id = feed->run->id, *name = names[event->type];
+    const struct piece counts = {&event->json[event->len], event->counts, true};
+    bool tile = event->type == EVENT_TILE;
 
     if (feed->ndjson) {
         (void)snprintf(feed->head, sizeof feed->head, "{\"event\":\"%s\",\"id\":\"%s/%" PRIu64 "\",", name,
                        id, event->number);
-        set_pieces(feed, event->json + 1, event->len - 1, "\n"); /* its members, and the end of the object */
+        /* Its members, and the end of the object. */
+        set_pieces(feed, (struct piece){event->json + 1, event->len - 1, false}, counts,
+                   tile ? EVENTS_TILE_END "\n" : "\n");
     } else {
         (void)snprintf(feed->head, sizeof feed->head,
                        "%sid: %s/%" PRIu64 "\nevent: %s\ndata: ", feed->greeted ? "" : RETRY, id,
                        event->number, name);
-        set_pieces(feed, event->json, event->len, "\n\n");
+        set_pieces(feed, (struct piece){event->json, event->len, false}, counts,
+                   tile ? EVENTS_TILE_END "\n\n" : "\n\n");
     }
     feed->greeted = true;
 }
@@ -242,5 +263,5 @@ void feed_beat(struct feed *feed)
 {
     (void)snprintf(feed->head, sizeof feed->head, "%s",
                    feed->ndjson ? "{\"event\":\"heartbeat\"}\n" : ":\n\n");
-    set_pieces(feed, NULL, 0, "");
+    set_pieces(feed, text_piece(""), text_piece(""), "");
 }

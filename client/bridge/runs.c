@@ -14,8 +14,7 @@
 /* Of events that are kept for who comes again: more than the buffers of a connection hold, which may be lost
  * with it. */
 #define KEEP_BYTES (UINT64_C(4) << 20)
-/* Of a count in base64, rounded up; of an event beside its counts; of a run beside its events and tiles. */
-#define COUNT_BYTES 3u
+/* Of an event beside its counts; of a run beside its events and tiles. */
 #define EVENT_BYTES 512u
 #define RUN_BYTES (UINT64_C(64) << 10)
 /* Of the tiles that libtilery has fetched ahead: as many times, as messages and as tiles. */
@@ -44,8 +43,8 @@ static uint64_t tiles_of(const struct tilery_compute_request *request)
 static uint64_t keep_bytes(const struct tilery_compute_request *request)
 {
     uint64_t all = RUN_BYTES + tiles_of(request) * EVENT_BYTES +
-                   (uint64_t)request->width * request->height * COUNT_BYTES;
-    uint64_t one = EVENT_BYTES + tile_counts(request) * COUNT_BYTES;
+                   (uint64_t)request->width * request->height * sizeof(uint16_t);
+    uint64_t one = EVENT_BYTES + tile_counts(request) * sizeof(uint16_t);
 
     return least(all, one > KEEP_BYTES ? one : KEEP_BYTES);
 }
@@ -56,7 +55,7 @@ uint64_t runs_share(const struct tilery_compute_request *request)
     uint64_t ahead = least((uint64_t)request->width * request->height * sizeof(uint16_t),
                            BATCH_BYTES + one * sizeof(uint16_t));
 
-    return RUN_BYTES + keep_bytes(request) + one * COUNT_BYTES + BATCHES * ahead + tiles_of(request) / 8;
+    return RUN_BYTES + keep_bytes(request) + one * sizeof(uint16_t) + BATCHES * ahead + tiles_of(request) / 8;
 }
 
 bool runs_take(struct runs *runs, uint64_t share)

@@ -108,7 +108,10 @@ struct run_times {
 struct piece {
     const char *bytes;
     size_t len;
+    bool base64; /* it is sent so */
 };
+
+#define FEED_PIECES 4u
 
 struct feed {
     struct MHD_Connection *connection;
@@ -119,7 +122,7 @@ struct feed {
     struct run *run;                  /* held, once it is attached */
     struct event *upcoming;           /* NULL: has to be made */
     bool cut, waiting, beat, greeted; /* cut: ends with an error; beat: a heartbeat is due */
-    struct piece pieces[3];           /* of the event that is being sent */
+    struct piece pieces[FEED_PIECES]; /* of the event that is being sent */
     unsigned piece;
     size_t used;
     char head[160];

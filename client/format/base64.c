@@ -1,5 +1,5 @@
 /* https://www.rfc-editor.org/rfc/rfc4648#section-4 */
-#include "internal.h"
+#include "base64.h"
 
 static char *put_group(char *out, const uint8_t *bytes, size_t len)
 {

@@ -33,6 +33,8 @@ struct format_tile {
     const uint16_t *counts;
 };
 
+struct tilery_record format_tile_record(const struct tilery_tile *tile);
+
 struct format_tiles {
     const struct format_tile *tiles; /* in the order that they are written in */
     size_t count;

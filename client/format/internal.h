@@ -1,6 +1,7 @@
 #ifndef TILERY_FORMAT_INTERNAL_H
 #define TILERY_FORMAT_INTERNAL_H
 
+#include "base64.h"
 #include "format.h"
 
 /* The longest piece, the JSON summary without its threads, is well below this: ten keys, numbers of at most
@@ -40,14 +41,6 @@ char *format_word(char *out, const char *before, const char *word);
 char *format_name(char *out, const char *before, const char *name);
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are written as they lie in memory");
-
-static inline size_t format_base64_bytes(size_t len)
-{
-    return (len + 2) / 3 * 4;
-}
-
-/* Base64 of whole groups of three bytes, as many as fit, or of the last bytes; moves *used on. */
-char *format_base64(char *out, const char *end, const uint8_t *bytes, size_t len, size_t *used);
 
 /* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
 char *format_record(char *out, const struct tilery_record *record, bool ns);

@@ -47,6 +47,21 @@ char *format_thread(char *out, const struct tilery_thread *thread)
     return format_text(out, "}");
 }
 
+struct tilery_record format_tile_record(const struct tilery_tile *tile)
+{
+    return (struct tilery_record){.task_id = tile->task_id,
+                                  .thread_id = tile->thread_id,
+                                  .tile_x = tile->tile_x,
+                                  .tile_y = tile->tile_y,
+                                  .tile_w = tile->tile_w,
+                                  .tile_h = tile->tile_h,
+                                  .start_time_ms = tile->start_time_ms,
+                                  .duration_ms = tile->duration_ms,
+                                  .pixels_computed = (uint64_t)tile->tile_w * tile->tile_h,
+                                  .start_time_ns = tile->start_time_ns,
+                                  .duration_ns = tile->duration_ns};
+}
+
 /* What was asked for beyond the document. */
 static char *put_choices(char *out, const struct tilery_compute_request *request,
                          const struct format_options *options)

@@ -158,6 +158,15 @@ class Events(StreamTest):
             tiles = [value for _, name, value in self.open(IMAGE + extra).events() if name == "tile"]
             self.assertEqual(draw(tiles, WIDTH, HEIGHT), self.reference())
 
+    def test_tiles_of_any_size_are_the_image(self):
+        for width, height in [(1, 1), (2, 1), (3, 1), (4, 1), (1, 5), (7, 3), (2047, 1023)]:
+            query = f"width={width}&height={height}&tile_w=65536&tile_h=65536&max_iter=50&time_limit_ms=600000"
+            answer = self.ask("/api/compute/concurrent?data=1&" + query)[1]["data"]
+            for headers in {}, NDJSON:
+                tiles = [value for _, name, value in self.open(query, headers).events() if name == "tile"]
+                self.assertEqual([tile["data"] for tile in tiles], [tile["data"] for tile in answer])
+                self.assertIsNotNone(draw(tiles, width, height))
+
     def test_a_body_is_as_good_as_a_query_and_the_mode_is_a_parameter(self):
         fields = {name: int(value) for name, value in (pair.split("=") for pair in QUERY.split("&"))}
         _, answer = get(self.bridge.url, STREAM, "POST", NDJSON, json.dumps({**fields, "mode": "sequential"}))
@@ -365,8 +374,11 @@ class Many(StreamTest):
 
     def test_those_that_the_budget_has_no_room_for_are_told_so_and_what_is_over_makes_room(self):
         bridge = self.start_bridge("--reply-budget-mib", "1")
-        for _ in range(3):  # each is over, and kept for who might come again
-            self.assertEqual(list(self.open(IMAGE, {}, bridge).events())[-1][1], "end")
+        ends = [list(self.open(IMAGE, {}, bridge).events())[-1] for _ in range(3)]
+        self.assertEqual([name for _, name, _ in ends], 3 * ["end"])
+        # Each was kept for who might come again, until there was no room.
+        self.assertEqual([self.ask(STREAM, headers={"Last-Event-ID": end[0]}, bridge=bridge)[0] for end in ends],
+                         [404, 404, 204])
         held = self.open(ENDLESS, {}, bridge)
         run = held.first()[2]["run"]
         refused = self.open(IMAGE, {}, bridge)
