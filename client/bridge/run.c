@@ -258,15 +258,8 @@ void run_detach(struct feed *feed)
 
 bool runs_left(struct runs *runs, const char *feed_id)
 {
-    struct run *run;
+    struct run *run = runs_find_feed(runs, feed_id);
 
-    pthread_mutex_lock(&runs->mutex);
-    run = runs->first;
-    while (run != NULL && strcmp(run->feed_id, feed_id) != 0)
-        run = run->next;
-    if (run != NULL)
-        run->refs++;
-    pthread_mutex_unlock(&runs->mutex);
     if (run == NULL)
         return false;
     pthread_mutex_lock(&run->mutex);

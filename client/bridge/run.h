@@ -65,9 +65,11 @@ struct runs {
 
 /* ---- runs.c ---- */
 
-/* The run's mutex is held in all of these, once others know the run. */
+/* The run's mutex is held in those that are given a run, once others know it. */
 void runs_name_feed(struct run *run, const char *feed_id);
 void runs_set_due(struct run *run, uint64_t ms);
+/* By its feed's id, held for the caller; NULL: there is none. */
+struct run *runs_find_feed(struct runs *runs, const char *feed_id);
 /* True: it was in the table, whose hold is the caller's now. */
 bool runs_unlist(struct run *run);
 

@@ -26,6 +26,58 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* ---- What is in the table ---- */
+
+typedef bool run_test_fn(const struct run *run, const char *name);
+
+static bool is_any(const struct run *run, const char *name)
+{
+    (void)run;
+    (void)name;
+    return true;
+}
+
+static bool is_spare(const struct run *run, const char *name)
+{
+    (void)name;
+    return run->spare;
+}
+
+static bool is_named(const struct run *run, const char *name)
+{
+    return strcmp(run->id, name) == 0;
+}
+
+static bool has_feed(const struct run *run, const char *name)
+{
+    return strcmp(run->feed_id, name) == 0;
+}
+
+/* The oldest run that passes, held; NULL: none does. */
+static struct run *hold_first(struct runs *runs, run_test_fn *passes, const char *name)
+{
+    struct run *run;
+
+    pthread_mutex_lock(&runs->mutex);
+    run = runs->first;
+    while (run != NULL && !passes(run, name))
+        run = run->next;
+    if (run != NULL)
+        run->refs++;
+    pthread_mutex_unlock(&runs->mutex);
+    return run;
+}
+
+struct run *runs_find(struct runs *runs, const char *id)
+{
+    return hold_first(runs, is_named, id);
+}
+
+struct run *runs_find_feed(struct runs *runs, const char *feed_id)
+{
+    return hold_first(runs, has_feed, feed_id);
+}
+
 /* ---- What a run takes ---- */
 
 /* At most, of one tile and of all. */
@@ -63,15 +115,8 @@ bool runs_take(struct runs *runs, uint64_t share)
     struct budget *budget = runs->options.budget;
 
     while (!budget_take(budget, share)) {
-        struct run *run;
+        struct run *run = hold_first(runs, is_spare, "");
 
-        pthread_mutex_lock(&runs->mutex);
-        run = runs->first;
-        while (run != NULL && !run->spare)
-            run = run->next;
-        if (run != NULL)
-            run->refs++;
-        pthread_mutex_unlock(&runs->mutex);
         if (run == NULL)
             return false;
         (void)run_end(run, TILERY_RESOURCE_EXHAUSTED, "its memory was needed");
@@ -169,20 +214,6 @@ struct run *runs_add(struct runs *runs, const struct run_start *start)
     pthread_mutex_destroy(&run->mutex);
     free(run);
     return NULL;
-}
-
-struct run *runs_find(struct runs *runs, const char *id)
-{
-    struct run *run;
-
-    pthread_mutex_lock(&runs->mutex);
-    run = runs->first;
-    while (run != NULL && strcmp(run->id, id) != 0)
-        run = run->next;
-    if (run != NULL)
-        run->refs++;
-    pthread_mutex_unlock(&runs->mutex);
-    return run;
 }
 
 bool runs_end(struct runs *runs, const char *id)
@@ -287,19 +318,6 @@ enum tilery_status runs_create(const struct runs_options *options, struct runs *
     return TILERY_OK;
 }
 
-/* Any run that is left, held. */
-static struct run *hold_first(struct runs *runs)
-{
-    struct run *run;
-
-    pthread_mutex_lock(&runs->mutex);
-    run = runs->first;
-    if (run != NULL)
-        run->refs++;
-    pthread_mutex_unlock(&runs->mutex);
-    return run;
-}
-
 void runs_stop(struct runs *runs)
 {
     struct run *run;
@@ -313,7 +331,7 @@ void runs_stop(struct runs *runs)
     if (stopped)
         return;
     pthread_join(runs->thread, NULL);
-    while ((run = hold_first(runs)) != NULL) {
+    while ((run = hold_first(runs, is_any, "")) != NULL) {
         (void)run_end(run, TILERY_UNAVAILABLE, "the bridge is shutting down");
         run_release(run);
     }
