@@ -5,7 +5,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import unittest
+from http.client import HTTPConnection
 
 from programs import QUERY, Process, ServedTest, get
 from prometheus import Metrics
@@ -79,6 +81,44 @@ class Served(ServedTest):
         self.assertGreaterEqual(before.value("tilery_bridge_response_body_bytes_total"), sent)
         self.assertGreaterEqual(before.value("tilery_bridge_connections"), 1)
         self.assertEqual(bridge.close(), 0)
+
+    def test_nothing_is_lost_and_nothing_falls_while_many_compute(self):
+        clients, each, errors = 64, 20, []
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-queue", "128")
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url)
+
+        def compute():
+            connection = HTTPConnection(bridge.url.removeprefix("http://"), timeout=60)
+            for _ in range(each):
+                connection.request("GET", "/api/compute/concurrent?width=8&height=8&num_threads=1&time_limit_ms=60000")
+                response = connection.getresponse()
+                if response.status != 200 or len(response.read()) < 100:
+                    errors.append(response.status)
+            connection.close()
+
+        threads = [threading.Thread(target=compute) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        last = {}
+        while any(thread.is_alive() for thread in threads):
+            metrics = scrape(bridge.url)
+            now = {series: value for family, kind in metrics.families.items() if kind != "gauge"
+                   for series, value in metrics.of_family[family].items()}
+            for series, value in last.items():
+                if metrics.value("tilery_server_up", server=server.url) or not series[0].startswith("tilery_server_"):
+                    self.assertGreaterEqual(now[series], value, series)
+            last.update(now)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        after = settled(bridge.url, clients * each)
+        route = "/api/compute/concurrent"
+        self.assertEqual(after.value(REQUESTS, route=route, method="GET", code="200"), clients * each)
+        self.assertEqual(after.value(DURATION + "_count", route=route), clients * each)
+        self.assertEqual(after.value("tilery_server_calls_total", server=server.url, method=COMPUTE, code="OK"),
+                         clients * each)
+        self.assertEqual(after.value("tilery_server_tiles_total", server=server.url), clients * each)
+        self.assertEqual([bridge.close(), server.close()], [0, 0])
 
     def test_a_streamed_answer_s_bytes_are_counted(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.server.url)
