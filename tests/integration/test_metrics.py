@@ -173,6 +173,20 @@ class Served(ServedTest):
         self.assertEqual(bridge.close(), 0)  # and LeakSanitizer finds nothing
         self.assertEqual(server.close(), 0)
 
+    def test_prometheus_own_parser_reads_the_same(self):
+        try:
+            from prometheus_client.parser import text_string_to_metric_families
+        except ImportError:
+            self.skipTest("python3-prometheus-client is not installed")
+        get(self.bridge.url, "/api/compute/concurrent?" + QUERY)
+        text = get(self.bridge.url, "/metrics")[1].decode("ascii")
+        families = list(text_string_to_metric_families(text))
+        self.assertEqual({(sample.name, tuple(sorted(sample.labels.items()))): sample.value
+                          for family in families for sample in family.samples}, Metrics(text).samples)
+        self.assertEqual({family.name: family.type for family in families},
+                         {name.removesuffix("_total"): kind for name, kind in Metrics(text).families.items()})
+        self.assertTrue(all(family.documentation for family in families))
+
     @unittest.skipUnless(shutil.which("promtool"), "promtool comes with the Prometheus service, of 96 MB, alone")
     def test_promtool_finds_nothing(self):
         get(self.bridge.url, "/api/compute/concurrent?" + QUERY)
