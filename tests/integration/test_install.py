@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The installed tree as a user of the library meets it: found by CMake and by pkg-config, shared and static."""
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -16,6 +17,16 @@ def run(*command, **options):
     if result.returncode != 0:
         raise AssertionError(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
     return result.stdout
+
+
+def public_names():
+    """The functions that the installed headers declare."""
+    folder, names = os.path.join(ROOT, "client", "lib", "include", "tilery"), []
+    for header in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, header), encoding="utf-8") as text:
+            declared = re.sub(r"/\*.*?\*/|^#.*?$", "", text.read(), flags=re.DOTALL | re.MULTILINE)
+        names += re.findall(r"\bTILERY_API\b[^;]*?\b(tilery_\w+)\(", declared)
+    return sorted(names)
 
 
 class Install(unittest.TestCase):
@@ -60,12 +71,22 @@ class Install(unittest.TestCase):
         run("cc", *STRICT, os.path.join(CONSUMER, "main.c"), *flags, "-o", program)
         self.check(program)
 
-    def test_only_the_public_names_are_visible(self):
-        for library, option in ("libtilery.so", "--dynamic"), ("libtilery.a", "--extern-only"):
-            names = run("nm", option, "--defined-only", "--format=posix", os.path.join(self.library, library))
-            names = [line.split()[0] for line in names.splitlines() if " " in line]
-            self.assertIn("tilery_compute", names)
-            self.assertEqual([name for name in names if not name.startswith("tilery_")], [], library)
+    def names(self, library, *options):
+        lines = run("nm", *options, "--defined-only", "--format=posix", os.path.join(self.library, library)).splitlines()
+        fields = [line.split() for line in lines if " " in line]
+        return sorted(field[0] for field in fields if field[1] != "A")  # A: the version itself
+
+    def test_the_public_names_and_no_others_are_visible(self):
+        self.assertIn("tilery_compute", public_names())
+        shared = self.names("libtilery.so", "--dynamic", "--with-symbol-versions")
+        self.assertEqual(shared, [name + "@@TILERY_0" for name in public_names()])
+        self.assertEqual(self.names("libtilery.a", "--extern-only"), public_names())
+
+    def test_the_shared_library_has_a_soname_and_its_consumers_want_its_version(self):
+        said = run("readelf", "--dynamic", os.path.join(self.library, "libtilery.so"))
+        self.assertIn("Library soname: [libtilery.so.0]", said)
+        said = run("readelf", "--version-info", os.path.join(self.prefix, "bin", "tilery"))
+        self.assertRegex(said, r"File: libtilery\.so\.0 .*\n.* Name: TILERY_0 ")
 
     def test_the_installed_programs_run(self):
         for program in "tileryd", "tilery", "tilery-bridge":
