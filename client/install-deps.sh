@@ -9,8 +9,10 @@ packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-de
     libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
 case ${1:-} in
 build) ;;
-tests) packages+=(check clang-format python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl
-    protobuf-compiler wrk) ;;
+tests)
+    packages+=(check clang-format python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl
+        protobuf-compiler wrk help2man mandoc)
+    ;;
 *) echo "usage: ${0##*/} build|tests" >&2 && exit 2 ;;
 esac
 
