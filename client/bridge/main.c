@@ -1,5 +1,4 @@
-/* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP, wait for a signal,
- * drain. */
+/* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP until a signal. */
 #include <argp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "daemon/daemon.h"
 #include "wire/address.h"
 #include "wire/environment.h"
+#include "wire/notify.h"
 #include "wire/option.h"
 #include "wire/signals.h"
 #include "wire/token_file.h"
@@ -212,7 +212,9 @@ static void reload(struct token_file *token)
 {
     struct wire_error error;
 
-    if (token_file_reload(token, &error) == WIRE_OK)
+    if (token == NULL)
+        fprintf(stderr, "tilery-bridge: SIGHUP: there is no token to read again\n");
+    else if (token_file_reload(token, &error) == WIRE_OK)
         fprintf(stderr, "tilery-bridge: SIGHUP: the token has been read again\n");
     else
         fprintf(stderr, "tilery-bridge: SIGHUP: the old token stays in force: %s\n", error.message);
@@ -231,8 +233,10 @@ static int serve(const struct bridge_options *options, sigset_t *signals)
     printf("listening on %s\n", bridge_url(bridge));
     fflush(stdout);
     warn(options, bridge);
+    notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
         reload(options->token);
+    notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
@@ -387,7 +391,7 @@ int main(int argc, char **argv)
     if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
         settings.backend.server = NULL;
     signals_to_end(&signals);
-    if (settings.token_file != NULL)
+    if (settings.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     status = run(&settings, &signals);

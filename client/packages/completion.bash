@@ -18,7 +18,7 @@ _tilery_values()
 
 _tilery_complete()
 {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= word option value i
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word option value i
     local -A takes=() # an option's argument, as --help names it; empty where it takes none
 
     COMPREPLY=()

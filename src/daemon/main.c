@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/daemon.h"
 #include "wire/environment.h"
+#include "wire/notify.h"
 #include "wire/option.h"
 #include "wire/signals.h"
 #include "wire/warn.h"
@@ -156,6 +158,10 @@ static void reload(struct daemon *daemon, const struct daemon_options *given)
 {
     struct wire_error error;
 
+    if (given->token_file == NULL) {
+        fprintf(stderr, "tileryd: SIGHUP: there is no token to read again\n");
+        return;
+    }
     if (daemon_reload(daemon, &error) != WIRE_OK) {
         fprintf(stderr, "tileryd: SIGHUP: the old token stays in force: %s\n", error.message);
         return;
@@ -164,13 +170,15 @@ static void reload(struct daemon *daemon, const struct daemon_options *given)
     warn_of_file("tileryd", given->token_file);
 }
 
-/* The signal to end. SIGHUP does not, where there is something to read again. */
+/* The signal to end. SIGHUP does not, where it may mean that something is to be read again. */
 static int serve(struct daemon *daemon, const struct daemon_options *given, const sigset_t *signals)
 {
     int signal = SIGTERM;
 
+    notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
         reload(daemon, given);
+    notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
 }
 
@@ -197,7 +205,7 @@ int main(int argc, char **argv)
         settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;
     signals_to_end(&signals);
-    if (settings.daemon.token_file != NULL)
+    if (settings.daemon.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
