@@ -104,7 +104,7 @@ static void random_id(char *id)
 {
     unsigned char bytes[16] = {0};
 
-    (void)getentropy(bytes, sizeof bytes);
+    (void)!getentropy(bytes, sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++)
         (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
 }

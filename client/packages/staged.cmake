@@ -1,0 +1,18 @@
+# Run by CPack between installing each component and packing it: makes of an installed tree what Debian expects.
+foreach(name ${CPACK_COMPONENTS_ALL})
+  set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${name})
+  set(doc ${root}/usr/share/doc/${name})
+  file(MAKE_DIRECTORY ${doc})
+  file(COPY_FILE ${TILERY_SOURCE_DIR}/LICENSE ${doc}/copyright)
+  file(COPY_FILE ${TILERY_SOURCE_DIR}/client/packages/changelog ${doc}/changelog)
+  file(GLOB pages ${root}/usr/share/man/man?/*)
+  execute_process(COMMAND gzip --best --no-name ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
+  if(EXISTS ${root}/usr/etc)
+    file(RENAME ${root}/usr/etc ${root}/etc)
+  endif()
+  # The library is where the loader looks.
+  file(GLOB programs ${root}/usr/bin/*)
+  foreach(program ${programs})
+    file(RPATH_REMOVE FILE ${program})
+  endforeach()
+endforeach()
