@@ -21,6 +21,16 @@ FIELDS = ["width", "height", "tile_w", "tile_h", "max_iter", "time_limit_ms", "n
 BAD_NUMBERS = ["", "x", "-1", "1.5", "+1", " 1", "1e3", "0x10", "4294967392", "99999999999999999999999"]
 
 
+def public_names():
+    """The functions that the installed headers declare."""
+    folder, names = os.path.join(ROOT, "client", "lib", "include", "tilery"), []
+    for header in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, header), encoding="utf-8") as text:
+            declared = re.sub(r"/\*.*?\*/|^#.*?$", "", text.read(), flags=re.DOTALL | re.MULTILINE)
+        names += re.findall(r"\bTILERY_API\b[^;]*?\b(tilery_\w+)\(", declared)
+    return sorted(names)
+
+
 def program(name):
     return os.path.join(BIN, name)
 

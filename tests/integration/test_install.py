@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """The installed tree as a user of the library meets it: found by CMake and by pkg-config, shared and static."""
 import os
-import re
 import subprocess
 import tempfile
 import unittest
 
-from programs import BIN, ROOT, Process
+from programs import BIN, ROOT, Process, public_names
 
 CONSUMER = os.path.join(ROOT, "tests", "install")
 STRICT = ["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror"]
@@ -17,16 +16,6 @@ def run(*command, **options):
     if result.returncode != 0:
         raise AssertionError(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
     return result.stdout
-
-
-def public_names():
-    """The functions that the installed headers declare."""
-    folder, names = os.path.join(ROOT, "client", "lib", "include", "tilery"), []
-    for header in sorted(os.listdir(folder)):
-        with open(os.path.join(folder, header), encoding="utf-8") as text:
-            declared = re.sub(r"/\*.*?\*/|^#.*?$", "", text.read(), flags=re.DOTALL | re.MULTILINE)
-        names += re.findall(r"\bTILERY_API\b[^;]*?\b(tilery_\w+)\(", declared)
-    return sorted(names)
 
 
 class Install(unittest.TestCase):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""The man pages: written from --help, whole, and without a fault that mandoc finds."""
+"""The man pages: written from --help, whole, and without a fault that mandoc finds. And the reference of libtilery."""
 import glob
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
-from programs import BIN, program
+from programs import BIN, program, public_names
 
 FOLDER = os.path.join(BIN, "client", "packages")
 PAGES = ["tilery.1", "tileryd.8", "tilery-bridge.8"]
@@ -50,6 +51,22 @@ class Pages(unittest.TestCase):
             found = said("mandoc", "-Tlint", "-W", "warning", os.path.join(FOLDER, page)).splitlines()
             # help2man writes the month alone.
             self.assertEqual([fault for fault in found if "cannot parse date" not in fault], [])
+
+
+@unittest.skipIf(shutil.which("doxygen") is None, "no doxygen")
+class Reference(unittest.TestCase):
+    def test_doxygen_has_nothing_to_say_and_every_function_is_told_of(self):
+        with open(os.path.join(FOLDER, "Doxyfile"), encoding="utf-8") as file, tempfile.TemporaryDirectory() as folder:
+            tags = os.path.join(folder, "tags")
+            settings = file.read() + f"OUTPUT_DIRECTORY = {folder}\nGENERATE_TAGFILE = {tags}\n"
+            ran = subprocess.run(["doxygen", "-"], input=settings, capture_output=True, text=True, timeout=60, check=True)
+            self.assertEqual(ran.stderr, "")
+            with open(tags, encoding="utf-8") as file:
+                told = re.findall(r'<member kind="function">\s*<type>[^<]*</type>\s*<name>(\w+)</name>', file.read())
+            self.assertEqual(sorted(set(told)), public_names())
+            page = os.path.join(folder, "html", "client_8h.html")
+            with open(page, encoding="utf-8") as file:
+                self.assertIn("Starts to connect to every server and returns", file.read())
 
 
 if __name__ == "__main__":
