@@ -17,6 +17,7 @@ from programs import BIN, RECORD_KEYS, ROOT
 
 STEPS = os.path.join(ROOT, "tests", "install")
 PACKAGES = ["libtilery-dev", "libtilery0", "tilery", "tilery-bridge", "tileryd"]
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOOLS = ["curl", "gcc", "libc6-dev", "cmake", "make", "pkg-config"]
 
 
@@ -110,8 +111,12 @@ class Packages(unittest.TestCase):
 
     def step(self, root, name):
         script = 'mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && exec chroot "$1" /tests/in-root.sh "$2"'
-        return run("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "sh", "-c", script, "sh", root, name,
-                   env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
+        # Mounts stay in there: they are private, or made within a root that is no mount itself, like this test's.
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            whole = any(line.split()[4] == "/" for line in mounts)
+        propagation = "private" if whole else "unchanged"
+        return run("unshare", "--mount", "--propagation", propagation, "--pid", "--ipc", "--fork", "--kill-child",
+                   "sh", "-c", script, "sh", root, name, env={"PATH": PATH})
 
     def check_answers(self, root):
         """The documented request's, by the command line and by curl through the bridge."""
