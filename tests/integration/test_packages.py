@@ -22,7 +22,7 @@ TOOLS = ["curl", "gcc", "libc6-dev", "cmake", "make", "pkg-config"]
 
 
 def run(*command, **options):
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, **options)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=1000, check=False, **options)
     if ran.returncode != 0:
         raise AssertionError(f"{' '.join(command)}:\n{ran.stdout}{ran.stderr}")
     return ran.stdout
