@@ -88,7 +88,7 @@ bool run_is_cancelled(const struct run *run);
 
 /*
  * After done, without a sink: the records, stably sorted by whole milliseconds of start; among equals in
- * finishing order. They belong to the run.
+ * finishing order. Those of a cancelled run are in no order. They belong to the run.
  */
 const struct run_record *run_records(const struct run *run, size_t *count);
 

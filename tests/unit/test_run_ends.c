@@ -1,4 +1,5 @@
 #include "engine/run.h"
+#include "engine/sort.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -158,6 +159,53 @@ START_TEST(a_run_cancelled_before_its_start_computes_nothing)
 }
 END_TEST
 
+/* ---- A sort takes its time ---- */
+
+static unsigned sorts;
+static struct run *to_cancel;
+
+void __real_sort_records(struct run_record *records, size_t count, struct run_record *scratch);
+void __wrap_sort_records(struct run_record *records, size_t count, struct run_record *scratch);
+
+void __wrap_sort_records(struct run_record *records, size_t count, struct run_record *scratch)
+{
+    sorts++;
+    __real_sort_records(records, count, scratch);
+}
+
+static bool cancel_after_the_first(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
+                                   uint32_t rows, uint16_t *counts, const atomic_bool *stop)
+{
+    if (x != 0 && to_cancel != NULL)
+        run_cancel(to_cancel);
+    return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
+}
+
+START_TEST(a_cancelled_run_is_not_sorted)
+{
+    static const struct kernel cancelling = {.name = "cancelling", .compute = cancel_after_the_first};
+    struct run_spec spec = image_small(1);
+    struct pool *pool;
+    sem_t end;
+
+    spec.kernel = &cancelling;
+    sem_init(&end, 0, 0);
+    ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
+    ck_assert_int_eq(run_create(&spec, NULL, post, &end, &to_cancel), ENGINE_OK);
+    ck_assert_int_eq(run_start(to_cancel, pool), ENGINE_OK);
+    wait_for(&end);
+    pool_free(pool);
+    ck_assert(run_summary(to_cancel).cancelled);
+    ck_assert_uint_eq(run_summary(to_cancel).tiles_done, 1);
+    ck_assert_uint_eq(sorts, 0);
+    run_free(to_cancel);
+    to_cancel = NULL;
+    run_free(image_run(&spec, NULL));
+    ck_assert_uint_eq(sorts, 1);
+    sem_destroy(&end);
+}
+END_TEST
+
 START_TEST(a_cancel_after_the_end_changes_nothing)
 {
     struct run_spec spec = image_small(2);
@@ -214,6 +262,7 @@ int main(void)
     tcase_add_loop_test(tests, a_tile_begun_within_the_limit_is_recorded_and_none_after_it, 0, 2);
     tcase_add_test(tests, a_cancel_ends_a_run_within_a_tile);
     tcase_add_test(tests, a_run_cancelled_before_its_start_computes_nothing);
+    tcase_add_test(tests, a_cancelled_run_is_not_sorted);
     tcase_add_test(tests, a_cancel_after_the_end_changes_nothing);
     tcase_add_test(tests, a_run_of_no_task_ends_in_its_start);
     tcase_add_test(tests, a_run_that_was_never_started_is_freed);
