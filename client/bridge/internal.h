@@ -14,6 +14,7 @@
 #include "metrics.h"
 #include "runs.h"
 #include "watch.h"
+#include "web.h"
 #include "wire/traceparent.h"
 
 /* Of a URL with its query, of a request's body, in bytes; and of a query. */
@@ -165,6 +166,8 @@ enum MHD_Result bridge_send_metrics(struct exchange *exchange, char *text, size_
 /* bytes hold for ever. */
 enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type, const void *bytes,
                                      size_t len);
+/* 200, or 304 where the client has that very file. */
+enum MHD_Result bridge_send_file(struct exchange *exchange, const struct web_file *file);
 /* The body is what read gives, which is called with the exchange. */
 enum MHD_Result bridge_send_pieces(struct exchange *exchange, const char *type, const char *disposition,
                                    MHD_ContentReaderCallback read);

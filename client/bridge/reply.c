@@ -19,6 +19,12 @@
 
 #define JSON "application/json"
 
+/* The page loads its own files and asks its own service, and no other page frames it. */
+#define PAGE_POLICY                                                                                      \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: " \
+    "blob:; "                                                                                            \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     if (response != NULL)
@@ -134,6 +140,32 @@ enum MHD_Result bridge_send_constant(struct exchange *exchange, const char *type
     exchange->bytes = len;
     add_header(response, "Content-Type", type);
     return queue(exchange, MHD_HTTP_OK, response);
+}
+
+/* If-None-Match, https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2: compared weakly, as W/ does not stand
+ * within the quotes. */
+static bool client_has(const struct exchange *exchange, const char *etag)
+{
+    const char *known =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+
+    return known != NULL && (strcmp(known, "*") == 0 || strstr(known, etag) != NULL);
+}
+
+enum MHD_Result bridge_send_file(struct exchange *exchange, const struct web_file *file)
+{
+    bool has = client_has(exchange, file->etag);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(file->len, (void *)(uintptr_t)file->bytes, MHD_RESPMEM_PERSISTENT);
+
+    exchange->bytes = has ? 0 : file->len;
+    if (!has)
+        add_header(response, "Content-Type", file->type);
+    add_header(response, "ETag", file->etag);
+    add_header(response, "Cache-Control", "no-cache");
+    add_header(response, "Content-Security-Policy", PAGE_POLICY);
+    add_header(response, "Referrer-Policy", "no-referrer");
+    return queue(exchange, has ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
 }
 
 enum MHD_Result bridge_send_pieces(struct exchange *exchange, const char *type, const char *disposition,

@@ -18,7 +18,7 @@ enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4, METHOD_DELETE = 8 };
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
-static route_fn concurrent, sequential, trace, health, alive, ready, metrics, openapi;
+static route_fn concurrent, sequential, trace, health, alive, ready, metrics, openapi, page, file;
 
 static const struct route {
     const char *path;
@@ -36,6 +36,8 @@ static const struct route {
     {"/readyz", METHOD_GET | OPEN, ready},
     {"/metrics", METHOD_GET, metrics},
     {"/openapi.json", METHOD_GET | OPEN, openapi},
+    {"/", METHOD_GET | OPEN, page},
+    {"/web/{file}", METHOD_GET | OPEN, file},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
@@ -252,6 +254,22 @@ static enum MHD_Result metrics(struct exchange *exchange)
 static enum MHD_Result openapi(struct exchange *exchange)
 {
     return bridge_send_constant(exchange, JSON, bridge_openapi, bridge_openapi_len);
+}
+
+/* ---- The page, which holds nothing that a token would guard ---- */
+
+static enum MHD_Result page(struct exchange *exchange)
+{
+    return bridge_send_file(exchange, web_find("index.html"));
+}
+
+static enum MHD_Result file(struct exchange *exchange)
+{
+    const struct web_file *found = web_find(strrchr(exchange->path, '/') + 1);
+
+    if (found == NULL)
+        return bridge_refuse(exchange, MHD_HTTP_NOT_FOUND, "the page has no such file", NULL);
+    return bridge_send_file(exchange, found);
 }
 
 /* ---- Finding the route ---- */

@@ -14,6 +14,7 @@ from programs import QUERY, ROOT, Process, connect, get, tilery, wait_stats
 RECORDING = ["/api/compute/concurrent", "/api/compute/sequential", "/api/compute/trace.json"]
 IMAGE = "/api/compute/image.png"
 STREAM, RUN = "/api/compute/stream", "/api/compute/runs/{run}"
+PAGE, FILE = "/", "/web/{file}"
 COMPUTING = RECORDING + [IMAGE, STREAM]
 # The parameters that a path ignores.
 ELSEWHERE = {RECORDING[0]: {"palette", "mode"}, RECORDING[1]: {"palette", "mode", "num_threads"},
@@ -84,7 +85,7 @@ class Documented(unittest.TestCase):
 
     def check(self, url, path, query="", method="GET", headers=None, body=None):
         """An answer, which must be as it is documented; its status and what it holds."""
-        target = path + ("?" + query if query else "")
+        target = path.replace("{file}", "main.js") + ("?" + query if query else "")
         response, answer = get(url, target, method, headers, body)
         documented = self.document.answer(path, method, response.status)
         for name, header in documented["headers"].items():
@@ -142,8 +143,9 @@ class Shape(Documented):
 
     def test_its_paths_and_methods_are_the_bridge_s(self):
         _, body = get(self.bridge.url, "/nothing")
-        self.assertEqual(re.findall(r"/[\w./{}-]+", json.loads(body)["error"]), list(self.document.paths))
+        self.assertEqual(re.findall(r"/[\w./{}-]*", json.loads(body)["error"]), list(self.document.paths))
         for path, methods in self.document.paths.items():
+            path = path.replace("{file}", "main.js")
             allow = get(self.bridge.url, path, "BREW")[0].headers["Allow"].split(", ")
             self.assertEqual({method.lower() for method in allow} - {"head", "options"}, set(methods) - {"parameters"})
             self.assertEqual(get(self.bridge.url, path, "HEAD")[0].status, 200 if "get" in methods else 405)
@@ -222,6 +224,7 @@ class Answers(Documented):
         self.unreachable()
         self.overloaded()
         self.streamed()
+        self.page()
         self.otherwise()
         documented = {(path, method, status) for path, methods in self.document.paths.items()
                       for method, operation in methods.items() if method != "parameters"
@@ -298,6 +301,16 @@ class Answers(Documented):
             self.assertEqual(response.status, status)
             self.content(self.document.answer(RUN, "DELETE", status), response.headers["Content-Type"], answer)
             self.seen.add((RUN, "delete", str(status)))
+
+    def page(self):
+        for path in PAGE, FILE:
+            etag = get(self.bridge.url, path.replace("{file}", "main.js"))[0].headers["ETag"]
+            self.assertEqual(self.check(self.bridge.url, path, "", "GET", {"If-None-Match": etag})[0], 304)
+        for name in os.listdir(os.path.join(ROOT, "client", "web")):
+            response, answer = get(self.bridge.url, "/web/" + name)
+            served = name.endswith((".html", ".css", ".js", ".svg"))
+            self.assertEqual(response.status, 200 if served else 404, name)
+            self.content(self.document.answer(FILE, "GET", response.status), response.headers["Content-Type"], answer)
 
     def otherwise(self):
         """What no answer is listed for: here, that the bridge does not have the server's token."""

@@ -1,0 +1,207 @@
+// The service's HTTP API, as README.md and openapi.json tell it. URLs are relative: the page may be behind a prefix.
+
+const TOKEN_KEY = 'tilery-token';
+const RESUME_WITHIN_MS = 10000; // how long the service keeps a run that nobody reads
+
+// The order is the URL's.
+const NAMES = ['width', 'height', 'tile_w', 'tile_h', 'max_iter', 'time_limit_ms', 'num_threads', 'schedule', 'kernel',
+    'region'];
+
+// status 0: there was no answer at all. retryAfter: seconds, or null.
+export class ApiError extends Error {
+    constructor(status, message, retryAfter = null) {
+        super(message);
+        this.name = 'ApiError';
+        this.status = status;
+        this.retryAfter = retryAfter;
+    }
+}
+
+// Kept for this tab alone, and nowhere else.
+export const token = {
+    get: () => sessionStorage.getItem(TOKEN_KEY) ?? '',
+    set: (text) => text ? sessionStorage.setItem(TOKEN_KEY, text) : sessionStorage.removeItem(TOKEN_KEY),
+};
+
+// What is empty is left to the service's default; one thread has no num_threads.
+function query(params, extra) {
+    const search = new URLSearchParams();
+    for (const name of NAMES) {
+        const value = params[name];
+        if (value !== undefined && value !== '' && !(name === 'num_threads' && params.mode === 'sequential')) {
+            search.set(name, value);
+        }
+    }
+    for (const [name, value] of Object.entries(extra ?? {})) {
+        search.set(name, value);
+    }
+    return search.toString().replaceAll('%2C', ',');
+}
+
+function url(path, params, extra) {
+    return new URL(`api/compute/${path}?${query(params, extra)}`, document.baseURI).href;
+}
+
+export function computeUrl(params, extra) {
+    return url(params.mode === 'sequential' ? 'sequential' : 'concurrent', params, extra);
+}
+
+export function traceUrl(params) {
+    return url('trace.json', params.mode === 'sequential' ? {...params, mode: 'concurrent', num_threads: 1} : params);
+}
+
+// The picture is whole or an error, so the run's time limit is not the picture's.
+export function imageUrl(params, palette) {
+    const {time_limit_ms: _, ...rest} = params;
+    return url('image.png', rest, {palette});
+}
+
+export function curlCommand(params) {
+    const header = token.get() ? '-H "Authorization: Bearer $TOKEN" ' : '';
+    return `curl ${header}'${computeUrl(params).replaceAll('\'', '%27')}'`;
+}
+
+// The service's answer, if it is a good one.
+export async function request(address, {headers, ...options} = {}) {
+    const authorized = token.get() ? {...headers, Authorization: `Bearer ${token.get()}`} : headers;
+    let response;
+    try {
+        response = await fetch(address, {cache: 'no-store', ...options, headers: authorized});
+    } catch (error) {
+        throw error.name === 'AbortError' ? error : new ApiError(0, 'The service cannot be reached.');
+    }
+    if (!response.ok) {
+        throw await refusal(response);
+    }
+    return response;
+}
+
+async function refusal(response) {
+    const text = await response.text().catch(() => '');
+    let said;
+    try {
+        const answer = JSON.parse(text);
+        said = answer.error ?? answer.message;
+    } catch {
+        said = null; // libmicrohttpd's own refusals, and those of a proxy, are HTML
+    }
+    const retry = Number.parseInt(response.headers.get('Retry-After'), 10);
+    return new ApiError(response.status, said || `The service answered ${response.status} ${response.statusText}`.trim(),
+        Number.isNaN(retry) ? null : retry);
+}
+
+// A run of an answer's or a stream's parts: times are in ns from its begin.
+function makeRun(params, records, summary) {
+    const threads = Math.max(1, summary?.threads?.length ?? 0, ...summary?.threads?.map((t) => t.thread_id + 1) ?? []);
+    return {params, records, summary, threads, timeLimitNs: Number(params.time_limit_ms) * 1e6};
+}
+
+// {params, records, summary, threads, timeLimitNs}: params as the service used them, records in order of their starts.
+export async function compute(params, {signal} = {}) {
+    const response = await request(computeUrl(params, {precision: 'ns', summary: '1'}), {signal});
+    const answer = await response.json();
+    return makeRun({...params, ...answer.params}, answer.data, answer.summary);
+}
+
+function pause(ms, signal) {
+    return new Promise((resolve, reject) => {
+        const timer = setTimeout(resolve, ms);
+        signal?.addEventListener('abort', () => {
+            clearTimeout(timer);
+            reject(signal.reason);
+        }, {once: true});
+    });
+}
+
+async function* lines(body) {
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    let parts = []; // of a line that is not whole yet
+    for (;;) {
+        const {value, done} = await reader.read();
+        if (done) {
+            return;
+        }
+        const pieces = value.split('\n');
+        while (pieces.length > 1) {
+            parts.push(pieces.shift());
+            const line = parts.join('');
+            parts = [];
+            if (line) {
+                yield line;
+            }
+        }
+        parts.push(pieces[0]);
+    }
+}
+
+// One connection's events. Returns once the last has come; throws where the connection ends before.
+async function follow(address, last, {signal, onEvent}) {
+    const headers = {Accept: 'application/x-ndjson', ...(last.id ? {'Last-Event-ID': last.id} : {})};
+    const response = await request(address, {signal, headers});
+    if (response.status === 204) {
+        return; // nothing follows
+    }
+    try {
+        for await (const line of lines(response.body)) {
+            const event = JSON.parse(line);
+            if (event.id) {
+                last.id = event.id;
+            }
+            if (event.event) {
+                await onEvent(event);
+            }
+            if (event.event === 'end') {
+                return;
+            }
+        }
+    } catch (error) {
+        if (error.name === 'AbortError' || !(error instanceof TypeError)) {
+            throw error;
+        }
+    }
+    throw new ApiError(0, 'The connection was lost.');
+}
+
+// Calls onEvent with each event: event is run, tile, summary, error or end, as openapi.json tells. A connection that is
+// lost is taken up again where it ended; waiting is told of by the event {event: 'lost'}.
+export async function stream(params, {signal, onEvent}) {
+    const address = url('stream', params, params.mode === 'sequential' ? {mode: 'sequential'} : {});
+    const last = {id: null};
+    let lostAt = null;
+    for (;;) {
+        const before = last.id;
+        try {
+            return await follow(address, last, {signal, onEvent});
+        } catch (error) {
+            if (!(error instanceof ApiError) || last.id === null || (error.status !== 0 && error.status !== 503)) {
+                throw error;
+            }
+            lostAt = last.id === before && lostAt !== null ? lostAt : performance.now();
+            if (performance.now() - lostAt > RESUME_WITHIN_MS) {
+                throw error;
+            }
+            await onEvent({event: 'lost'});
+        }
+        await pause(300, signal);
+    }
+}
+
+export async function cancel(runId) {
+    await request(new URL(`api/compute/runs/${runId}`, document.baseURI), {method: 'DELETE'});
+}
+
+// Whether a server serves; in its own words where none does.
+export async function health({signal} = {}) {
+    const response = await request(new URL('api/compute/health', document.baseURI), {signal});
+    return response.json();
+}
+
+// A tile's data: little-endian uint16, in base64.
+export function decodeCounts(text) {
+    const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    if (new Uint8Array(new Uint16Array([1]).buffer)[0] === 1) {
+        return new Uint16Array(bytes.buffer);
+    }
+    const view = new DataView(bytes.buffer);
+    return Uint16Array.from({length: bytes.length / 2}, (_, i) => view.getUint16(2 * i, true));
+}

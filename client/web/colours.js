@@ -1,0 +1,2 @@
+// Colours that tell apart what they should to every eye.
+export {};

@@ -1,0 +1,6 @@
+// Comparisons of runs.
+export function mountCompare(section, {form, api}) {
+    section.hidden = true;
+    void form;
+    void api;
+}
