@@ -61,8 +61,8 @@ class Form {
 
     // All of DEFAULTS' names.
     get() {
-        const data = new FormData(this.#element);
-        return Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, read(name, data.get(name) ?? '')]));
+        const {elements} = this.#element;
+        return Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, read(name, elements[name].value)]));
     }
 
     // Those given; the others stay.

@@ -1,5 +1,250 @@
+// The page: a form, a run, and what shows it.
 import * as api from './api.js';
 import {mountCompare} from './compare.js';
-import {form} from './form.js';
+import {form, DEFAULTS} from './form.js';
+import {Picture, regionOf, partOf} from './image.js';
+import {LiveRun} from './live.js';
+import {mountRequest} from './request.js';
+import {Records} from './records.js';
+import {Replay} from './replay.js';
+import {savePng, saveJson, saveTrace} from './save.js';
+import {Service} from './service.js';
+import {showFigures, showTile} from './figures.js';
+import {mountTheme} from './theme.js';
+import {Timeline} from './timeline.js';
+import {duration, number, plural} from './format.js';
 
-mountCompare(document.getElementById('compare'), {form, api});
+const byId = (id) => document.getElementById(id);
+
+const picture = new Picture(byId('picture'), {
+    label: 'The image. Arrows choose a tile, Enter zooms to it, Backspace goes back.',
+});
+const timeline = new Timeline(byId('timeline'), {
+    label: 'Timeline. Left and right go from bar to bar, up and down from thread to thread, plus and minus zoom.',
+});
+const replay = new Replay({
+    play: byId('play'), restart: byId('restart'), scrubber: byId('scrubber'), speed: byId('speed'),
+    speedText: byId('speed-text'), clock: byId('clock'),
+});
+const records = new Records({
+    details: byId('records'), rows: byId('rows'), back: byId('rows-back'), on: byId('rows-on'),
+    shown: byId('rows-shown'), count: byId('records-count'),
+});
+
+let live = null; // a run that is under way
+let run = null; // what is shown
+const views = []; // regions to go back to
+
+// ---- A run ----
+
+function say(text) {
+    byId('status').textContent = text;
+}
+
+function setBusy(busy) {
+    byId('result').setAttribute('aria-busy', busy);
+    byId('result').dataset.busy = busy;
+    byId('stop').disabled = !busy;
+    for (const id of ['save-png', 'save-trace', 'save-json']) {
+        byId(id).disabled = busy || run === null;
+    }
+}
+
+function begun(begunRun) {
+    run = begunRun;
+    picture.begin(run.params);
+    timeline.begin(run);
+    replay.load(0);
+    records.show([]);
+    showTile(null);
+    showFigures(run);
+    say(`Computing ${plural(run.planned, 'tile')}`);
+}
+
+function tile(record, counts) {
+    picture.add(record, counts);
+    timeline.add(record);
+    byId('progress').value = run.planned > 0 ? run.records.length / run.planned : 1;
+    byId('figure-tiles').textContent = `${number(run.records.length)} of ${number(run.planned)}`;
+}
+
+// Whatever has become of it.
+function shown() {
+    timeline.end();
+    records.show(run.records);
+    replay.load(run.summary?.wall_ns ?? picture.lanes.endNs);
+    showFigures(run);
+}
+
+function finished() {
+    shown();
+    const {summary} = run;
+    say(summary.time_limited
+        ? `The time limit came after ${plural(summary.tiles_done, 'tile')} of ${number(summary.tiles_planned)}`
+        : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`);
+}
+
+function failed(error, stopped) {
+    if (run !== null) {
+        shown();
+    }
+    if (stopped) {
+        say(run === null ? 'Stopped' : `Stopped after ${plural(run.records.length, 'tile')}`);
+        return;
+    }
+    say('The run failed');
+    showAlert(error);
+}
+
+function showAlert(error) {
+    const wait = error.retryAfter ? ` Try again in ${plural(error.retryAfter, 'second')}.` : '';
+    byId('alert-text').textContent = error.message + wait;
+    byId('alert').hidden = false;
+    const wantsToken = error.status === 401;
+    for (const id of ['token-field', 'token-note']) {
+        byId(id).hidden = !wantsToken && api.token.get() === '';
+    }
+    for (const name of Object.keys(DEFAULTS)) {
+        markField(name, error.status === 400 && new RegExp(`\\b${name}\\b`).test(error.message));
+    }
+    if (error.status === 0 || error.status === 503) {
+        service.lost(error.message);
+    }
+}
+
+function markField(name, wrong) {
+    for (const field of byId('form').querySelectorAll(`[name=${name}]`)) {
+        if (wrong) {
+            field.setAttribute('aria-invalid', 'true');
+            field.closest('details')?.setAttribute('open', '');
+        } else {
+            field.removeAttribute('aria-invalid');
+        }
+    }
+}
+
+function clearAlert() {
+    byId('alert').hidden = true;
+    Object.keys(DEFAULTS).forEach((name) => markField(name, false));
+}
+
+async function start() {
+    live?.stop();
+    clearAlert();
+    const mine = new LiveRun(form.get(), {
+        begun: (begunRun) => live === mine && begun(begunRun),
+        tile: (record, counts) => live === mine && tile(record, counts),
+        lost: () => live === mine && say('The connection was lost; taking it up again'),
+        back: () => live === mine && say(`Computing ${plural(run.planned, 'tile')}`),
+    });
+    live = mine;
+    byId('progress').value = 0;
+    setBusy(true);
+    say('Waiting for the service');
+    try {
+        await mine.read();
+        if (live === mine) {
+            finished();
+        }
+    } catch (error) {
+        if (live === mine) {
+            failed(error, mine.stopped || error.name === 'AbortError');
+        }
+    }
+    if (live === mine) {
+        live = null;
+        setBusy(false);
+    }
+}
+
+function stop() {
+    if (live !== null) {
+        live.stopped = true;
+        say('Stopping');
+        live.stop();
+    }
+}
+
+// ---- Zoom ----
+
+function showViews() {
+    byId('zoom-back').disabled = views.length === 0;
+    byId('zoom-whole').disabled = form.get().region === '';
+}
+
+function look(region) {
+    views.push(form.get().region);
+    form.set({region});
+    showViews();
+    start();
+}
+
+function lookBack() {
+    if (views.length > 0) {
+        form.set({region: views.pop()});
+        showViews();
+        start();
+    }
+}
+
+// ---- All together ----
+
+function mark(record) {
+    picture.highlight(record);
+    timeline.highlight(record);
+    showTile(record);
+}
+
+function listen() {
+    byId('form').addEventListener('submit', (event) => {
+        event.preventDefault();
+        start();
+    });
+    byId('stop').addEventListener('click', stop);
+    byId('again').addEventListener('click', start);
+    byId('token').addEventListener('change', (event) => api.token.set(event.target.value.trim()));
+    byId('colour').addEventListener('change', (event) => picture.setColour(event.target.value));
+    byId('zoom-in').addEventListener('click', () => look(partOf(regionOf(form.get()),
+        {x: 0.25, y: 0.25, width: 0.5, height: 0.5})));
+    byId('zoom-back').addEventListener('click', lookBack);
+    byId('zoom-whole').addEventListener('click', () => look(''));
+    byId('time-in').addEventListener('click', () => timeline.zoom(2));
+    byId('time-out').addEventListener('click', () => timeline.zoom(0.5));
+    byId('time-fit').addEventListener('click', () => timeline.fit());
+    byId('save-json').addEventListener('click', () => saveJson(run));
+    byId('save-trace').addEventListener('click', () => saveTrace(run));
+    byId('save-png').addEventListener('click', () => savePng(picture.canvas));
+    picture.onHover(mark);
+    picture.onRegion(look);
+    picture.onBack(lookBack);
+    timeline.onHover(mark);
+    timeline.onSeek((ns) => {
+        replay.pause();
+        replay.seek(ns);
+    });
+    replay.onTime((ns) => {
+        picture.setTime(ns);
+        timeline.setTime(ns);
+    });
+    form.onChange(showViews);
+    window.addEventListener('hashchange', start);
+}
+
+// The run that failed for want of a service is made again once there is one.
+const service = new Service({
+    pill: byId('service'), text: byId('service-text'),
+    recovered: () => {
+        if (live === null && !byId('alert').hidden) {
+            start();
+        }
+    },
+});
+
+mountTheme(byId('theme'));
+mountRequest();
+listen();
+byId('more').open = matchMedia('(min-width: 700px)').matches;
+byId('token').value = api.token.get();
+mountCompare(byId('compare'), {form, api});
+showViews();
+start();

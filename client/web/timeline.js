@@ -1,24 +1,483 @@
-// A run's timeline: a lane for each thread.
+// A run's timeline: a lane for each thread, each tile a bar on the true scale; what is hatched is idle.
+import {threadColour, threadInk, isHatched, themeColours, onTheme} from './colours.js';
+import {duration, unitOf, percent, endOf} from './format.js';
+import {Lanes} from './lanes.js';
+
+const AXIS = 26; // all in CSS pixels
+const GUTTER = 64;
+const BUSY = 54;
+const LABEL = 26; // of a bar that has room for its task's number
+const TICK = 90; // from one to the next, about
+const THEME = ['text', 'muted', 'panel', 'lane', 'hatch', 'rule', 'mark', 'mark-edge', 'limit', 'accent'];
+
+function laneHeight(threads) {
+    return threads <= 8 ? 26 : threads <= 16 ? 20 : threads <= 32 ? 15 : threads <= 64 ? 9 : 5;
+}
+
+// 1, 2 or 5 times a power of ten, not below.
+function nice(value) {
+    const power = 10 ** Math.floor(Math.log10(value));
+    return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= value * 0.9999);
+}
+
 export class Timeline {
-    constructor(container, options = {}) {
+    #canvas = document.createElement('canvas');
+    #listeners = {hover: [], seek: []};
+    #lanes = new Lanes();
+    #view = null; // {from, to} in ns; null: all
+    #time = null;
+    #marked = null;
+    #pointers = new Map();
+    #queued = false;
+    #scale;
+    #run = null;
+    #theme;
+
+    // container is empty. scale: the ns that the whole width stands for, where that is more than the run took, so that two
+    // timelines can have one scale. label: for who cannot see it.
+    constructor(container, {scale = 0, label = 'Timeline, a lane for each thread'} = {}) {
         this.container = container;
-        this.options = options;
+        this.#scale = scale;
+        container.classList.add('timeline');
+        this.#canvas.tabIndex = 0;
+        this.#canvas.setAttribute('role', 'application');
+        this.#canvas.setAttribute('aria-label', label);
+        container.append(this.#canvas);
+        this.#theme = themeColours(THEME);
+        onTheme(() => {
+            this.#theme = themeColours(THEME);
+            this.#draw();
+        });
+        new ResizeObserver(() => this.#draw()).observe(container);
+        this.#listen();
     }
 
     // {records, summary, threads, timeLimitNs}, as api.js gives it.
     show(run) {
-        this.run = run;
+        this.begin(run);
+        for (const record of run.records) {
+            this.#lanes.add(record);
+        }
     }
 
+    // As show(), of a run whose records come by add().
+    begin(run) {
+        this.#run = run;
+        this.#lanes = new Lanes(run.threads);
+        this.#view = null;
+        this.#time = null;
+        this.#marked = null;
+        this.#draw();
+    }
+
+    add(record) {
+        this.#lanes.add(record);
+        this.#draw();
+    }
+
+    // The run's summary has come.
+    end() {
+        this.#draw();
+    }
+
+    setScale(ns) {
+        this.#scale = ns;
+        this.#draw();
+    }
+
+    // The time in a replay; null: there is none.
     setTime(ns) {
-        this.time = ns;
+        this.#time = ns;
+        this.#draw();
     }
 
+    // fn(record or null)
     onHover(fn) {
-        this.hover = fn;
+        this.#listeners.hover.push(fn);
+    }
+
+    // fn(ns), where the axis is pressed.
+    onSeek(fn) {
+        this.#listeners.seek.push(fn);
     }
 
     highlight(record) {
-        this.highlighted = record;
+        this.#marked = record;
+        this.#draw();
+    }
+
+    // factor above 1: nearer. at: the ns that stay where they are.
+    zoom(factor, at = null) {
+        const {from, to} = this.#range();
+        at ??= this.#marked !== null ? this.#marked.start_time_ns + this.#marked.duration_ns / 2 : (from + to) / 2;
+        const part = Math.min(1, Math.max(0, (at - from) / (to - from)));
+        const span = Math.max(100, (to - from) / factor);
+        this.#look(at - part * span, span);
+    }
+
+    fit() {
+        this.#view = null;
+        this.#draw();
+    }
+
+    // ---- Scale ----
+
+    #whole() {
+        const took = Math.max(this.#run?.summary?.wall_ns ?? 0, this.#lanes.endNs, this.#scale, 1);
+        const limit = this.#run?.timeLimitNs ?? 0;
+        return limit > 0 && limit < took * 1.25 ? Math.max(took, limit * 1.04) : took;
+    }
+
+    #range() {
+        return this.#view ?? {from: 0, to: this.#whole()};
+    }
+
+    #look(from, span) {
+        const whole = this.#whole();
+        from = Math.min(Math.max(0, from), Math.max(0, whole - span));
+        this.#view = span >= whole ? null : {from, to: from + span};
+        this.#draw();
+    }
+
+    get #plot() {
+        return Math.max(10, this.container.clientWidth - GUTTER - BUSY);
+    }
+
+    #x(ns) {
+        const {from, to} = this.#range();
+        return GUTTER + (ns - from) / (to - from) * this.#plot;
+    }
+
+    #ns(x) {
+        const {from, to} = this.#range();
+        return from + (x - GUTTER) / this.#plot * (to - from);
+    }
+
+    // ---- Drawing ----
+
+    #draw() {
+        if (!this.#queued) {
+            this.#queued = true;
+            requestAnimationFrame(() => {
+                this.#queued = false;
+                this.#drawNow();
+            });
+        }
+    }
+
+    #drawNow() {
+        const threads = Math.max(1, this.#lanes.records.length);
+        const lane = laneHeight(threads);
+        const gap = lane > 9 ? 4 : 1;
+        const [width, height] = [this.container.clientWidth, AXIS + threads * (lane + gap) + 4];
+        const canvas = this.#canvas;
+        canvas.width = Math.round(width * devicePixelRatio);
+        canvas.height = Math.round(height * devicePixelRatio);
+        canvas.style.height = `${height}px`;
+        const context = canvas.getContext('2d');
+        context.scale(devicePixelRatio, devicePixelRatio);
+        context.font = '11px system-ui, sans-serif';
+        context.textBaseline = 'middle';
+        this.#lane = {height: lane, pitch: lane + gap};
+        this.#drawAxis(context, height);
+        for (let thread = 0; thread < this.#lanes.records.length; thread++) {
+            this.#drawLane(context, thread, AXIS + thread * this.#lane.pitch);
+        }
+        context.save();
+        context.beginPath();
+        context.rect(GUTTER - 1, 0, this.#plot + 2, height);
+        context.clip();
+        this.#drawLimit(context, height);
+        this.#drawTime(context, height);
+        this.#drawMark(context);
+        context.restore();
+    }
+
+    #lane = {height: 26, pitch: 30};
+
+    #drawAxis(context, height) {
+        const {from, to} = this.#range();
+        const step = nice((to - from) * TICK / this.#plot);
+        const unit = unitOf(Math.max(step, to / 50));
+        const digits = Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9));
+        context.textAlign = 'center';
+        for (let i = Math.ceil(from / step); i * step <= to; i++) {
+            const x = Math.round(this.#x(i * step)) + 0.5;
+            context.fillStyle = this.#theme.rule;
+            context.fillRect(x - 0.5, AXIS - 6, 1, height - AXIS + 2);
+            context.fillStyle = this.#theme.muted;
+            if (x < GUTTER + this.#plot - 12) {
+                context.fillText(`${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`, x, 10);
+            }
+        }
+        context.textAlign = 'right';
+        context.fillText('busy', GUTTER + this.#plot + BUSY - 4, 10);
+    }
+
+    #drawLane(context, thread, y) {
+        const {height} = this.#lane;
+        const wall = this.#run?.summary?.wall_ns ?? this.#lanes.endNs;
+        const [left, right] = [Math.max(GUTTER, this.#x(0)), Math.min(GUTTER + this.#plot, this.#x(wall))];
+        context.fillStyle = this.#theme.lane;
+        context.fillRect(GUTTER, y, this.#plot, height);
+        if (right > left) {
+            context.fillStyle = this.#pattern(context, this.#theme.hatch, 7);
+            context.fillRect(left, y, right - left, height);
+        }
+        context.fillStyle = this.#theme.text;
+        if (height >= 9 || thread % 8 === 0) {
+            context.textAlign = 'left';
+            context.fillText(height >= 15 ? `thread ${thread}` : `${thread}`, 0, y + height / 2);
+        }
+        if (height >= 9 && wall > 0) {
+            context.textAlign = 'right';
+            context.fillStyle = this.#theme.muted;
+            context.fillText(percent(this.#lanes.busyNs[thread] / wall), GUTTER + this.#plot + BUSY - 4, y + height / 2);
+        }
+        this.#drawBars(context, thread, y);
+    }
+
+    #pattern(context, colour, size) {
+        const tile = new OffscreenCanvas(size, size);
+        const ink = tile.getContext('2d');
+        ink.strokeStyle = colour;
+        ink.beginPath();
+        ink.moveTo(-1, size + 1);
+        ink.lineTo(size + 1, -1);
+        ink.moveTo(-1, 1);
+        ink.lineTo(1, -1);
+        ink.moveTo(size - 1, size + 1);
+        ink.lineTo(size + 1, size - 1);
+        ink.stroke();
+        return context.createPattern(tile, 'repeat');
+    }
+
+    // At most one bar a pixel: where there are more, what lies between them cannot be seen.
+    #drawBars(context, thread, y) {
+        const {from, to} = this.#range();
+        const records = this.#lanes.records[thread];
+        const perPixel = (to - from) / this.#plot;
+        const hatch = isHatched(thread) ? this.#pattern(context, threadInk(thread), 5) : null;
+        let i = this.#lanes.from(thread, from);
+        while (i < records.length && records[i].start_time_ns <= to) {
+            const record = records[i];
+            const left = Math.max(GUTTER, this.#x(record.start_time_ns));
+            const right = Math.min(GUTTER + this.#plot, this.#x(endOf(record)));
+            this.#drawBar(context, {thread, record, y, left, width: right - left, hatch});
+            i = record.duration_ns < perPixel ? Math.max(i + 1, this.#lanes.from(thread, endOf(record) + perPixel / 2)) : i + 1;
+        }
+    }
+
+    #drawBar(context, {thread, record, y, left, width, hatch}) {
+        const {height} = this.#lane;
+        const whole = Math.max(1, width > 4 ? width - 1 : width);
+        context.fillStyle = this.#theme.panel;
+        context.fillRect(left, y, Math.max(1, width), height);
+        const done = this.#time === null ? whole
+            : Math.min(whole, Math.max(0, this.#x(this.#time) - left));
+        context.fillStyle = threadColour(thread);
+        context.globalAlpha = 0.28;
+        context.fillRect(left, y, whole, height);
+        context.globalAlpha = 1;
+        context.fillRect(left, y, done, height);
+        if (hatch !== null && width > 4) {
+            context.globalAlpha = 0.45;
+            context.fillStyle = hatch;
+            context.fillRect(left, y, done, height);
+            context.globalAlpha = 1;
+        }
+        if (width > LABEL && height >= 15 && done > width / 2 + 8) {
+            context.textAlign = 'center';
+            context.fillStyle = threadInk(thread);
+            context.fillText(record.task_id, left + width / 2, y + height / 2 + 0.5);
+        }
+    }
+
+    #drawLimit(context, height) {
+        const limit = this.#run?.timeLimitNs ?? 0;
+        if (limit <= 0) {
+            return;
+        }
+        const x = this.#x(limit);
+        context.fillStyle = this.#theme.limit;
+        context.strokeStyle = this.#theme.limit;
+        context.textAlign = 'right';
+        if (x <= GUTTER + this.#plot) {
+            context.setLineDash([4, 3]);
+            context.lineWidth = 1.5;
+            context.beginPath();
+            context.moveTo(x, AXIS - 8);
+            context.lineTo(x, height);
+            context.stroke();
+            context.setLineDash([]);
+            this.#chip(context, `limit ${duration(limit)}`, x);
+        } else {
+            this.#chip(context, `limit ${duration(limit)} →`, GUTTER + this.#plot + 1);
+        }
+    }
+
+    // Words on the axis that end at x.
+    #chip(context, text, x) {
+        const width = context.measureText(text).width;
+        context.fillStyle = this.#theme.panel;
+        context.fillRect(x - width - 6, 2, width + 6, 16);
+        context.fillStyle = this.#theme.limit;
+        context.fillText(text, x - 3, 10);
+    }
+
+    #drawTime(context, height) {
+        if (this.#time === null) {
+            return;
+        }
+        const x = Math.round(this.#x(this.#time));
+        context.fillStyle = this.#theme.accent;
+        context.fillRect(x - 1, AXIS - 8, 2, height);
+        context.beginPath();
+        context.moveTo(x - 6, AXIS - 14);
+        context.lineTo(x + 6, AXIS - 14);
+        context.lineTo(x, AXIS - 4);
+        context.fill();
+    }
+
+    #drawMark(context) {
+        if (this.#marked === null) {
+            return;
+        }
+        const left = this.#x(this.#marked.start_time_ns);
+        const width = Math.max(2, this.#x(endOf(this.#marked)) - left - 1);
+        const y = AXIS + this.#marked.thread_id * this.#lane.pitch;
+        for (const [line, colour] of [[4, 'mark-edge'], [2, 'mark']]) {
+            context.lineWidth = line;
+            context.strokeStyle = this.#theme[colour];
+            context.strokeRect(left, y, width, this.#lane.height);
+        }
+    }
+
+    // ---- Pointer and keyboard ----
+
+    #listen() {
+        const canvas = this.#canvas;
+        canvas.addEventListener('pointerdown', (event) => this.#press(event));
+        canvas.addEventListener('pointermove', (event) => this.#move(event));
+        for (const over of ['pointerup', 'pointercancel']) {
+            canvas.addEventListener(over, (event) => this.#pointers.delete(event.pointerId));
+        }
+        canvas.addEventListener('pointerleave', () => this.#hover(null));
+        canvas.addEventListener('blur', () => this.#hover(null));
+        canvas.addEventListener('dblclick', () => this.#view === null ? this.zoom(4) : this.fit());
+        canvas.addEventListener('wheel', (event) => this.#wheel(event), {passive: false});
+        canvas.addEventListener('keydown', (event) => this.#key(event));
+    }
+
+    #press(event) {
+        if (event.button !== 0) {
+            return;
+        }
+        const seeks = event.offsetY < AXIS;
+        this.#canvas.setPointerCapture(event.pointerId);
+        this.#pointers.set(event.pointerId, {x: event.offsetX, seeks});
+        if (seeks) {
+            this.#seek(event.offsetX);
+        }
+    }
+
+    #seek(x) {
+        const ns = Math.min(this.#whole(), Math.max(0, this.#ns(x)));
+        this.#listeners.seek.forEach((fn) => fn(ns));
+    }
+
+    #move(event) {
+        const held = this.#pointers.get(event.pointerId);
+        if (held === undefined) {
+            this.#hover(this.#recordAt(event.offsetX, event.offsetY));
+        } else if (held.seeks) {
+            this.#seek(event.offsetX);
+        } else {
+            this.#dragTo(event.pointerId, held, event.offsetX);
+        }
+    }
+
+    // One finger pans, two zoom.
+    #dragTo(id, held, x) {
+        const {from, to} = this.#range();
+        const other = [...this.#pointers].find(([key]) => key !== id)?.[1];
+        if (other === undefined) {
+            this.#look(from - (x - held.x) / this.#plot * (to - from), to - from);
+        } else {
+            this.zoom(Math.max(8, Math.abs(x - other.x)) / Math.max(8, Math.abs(held.x - other.x)), this.#ns(other.x));
+        }
+        held.x = x;
+    }
+
+    #recordAt(x, y) {
+        const thread = Math.floor((y - AXIS) / this.#lane.pitch);
+        if (y < AXIS || x < GUTTER || x > GUTTER + this.#plot) {
+            return null;
+        }
+        const perPixel = this.#ns(1) - this.#ns(0);
+        const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, this.#ns(x) - perPixel)];
+        return near !== undefined && near.start_time_ns <= this.#ns(x) + perPixel ? near : null;
+    }
+
+    #wheel(event) {
+        const {from, to} = this.#range();
+        if (event.ctrlKey || event.metaKey) {
+            event.preventDefault();
+            this.zoom(Math.exp(-event.deltaY / 200), this.#ns(event.offsetX));
+        } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+            event.preventDefault();
+            this.#look(from + (event.deltaX || event.deltaY) / this.#plot * (to - from), to - from);
+        }
+    }
+
+    #key(event) {
+        if (event.ctrlKey || event.metaKey || event.altKey) {
+            return;
+        }
+        const keys = {
+            '+': () => this.zoom(1.5), '=': () => this.zoom(1.5), '-': () => this.zoom(1 / 1.5), '0': () => this.fit(),
+            'ArrowRight': () => this.#step(1), 'ArrowLeft': () => this.#step(-1),
+            'ArrowDown': () => this.#change(1), 'ArrowUp': () => this.#change(-1),
+        };
+        if (event.key in keys) {
+            event.preventDefault();
+            keys[event.key]();
+        }
+    }
+
+    // To the next bar in the lane, or the one before.
+    #step(by) {
+        const {thread_id: thread = 0} = this.#marked ?? {};
+        const lane = this.#lanes.records[thread] ?? [];
+        const now = this.#marked === null ? -by : lane.indexOf(this.#marked);
+        this.#go(lane[this.#marked === null ? 0 : Math.min(lane.length - 1, Math.max(0, now + by))]);
+    }
+
+    // To what the next thread does at that time.
+    #change(by) {
+        if (this.#marked === null) {
+            return this.#step(1);
+        }
+        const thread = this.#marked.thread_id + by;
+        const lane = this.#lanes.records[thread] ?? [];
+        return this.#go(lane[this.#lanes.from(thread, this.#marked.start_time_ns)] ?? lane.at(-1));
+    }
+
+    #go(record) {
+        if (record === undefined) {
+            return;
+        }
+        this.#hover(record);
+        const {from, to} = this.#range();
+        if (record.start_time_ns < from || endOf(record) > to) {
+            this.#look(record.start_time_ns - (to - from) / 4, to - from);
+        }
+    }
+
+    #hover(record) {
+        if (record !== this.#marked) {
+            this.highlight(record);
+            this.#listeners.hover.forEach((fn) => fn(record));
+        }
     }
 }

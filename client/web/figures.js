@@ -1,0 +1,64 @@
+// A run in figures and a sentence, and a tile in words.
+import {threadColour} from './colours.js';
+import {duration, number, percent, plural} from './format.js';
+
+const byId = (id) => document.getElementById(id);
+
+function figure(name, text) {
+    byId(`figure-${name}`).textContent = text;
+}
+
+// What there is to be seen.
+function lessonOf({summary, params}) {
+    if (summary === null || summary.threads.length === 0) {
+        return '';
+    }
+    if (summary.time_limited) {
+        return 'The limit is looked at before each tile: what was begun was finished, and nothing else was begun.';
+    }
+    if (summary.threads.length === 1) {
+        return 'One thread did it all. Give it company, and see how much sooner it is done.';
+    }
+    const busy = summary.threads.map((thread) => thread.busy_ns);
+    const [least, most] = [Math.min(...busy), Math.max(...busy)];
+    const busiest = summary.threads[busy.indexOf(most)].thread_id;
+    if (summary.imbalance < 1.15) {
+        return 'All threads were busy for about as long: that is as good as sharing gets.';
+    }
+    const factor = (most / Math.max(1, least)).toFixed(most / least < 10 ? 1 : 0);
+    const advice = params.schedule === 'static' || params.schedule === 'cyclic'
+        ? ' The others waited for it: compare the schedule “dynamic”.'
+        : ' Smaller tiles would share more evenly.';
+    return `Thread ${busiest} worked ${factor} times as long as the least busy one.${advice}`;
+}
+
+export function showFigures(run) {
+    const {summary} = run;
+    const threads = summary?.threads.length ?? 0;
+    const busy = summary?.threads.reduce((sum, thread) => sum + thread.busy_ns, 0) ?? 0;
+    figure('wall', summary ? duration(summary.wall_ns) : '–');
+    figure('threads', threads > 0 ? number(threads) : '–');
+    figure('tiles', `${number(run.records.length)} of ${number(run.planned)}`);
+    figure('busy', threads > 0 ? percent(busy / threads / Math.max(1, summary.wall_ns)) : '–');
+    figure('imbalance', summary ? summary.imbalance.toFixed(2) : '–');
+    figure('kernel', summary?.kernel ?? '–');
+    byId('lesson').textContent = lessonOf(run);
+}
+
+export function showTile(record) {
+    byId('tile').hidden = record === null;
+    byId('tile-none').hidden = record !== null;
+    if (record === null) {
+        return;
+    }
+    const pixels = plural(record.columns * record.rows, 'pixel');
+    byId('tile-task').textContent = number(record.task_id);
+    byId('tile-thread').textContent = record.thread_id;
+    byId('tile-swatch').style.background = threadColour(record.thread_id);
+    byId('tile-start').textContent = duration(record.start_time_ns);
+    byId('tile-duration').textContent = duration(record.duration_ns);
+    byId('tile-pixels').textContent = `${record.columns} × ${record.rows} = ${number(record.columns * record.rows)}`;
+    byId('tile-place').textContent = `${number(record.tile_x)}, ${number(record.tile_y)}`;
+    byId('tile-said').textContent = `Task ${record.task_id}, thread ${record.thread_id}, start `
+        + `${duration(record.start_time_ns)}, duration ${duration(record.duration_ns)}, ${pixels}`;
+}
