@@ -1,15 +1,12 @@
 // The image: each tile as it is finished, by escape count or by thread.
-import {escapePalette, lightnesses, threadInk, threadColour, threadRgb, themeColours, onTheme} from './colours.js';
+import {threadInk, threadColour, themeColours, onTheme} from './colours.js';
 import {endOf} from './format.js';
 import {Lanes} from './lanes.js';
+import {Pixels} from './pixels.js';
 
-// A larger image is shown at every second, third, ... pixel.
-const MOST_PIXELS = 1 << 23;
 const WHOLE = [-2.5, -1, 3.5, 2]; // re_min, im_min, re_span, im_span
 const DRAG = 6; // CSS pixels that make a drag of a click
 const LABEL = 24; // CSS pixels of a tile that has room for its thread's number
-
-const rgba = ([red, green, blue]) => new Uint32Array(new Uint8ClampedArray([red, green, blue, 255]).buffer)[0];
 
 export const regionOf = (params) => params.region ? String(params.region).split(',').map(Number) : WHOLE;
 
@@ -57,13 +54,6 @@ export class Picture {
         return this.#base;
     }
 
-    // Pixels of the image to one of the canvas, each way.
-    get step() {
-        return this.#step;
-    }
-
-    #step = 1;
-
     onHover(fn) {
         this.#listeners.hover.push(fn);
     }
@@ -80,21 +70,13 @@ export class Picture {
 
     // Empties it for a run with these parameters.
     begin(params) {
-        const {width, height, tile_w: tileW, tile_h: tileH, max_iter: maxIter} = params;
+        const {width, height, tile_w: tileW, tile_h: tileH} = params;
         this.params = params;
-        this.#step = Math.max(1, Math.ceil(Math.sqrt(width * height / MOST_PIXELS)));
-        this.#base.width = Math.ceil(width / this.#step);
-        this.#base.height = Math.ceil(height / this.#step);
+        this.#pixels = new Pixels(this.#base, params);
         this.container.style.aspectRatio = `${width} / ${height}`;
         this.container.style.setProperty('--ratio', width / height);
         this.columns = Math.ceil(width / tileW);
         this.rows = Math.ceil(height / tileH);
-        this.#context = this.#base.getContext('2d', {willReadFrequently: this.#step === 1});
-        this.#pixels = this.#context.createImageData(this.#base.width, this.#base.height);
-        this.#words = new Uint32Array(this.#pixels.data.buffer);
-        this.#counts = new Uint16Array(this.#words.length);
-        this.#escape = Uint32Array.from(escapePalette(maxIter), rgba);
-        this.#lightness = lightnesses(maxIter);
         this.#byTask = new Map();
         this.lanes = new Lanes();
         this.#order = [];
@@ -104,12 +86,7 @@ export class Picture {
         this.#draw();
     }
 
-    #context;
     #pixels;
-    #words;
-    #counts;
-    #escape;
-    #lightness;
     #byTask;
 
     // counts: the tile's, record.columns to a row.
@@ -117,10 +94,10 @@ export class Picture {
         this.#byTask.set(record.task_id, record);
         this.lanes.add(record);
         this.#order.push(record);
-        this.#keep(record, counts);
-        this.#colour(record);
+        this.#pixels.keep(record, counts);
+        this.#pixels.colour(record, this.#by);
         if (this.#time === null) {
-            this.#paint(record);
+            this.#pixels.paint(record);
             this.#draw();
         }
     }
@@ -129,9 +106,11 @@ export class Picture {
     setColour(by) {
         this.#by = by;
         for (const record of this.#order) {
-            this.#colour(record);
+            this.#pixels.colour(record, by);
         }
-        this.#repaint();
+        const shown = this.#time === null ? this.#order.length : this.#painted;
+        this.#order.slice(0, shown).forEach((record) => this.#pixels.paint(record));
+        this.#draw();
     }
 
     // The image as it was then; null: as it is.
@@ -143,69 +122,16 @@ export class Picture {
         this.#time = ns;
         const until = ns ?? Infinity;
         while (this.#painted < this.#order.length && endOf(this.#order[this.#painted]) <= until) {
-            this.#paint(this.#order[this.#painted++]);
+            this.#pixels.paint(this.#order[this.#painted++]);
         }
         while (this.#painted > 0 && endOf(this.#order[this.#painted - 1]) > until) {
-            this.#erase(this.#order[--this.#painted]);
+            this.#pixels.erase(this.#order[--this.#painted]);
         }
         this.#draw();
     }
 
     highlight(record) {
         this.#marked = record;
-        this.#draw();
-    }
-
-    // ---- Pixels ----
-
-    // On the canvas.
-    #box(record) {
-        const {width, height} = this.params;
-        const [left, top] = [Math.ceil(record.tile_x / this.#step), Math.ceil(record.tile_y / this.#step)];
-        const right = Math.ceil(Math.min(record.tile_x + record.tile_w, width) / this.#step);
-        const bottom = Math.ceil(Math.min(record.tile_y + record.tile_h, height) / this.#step);
-        return {left, top, width: right - left, height: bottom - top};
-    }
-
-    #keep(record, counts) {
-        const box = this.#box(record);
-        for (let y = box.top; y < box.top + box.height; y++) {
-            const row = (y * this.#step - record.tile_y) * record.columns - record.tile_x;
-            for (let x = box.left; x < box.left + box.width; x++) {
-                this.#counts[y * this.#base.width + x] = counts[row + x * this.#step];
-            }
-        }
-    }
-
-    #colour(record) {
-        const box = this.#box(record);
-        const full = threadRgb(record.thread_id);
-        const colours = this.#by === 'escape' ? this.#escape
-            : Uint32Array.from(this.#lightness, (part) => rgba(full.map((value) => Math.floor(value * part / 255))));
-        for (let y = box.top; y < box.top + box.height; y++) {
-            for (let i = y * this.#base.width + box.left, end = i + box.width; i < end; i++) {
-                this.#words[i] = colours[this.#counts[i]];
-            }
-        }
-    }
-
-    #paint(record) {
-        const box = this.#box(record);
-        if (box.width > 0 && box.height > 0) {
-            this.#context.putImageData(this.#pixels, 0, 0, box.left, box.top, box.width, box.height);
-        }
-    }
-
-    #erase(record) {
-        const box = this.#box(record);
-        this.#context.clearRect(box.left, box.top, box.width, box.height);
-    }
-
-    #repaint() {
-        const shown = this.#time === null ? this.#order.length : this.#painted;
-        for (let i = 0; i < shown; i++) {
-            this.#paint(this.#order[i]);
-        }
         this.#draw();
     }
 

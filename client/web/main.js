@@ -100,6 +100,7 @@ function showAlert(error) {
     const wait = error.retryAfter ? ` Try again in ${plural(error.retryAfter, 'second')}.` : '';
     byId('alert-text').textContent = error.message + wait;
     byId('alert').hidden = false;
+    byId('alert').scrollIntoView({block: 'nearest'});
     const wantsToken = error.status === 401;
     for (const id of ['token-field', 'token-note']) {
         byId(id).hidden = !wantsToken && api.token.get() === '';
@@ -198,6 +199,9 @@ function mark(record) {
 function listen() {
     byId('form').addEventListener('submit', (event) => {
         event.preventDefault();
+        if (byId('result').getBoundingClientRect().top > innerHeight * 0.6) {
+            byId('result').scrollIntoView();
+        }
         start();
     });
     byId('stop').addEventListener('click', stop);

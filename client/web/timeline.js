@@ -1,6 +1,7 @@
 // A run's timeline: a lane for each thread, each tile a bar on the true scale; what is hatched is idle.
 import {threadColour, threadInk, isHatched, themeColours, onTheme} from './colours.js';
 import {duration, unitOf, percent, endOf} from './format.js';
+import {listenTo} from './gestures.js';
 import {Lanes} from './lanes.js';
 
 const AXIS = 26; // all in CSS pixels
@@ -11,7 +12,7 @@ const TICK = 90; // from one to the next, about
 const THEME = ['text', 'muted', 'panel', 'lane', 'hatch', 'rule', 'mark', 'mark-edge', 'limit', 'accent'];
 
 function laneHeight(threads) {
-    return threads <= 8 ? 26 : threads <= 16 ? 20 : threads <= 32 ? 15 : threads <= 64 ? 9 : 5;
+    return threads <= 8 ? 26 : threads <= 16 ? 20 : threads <= 32 ? 13 : threads <= 64 ? 9 : 5;
 }
 
 // 1, 2 or 5 times a power of ten, not below.
@@ -27,7 +28,6 @@ export class Timeline {
     #view = null; // {from, to} in ns; null: all
     #time = null;
     #marked = null;
-    #pointers = new Map();
     #queued = false;
     #scale;
     #run = null;
@@ -179,7 +179,7 @@ export class Timeline {
         context.font = '11px system-ui, sans-serif';
         context.textBaseline = 'middle';
         this.#lane = {height: lane, pitch: lane + gap};
-        this.#drawAxis(context, height);
+        this.#drawAxis(context, height, this.#limitChip(context));
         for (let thread = 0; thread < this.#lanes.records.length; thread++) {
             this.#drawLane(context, thread, AXIS + thread * this.#lane.pitch);
         }
@@ -195,7 +195,8 @@ export class Timeline {
 
     #lane = {height: 26, pitch: 30};
 
-    #drawAxis(context, height) {
+    // chip: what stands on the axis already.
+    #drawAxis(context, height, chip) {
         const {from, to} = this.#range();
         const step = nice((to - from) * TICK / this.#plot);
         const unit = unitOf(Math.max(step, to / 50));
@@ -206,8 +207,10 @@ export class Timeline {
             context.fillStyle = this.#theme.rule;
             context.fillRect(x - 0.5, AXIS - 6, 1, height - AXIS + 2);
             context.fillStyle = this.#theme.muted;
-            if (x < GUTTER + this.#plot - 12) {
-                context.fillText(`${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`, x, 10);
+            const text = `${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`;
+            const half = context.measureText(text).width / 2;
+            if (x + half < GUTTER + this.#plot && (chip === null || x + half < chip.left || x - half > chip.right)) {
+                context.fillText(text, x, 10);
             }
         }
         context.textAlign = 'right';
@@ -227,7 +230,7 @@ export class Timeline {
         context.fillStyle = this.#theme.text;
         if (height >= 9 || thread % 8 === 0) {
             context.textAlign = 'left';
-            context.fillText(height >= 15 ? `thread ${thread}` : `${thread}`, 0, y + height / 2);
+            context.fillText(height >= 13 ? `thread ${thread}` : `${thread}`, 0, y + height / 2);
         }
         if (height >= 9 && wall > 0) {
             context.textAlign = 'right';
@@ -286,43 +289,44 @@ export class Timeline {
             context.fillRect(left, y, done, height);
             context.globalAlpha = 1;
         }
-        if (width > LABEL && height >= 15 && done > width / 2 + 8) {
+        if (width > LABEL && height >= 13 && done > width / 2 + 8) {
             context.textAlign = 'center';
             context.fillStyle = threadInk(thread);
             context.fillText(record.task_id, left + width / 2, y + height / 2 + 0.5);
         }
     }
 
-    #drawLimit(context, height) {
+    // The time limit's words, where they stand: at its line, or at the end where that is further on. Null: there is none.
+    #limitChip(context) {
         const limit = this.#run?.timeLimitNs ?? 0;
-        if (limit <= 0) {
+        const x = this.#x(limit);
+        if (limit <= 0 || x < GUTTER) {
+            return null;
+        }
+        const end = GUTTER + this.#plot;
+        const text = `limit ${duration(limit)}${x > end ? ' →' : ''}`;
+        const right = Math.max(Math.min(x + 1, end), GUTTER + context.measureText(text).width);
+        return {text, right, left: right - context.measureText(text).width - 8, x: x > end ? null : x};
+    }
+
+    #drawLimit(context, height) {
+        const chip = this.#limitChip(context);
+        if (chip === null) {
             return;
         }
-        const x = this.#x(limit);
         context.fillStyle = this.#theme.limit;
         context.strokeStyle = this.#theme.limit;
         context.textAlign = 'right';
-        if (x <= GUTTER + this.#plot) {
+        context.fillText(chip.text, chip.right, 10);
+        if (chip.x !== null) {
             context.setLineDash([4, 3]);
             context.lineWidth = 1.5;
             context.beginPath();
-            context.moveTo(x, AXIS - 8);
-            context.lineTo(x, height);
+            context.moveTo(chip.x, AXIS - 8);
+            context.lineTo(chip.x, height);
             context.stroke();
             context.setLineDash([]);
-            this.#chip(context, `limit ${duration(limit)}`, x);
-        } else {
-            this.#chip(context, `limit ${duration(limit)} →`, GUTTER + this.#plot + 1);
         }
-    }
-
-    // Words on the axis that end at x.
-    #chip(context, text, x) {
-        const width = context.measureText(text).width;
-        context.fillStyle = this.#theme.panel;
-        context.fillRect(x - width - 6, 2, width + 6, 16);
-        context.fillStyle = this.#theme.limit;
-        context.fillText(text, x - 3, 10);
     }
 
     #drawTime(context, height) {
@@ -356,29 +360,19 @@ export class Timeline {
     // ---- Pointer and keyboard ----
 
     #listen() {
-        const canvas = this.#canvas;
-        canvas.addEventListener('pointerdown', (event) => this.#press(event));
-        canvas.addEventListener('pointermove', (event) => this.#move(event));
-        for (const over of ['pointerup', 'pointercancel']) {
-            canvas.addEventListener(over, (event) => this.#pointers.delete(event.pointerId));
-        }
-        canvas.addEventListener('pointerleave', () => this.#hover(null));
-        canvas.addEventListener('blur', () => this.#hover(null));
-        canvas.addEventListener('dblclick', () => this.#view === null ? this.zoom(4) : this.fit());
-        canvas.addEventListener('wheel', (event) => this.#wheel(event), {passive: false});
-        canvas.addEventListener('keydown', (event) => this.#key(event));
-    }
-
-    #press(event) {
-        if (event.button !== 0) {
-            return;
-        }
-        const seeks = event.offsetY < AXIS;
-        this.#canvas.setPointerCapture(event.pointerId);
-        this.#pointers.set(event.pointerId, {x: event.offsetX, seeks});
-        if (seeks) {
-            this.#seek(event.offsetX);
-        }
+        listenTo(this.#canvas, {
+            isAxis: (y) => y < AXIS,
+            seek: (x) => this.#seek(x),
+            hover: (x, y) => this.#hover(x === null ? null : this.#recordAt(x, y)),
+            pan: (pixels) => this.#pan(pixels),
+            zoom: (factor, x) => this.zoom(factor, this.#ns(x)),
+            twice: () => this.#view === null ? this.zoom(4) : this.fit(),
+            keys: {
+                '+': () => this.zoom(1.5), '=': () => this.zoom(1.5), '-': () => this.zoom(1 / 1.5), '0': () => this.fit(),
+                ArrowRight: () => this.#step(1), ArrowLeft: () => this.#step(-1),
+                ArrowDown: () => this.#change(1), ArrowUp: () => this.#change(-1),
+            },
+        });
     }
 
     #seek(x) {
@@ -386,27 +380,9 @@ export class Timeline {
         this.#listeners.seek.forEach((fn) => fn(ns));
     }
 
-    #move(event) {
-        const held = this.#pointers.get(event.pointerId);
-        if (held === undefined) {
-            this.#hover(this.#recordAt(event.offsetX, event.offsetY));
-        } else if (held.seeks) {
-            this.#seek(event.offsetX);
-        } else {
-            this.#dragTo(event.pointerId, held, event.offsetX);
-        }
-    }
-
-    // One finger pans, two zoom.
-    #dragTo(id, held, x) {
+    #pan(pixels) {
         const {from, to} = this.#range();
-        const other = [...this.#pointers].find(([key]) => key !== id)?.[1];
-        if (other === undefined) {
-            this.#look(from - (x - held.x) / this.#plot * (to - from), to - from);
-        } else {
-            this.zoom(Math.max(8, Math.abs(x - other.x)) / Math.max(8, Math.abs(held.x - other.x)), this.#ns(other.x));
-        }
-        held.x = x;
+        this.#look(from + pixels / this.#plot * (to - from), to - from);
     }
 
     #recordAt(x, y) {
@@ -417,32 +393,6 @@ export class Timeline {
         const perPixel = this.#ns(1) - this.#ns(0);
         const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, this.#ns(x) - perPixel)];
         return near !== undefined && near.start_time_ns <= this.#ns(x) + perPixel ? near : null;
-    }
-
-    #wheel(event) {
-        const {from, to} = this.#range();
-        if (event.ctrlKey || event.metaKey) {
-            event.preventDefault();
-            this.zoom(Math.exp(-event.deltaY / 200), this.#ns(event.offsetX));
-        } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-            event.preventDefault();
-            this.#look(from + (event.deltaX || event.deltaY) / this.#plot * (to - from), to - from);
-        }
-    }
-
-    #key(event) {
-        if (event.ctrlKey || event.metaKey || event.altKey) {
-            return;
-        }
-        const keys = {
-            '+': () => this.zoom(1.5), '=': () => this.zoom(1.5), '-': () => this.zoom(1 / 1.5), '0': () => this.fit(),
-            'ArrowRight': () => this.#step(1), 'ArrowLeft': () => this.#step(-1),
-            'ArrowDown': () => this.#change(1), 'ArrowUp': () => this.#change(-1),
-        };
-        if (event.key in keys) {
-            event.preventDefault();
-            keys[event.key]();
-        }
     }
 
     // To the next bar in the lane, or the one before.
