@@ -11,7 +11,10 @@ case ${1:-} in
 build) ;;
 tests)
     packages+=(check clang-format python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl
-        protobuf-compiler wrk help2man mandoc doxygen dpkg-dev file mmdebstrap)
+        protobuf-compiler wrk help2man mandoc doxygen dpkg-dev file mmdebstrap chromium fonts-dejavu-core)
+    # Not everybody's comes from Debian.
+    command -v node >/dev/null || packages+=(nodejs)
+    command -v npm >/dev/null || packages+=(npm)
     ;;
 *) echo "usage: ${0##*/} build|tests" >&2 && exit 2 ;;
 esac

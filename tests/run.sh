@@ -45,6 +45,13 @@ sum_up() {
             failures[id] += bad
             ran = 0
         }
+        id && /^# (pass|fail|cancelled|skipped) [0-9]+$/ {
+            passed += count("pass")
+            bad = count("fail") + count("cancelled")
+            failed += bad
+            failures[id] += bad
+            skipped += count("skipped")
+        }
         /^The following tests FAILED:/ { listing = 1 }
         listing && /^[ \t]+[0-9]+ - / {
             id = $1

@@ -1,7 +1,7 @@
 // The page: a form, a run, and what shows it.
 import * as api from './api.js';
 import {mountCompare} from './compare.js';
-import {form, DEFAULTS} from './form.js';
+import {form, DEFAULTS, PRESETS} from './form.js';
 import {Picture, regionOf, partOf} from './image.js';
 import {LiveRun} from './live.js';
 import {mountRequest} from './request.js';
@@ -250,5 +250,8 @@ listen();
 byId('more').open = matchMedia('(min-width: 700px)').matches;
 byId('token').value = api.token.get();
 mountCompare(byId('compare'), {form, api});
+if (location.hash.length < 2) {
+    form.set(PRESETS.uneven.params); // there is something to be seen
+}
 showViews();
 start();

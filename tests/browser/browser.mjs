@@ -1,6 +1,6 @@
 // What the browser's tests share: real servers, and Chromium with nothing in it.
 import {spawn} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {createInterface} from 'node:readline';
@@ -50,5 +50,103 @@ export class Browser {
     async close() {
         await this.context.close();
         rmSync(this.home, {recursive: true, force: true});
+    }
+}
+
+// What a service's metrics say.
+export async function metric(url, name) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return Number(text.match(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm'))[1]);
+}
+
+// Bytes come from the page as a text's characters: as an array they take seconds.
+const unpack = ({text, ...size}) => ({...size, data: Buffer.from(text, 'latin1')});
+
+// A page of the service, and what it is asked for here. Whatever it says in the console is in said; a resource that was
+// refused is said there too, and so are breaches of the Content-Security-Policy.
+export class Page {
+    static async open(browser, url, hash = '') {
+        const page = new Page();
+        page.tab = await browser.context.newPage();
+        page.tab.setDefaultTimeout(120000);
+        page.said = [];
+        page.tab.on('console', (message) => message.type() === 'error' && page.said.push(message.text()));
+        page.tab.on('pageerror', (error) => page.said.push(error.stack));
+        page.url = url;
+        await page.tab.goto(`${url}/#${hash}`);
+        return page;
+    }
+
+    // With other settings, as a link that was followed.
+    async follow(hash) {
+        await this.tab.goto('about:blank');
+        await this.tab.goto(`${this.url}/#${hash}`);
+    }
+
+    id(name) {
+        return this.tab.locator(`#${name}`);
+    }
+
+    field(name) {
+        return this.tab.locator(`#form [name=${name}]`);
+    }
+
+    text(name) {
+        return this.id(name).textContent();
+    }
+
+    // Until the element's text is such.
+    until(name, pattern) {
+        return this.tab.locator(`#${name}`, {hasText: pattern}).waitFor();
+    }
+
+    finished() {
+        return this.until('status', /tiles? in |time limit came/);
+    }
+
+    // {width, height, data}: of the image, as it is shown, four bytes to a pixel.
+    async pixels() {
+        return unpack(await this.tab.evaluate(() => {
+            const canvas = document.querySelector('#picture .pixels');
+            const {width, height} = canvas;
+            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+            return {width, height, text: Array.from(data, (byte) => String.fromCharCode(byte)).join('')};
+        }));
+    }
+
+    // The same of the service's own picture.
+    async served(query) {
+        return unpack(await this.tab.evaluate(async (address) => {
+            const bitmap = await createImageBitmap(await (await fetch(address)).blob());
+            const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+            context.drawImage(bitmap, 0, 0);
+            const {width, height} = bitmap;
+            const {data} = context.getImageData(0, 0, width, height);
+            return {width, height, text: Array.from(data, (byte) => String.fromCharCode(byte)).join('')};
+        }, `api/compute/image.png?${query}`));
+    }
+
+    // At so much of an element's width and height.
+    async point(selector, x, y) {
+        const locator = this.tab.locator(selector);
+        await locator.scrollIntoViewIfNeeded();
+        const box = await locator.boundingBox();
+        return [box.x + x * box.width, box.y + y * box.height];
+    }
+
+    async slide(name, value) {
+        await this.id(name).evaluate((element, to) => {
+            element.value = to;
+            element.dispatchEvent(new Event('input', {bubbles: true}));
+        }, value);
+    }
+
+    async download(name) {
+        const [download] = await Promise.all([this.tab.waitForEvent('download'), this.id(name).click()]);
+        return {name: download.suggestedFilename(), bytes: readFileSync(await download.path())};
+    }
+
+    close() {
+        return this.tab.close();
     }
 }

@@ -1,0 +1,90 @@
+// That everybody can use the page, on whatever screen, and that it loads nothing that it should not.
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {after, before, test} from 'node:test';
+import {Browser, Page, Process} from './browser.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RUN = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
+
+let bridge, browser;
+
+before(async () => {
+    bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    browser = await Browser.start();
+});
+
+after(async () => {
+    await browser.close();
+    assert.equal(await bridge.close(), 0);
+});
+
+async function violations(page) {
+    await page.tab.evaluate(AXE);
+    const {violations: found} = await page.tab.evaluate(() => globalThis.axe.run(document));
+    return found.map(({id, nodes}) => `${id}: ${nodes.map(({target, failureSummary}) => `${target} ${failureSummary}`)}`);
+}
+
+for (const colorScheme of ['light', 'dark']) {
+    for (const width of [390, 900, 1600]) {
+        test(`axe finds nothing, ${colorScheme}, ${width} px wide`, async () => {
+            const page = await Page.open(browser, bridge.url, RUN);
+            await page.tab.setViewportSize({width, height: 900});
+            await page.tab.emulateMedia({colorScheme});
+            await page.finished();
+            await page.id('records').locator('summary').click();
+            await page.id('elsewhere').locator('summary').click();
+            await page.tab.mouse.move(...await page.point('#picture .over', 0.5, 0.5));
+            await page.id('tile').waitFor();
+            assert.deepEqual(await violations(page), []);
+            assert.deepEqual(page.said, []);
+            await page.field('width').fill('0');
+            await page.id('run').click();
+            await page.id('alert').waitFor();
+            assert.deepEqual(await violations(page), []);
+            const {scroll, inner} = await page.tab.evaluate(() => (
+                {scroll: document.documentElement.scrollWidth, inner: innerWidth}));
+            assert.ok(scroll <= inner, `${scroll} px in a window of ${inner}`);
+            await page.close();
+        });
+    }
+}
+
+test('the theme can be chosen, and stays so', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.tab.emulateMedia({colorScheme: 'light'});
+    const background = () => page.tab.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const light = await background();
+    await page.tab.locator('#theme [value=dark]').check({force: true});
+    const dark = await background();
+    assert.notEqual(dark, light);
+    await page.tab.reload();
+    assert.equal(await background(), dark);
+    await page.tab.locator('#theme [value=auto]').check({force: true});
+    assert.equal(await background(), light);
+    await page.close();
+});
+
+test('everything comes from the service, under its policy', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    const asked = [];
+    page.tab.on('request', (request) => asked.push(request.url()));
+    const answer = await page.tab.reload();
+    await page.finished();
+    const {'content-security-policy': policy, ...headers} = answer.headers();
+    assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';/);
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    assert.equal(headers['referrer-policy'], 'no-referrer');
+    assert.ok(asked.length > 15);
+    assert.deepEqual(asked.filter((url) => !url.startsWith(`${bridge.url}/`) && !url.startsWith('data:')), []);
+    const refused = await page.tab.evaluate(() => new Promise((resolve) => {
+        document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
+        const script = document.createElement('script');
+        script.textContent = 'document.title = "taken"';
+        document.head.append(script);
+    }));
+    assert.equal(refused, 'script-src-elem');
+    assert.equal(await page.tab.title(), 'Tilery');
+    await page.close();
+});
