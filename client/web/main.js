@@ -33,6 +33,7 @@ const records = new Records({
 
 let live = null; // a run that is under way
 let run = null; // what is shown
+let counting = false; // in the next frame
 const views = []; // regions to go back to
 
 // ---- A run ----
@@ -64,8 +65,18 @@ function begun(begunRun) {
 function tile(record, counts) {
     picture.add(record, counts);
     timeline.add(record);
-    byId('progress').value = run.planned > 0 ? run.records.length / run.planned : 1;
-    byId('figure-tiles').textContent = `${number(run.records.length)} of ${number(run.planned)}`;
+    if (!counting) {
+        counting = true;
+        requestAnimationFrame(count); // tiles come faster than a frame
+    }
+}
+
+function count() {
+    counting = false;
+    if (live !== null) {
+        byId('progress').value = run.records.length / Math.max(1, run.planned);
+        byId('figure-tiles').textContent = `${number(run.records.length)} of ${number(run.planned)}`;
+    }
 }
 
 // Whatever has become of it.
@@ -229,6 +240,10 @@ function listen() {
     replay.onTime((ns) => {
         picture.setTime(ns);
         timeline.setTime(ns);
+    });
+    document.querySelector('.skip').addEventListener('click', (event) => {
+        event.preventDefault(); // the address is the form's
+        byId('result').focus();
     });
     form.onChange(showViews);
     window.addEventListener('hashchange', start);

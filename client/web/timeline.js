@@ -3,6 +3,7 @@ import {threadColour, threadInk, isHatched, themeColours, onTheme} from './colou
 import {duration, unitOf, percent, endOf} from './format.js';
 import {listenTo} from './gestures.js';
 import {Lanes} from './lanes.js';
+import {Scale} from './scale.js';
 
 const AXIS = 26; // all in CSS pixels
 const GUTTER = 64;
@@ -25,11 +26,11 @@ export class Timeline {
     #canvas = document.createElement('canvas');
     #listeners = {hover: [], seek: []};
     #lanes = new Lanes();
-    #view = null; // {from, to} in ns; null: all
+    #scale = new Scale(GUTTER);
     #time = null;
     #marked = null;
     #queued = false;
-    #scale;
+    #least; // ns that the whole width stands for
     #run = null;
     #theme;
 
@@ -37,7 +38,7 @@ export class Timeline {
     // timelines can have one scale. label: for who cannot see it.
     constructor(container, {scale = 0, label = 'Timeline, a lane for each thread'} = {}) {
         this.container = container;
-        this.#scale = scale;
+        this.#least = scale;
         container.classList.add('timeline');
         this.#canvas.tabIndex = 0;
         this.#canvas.setAttribute('role', 'application');
@@ -64,7 +65,7 @@ export class Timeline {
     begin(run) {
         this.#run = run;
         this.#lanes = new Lanes(run.threads);
-        this.#view = null;
+        this.#scale.fit();
         this.#time = null;
         this.#marked = null;
         this.#draw();
@@ -81,7 +82,7 @@ export class Timeline {
     }
 
     setScale(ns) {
-        this.#scale = ns;
+        this.#least = ns;
         this.#draw();
     }
 
@@ -108,49 +109,15 @@ export class Timeline {
 
     // factor above 1: nearer. at: the ns that stay where they are.
     zoom(factor, at = null) {
-        const {from, to} = this.#range();
-        at ??= this.#marked !== null ? this.#marked.start_time_ns + this.#marked.duration_ns / 2 : (from + to) / 2;
-        const part = Math.min(1, Math.max(0, (at - from) / (to - from)));
-        const span = Math.max(100, (to - from) / factor);
-        this.#look(at - part * span, span);
+        const {from, to} = this.#scale.range();
+        const marked = this.#marked !== null ? this.#marked.start_time_ns + this.#marked.duration_ns / 2 : null;
+        this.#scale.zoom(factor, at ?? marked ?? (from + to) / 2);
+        this.#draw();
     }
 
     fit() {
-        this.#view = null;
+        this.#scale.fit();
         this.#draw();
-    }
-
-    // ---- Scale ----
-
-    #whole() {
-        const took = Math.max(this.#run?.summary?.wall_ns ?? 0, this.#lanes.endNs, this.#scale, 1);
-        const limit = this.#run?.timeLimitNs ?? 0;
-        return limit > 0 && limit < took * 1.25 ? Math.max(took, limit * 1.04) : took;
-    }
-
-    #range() {
-        return this.#view ?? {from: 0, to: this.#whole()};
-    }
-
-    #look(from, span) {
-        const whole = this.#whole();
-        from = Math.min(Math.max(0, from), Math.max(0, whole - span));
-        this.#view = span >= whole ? null : {from, to: from + span};
-        this.#draw();
-    }
-
-    get #plot() {
-        return Math.max(10, this.container.clientWidth - GUTTER - BUSY);
-    }
-
-    #x(ns) {
-        const {from, to} = this.#range();
-        return GUTTER + (ns - from) / (to - from) * this.#plot;
-    }
-
-    #ns(x) {
-        const {from, to} = this.#range();
-        return from + (x - GUTTER) / this.#plot * (to - from);
     }
 
     // ---- Drawing ----
@@ -165,12 +132,21 @@ export class Timeline {
         }
     }
 
+    // In ns.
+    #whole() {
+        const took = Math.max(this.#run?.summary?.wall_ns ?? 0, this.#lanes.endNs, this.#least, 1);
+        const limit = this.#run?.timeLimitNs ?? 0;
+        return limit > 0 && limit < took * 1.25 ? Math.max(took, limit * 1.04) : took;
+    }
+
     #drawNow() {
         const threads = Math.max(1, this.#lanes.records.length);
         const lane = laneHeight(threads);
         const gap = lane > 9 ? 4 : 1;
         const [width, height] = [this.container.clientWidth, AXIS + threads * (lane + gap) + 4];
         const canvas = this.#canvas;
+        this.#scale.width = Math.max(10, width - GUTTER - BUSY);
+        this.#scale.whole = this.#whole();
         canvas.width = Math.round(width * devicePixelRatio);
         canvas.height = Math.round(height * devicePixelRatio);
         canvas.style.height = `${height}px`;
@@ -185,7 +161,7 @@ export class Timeline {
         }
         context.save();
         context.beginPath();
-        context.rect(GUTTER - 1, 0, this.#plot + 2, height);
+        context.rect(GUTTER - 1, 0, this.#scale.width + 2, height);
         context.clip();
         this.#drawLimit(context, height);
         this.#drawTime(context, height);
@@ -197,32 +173,32 @@ export class Timeline {
 
     // chip: what stands on the axis already.
     #drawAxis(context, height, chip) {
-        const {from, to} = this.#range();
-        const step = nice((to - from) * TICK / this.#plot);
+        const {from, to} = this.#scale.range();
+        const step = nice((to - from) * TICK / this.#scale.width);
         const unit = unitOf(Math.max(step, to / 50));
         const digits = Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9));
         context.textAlign = 'center';
         for (let i = Math.ceil(from / step); i * step <= to; i++) {
-            const x = Math.round(this.#x(i * step)) + 0.5;
+            const x = Math.round(this.#scale.x(i * step)) + 0.5;
             context.fillStyle = this.#theme.rule;
             context.fillRect(x - 0.5, AXIS - 6, 1, height - AXIS + 2);
             context.fillStyle = this.#theme.muted;
             const text = `${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`;
             const half = context.measureText(text).width / 2;
-            if (x + half < GUTTER + this.#plot && (chip === null || x + half < chip.left || x - half > chip.right)) {
+            if (x + half < GUTTER + this.#scale.width && (chip === null || x + half < chip.left || x - half > chip.right)) {
                 context.fillText(text, x, 10);
             }
         }
         context.textAlign = 'right';
-        context.fillText('busy', GUTTER + this.#plot + BUSY - 4, 10);
+        context.fillText('busy', GUTTER + this.#scale.width + BUSY - 4, 10);
     }
 
     #drawLane(context, thread, y) {
         const {height} = this.#lane;
         const wall = this.#run?.summary?.wall_ns ?? this.#lanes.endNs;
-        const [left, right] = [Math.max(GUTTER, this.#x(0)), Math.min(GUTTER + this.#plot, this.#x(wall))];
+        const [left, right] = [Math.max(GUTTER, this.#scale.x(0)), Math.min(GUTTER + this.#scale.width, this.#scale.x(wall))];
         context.fillStyle = this.#theme.lane;
-        context.fillRect(GUTTER, y, this.#plot, height);
+        context.fillRect(GUTTER, y, this.#scale.width, height);
         if (right > left) {
             context.fillStyle = this.#pattern(context, this.#theme.hatch, 7);
             context.fillRect(left, y, right - left, height);
@@ -235,12 +211,22 @@ export class Timeline {
         if (height >= 9 && wall > 0) {
             context.textAlign = 'right';
             context.fillStyle = this.#theme.muted;
-            context.fillText(percent(this.#lanes.busyNs[thread] / wall), GUTTER + this.#plot + BUSY - 4, y + height / 2);
+            context.fillText(percent(this.#lanes.busyNs[thread] / wall), GUTTER + this.#scale.width + BUSY - 4, y + height / 2);
         }
         this.#drawBars(context, thread, y);
     }
 
+    #patterns = new Map(); // by colour and size
+
     #pattern(context, colour, size) {
+        const key = `${colour} ${size}`;
+        if (!this.#patterns.has(key)) {
+            this.#patterns.set(key, this.#newPattern(context, colour, size));
+        }
+        return this.#patterns.get(key);
+    }
+
+    #newPattern(context, colour, size) {
         const tile = new OffscreenCanvas(size, size);
         const ink = tile.getContext('2d');
         ink.strokeStyle = colour;
@@ -257,15 +243,15 @@ export class Timeline {
 
     // At most one bar a pixel: where there are more, what lies between them cannot be seen.
     #drawBars(context, thread, y) {
-        const {from, to} = this.#range();
+        const {from, to} = this.#scale.range();
         const records = this.#lanes.records[thread];
-        const perPixel = (to - from) / this.#plot;
+        const perPixel = (to - from) / this.#scale.width;
         const hatch = isHatched(thread) ? this.#pattern(context, threadInk(thread), 5) : null;
         let i = this.#lanes.from(thread, from);
         while (i < records.length && records[i].start_time_ns <= to) {
             const record = records[i];
-            const left = Math.max(GUTTER, this.#x(record.start_time_ns));
-            const right = Math.min(GUTTER + this.#plot, this.#x(endOf(record)));
+            const left = Math.max(GUTTER, this.#scale.x(record.start_time_ns));
+            const right = Math.min(GUTTER + this.#scale.width, this.#scale.x(endOf(record)));
             this.#drawBar(context, {thread, record, y, left, width: right - left, hatch});
             i = record.duration_ns < perPixel ? Math.max(i + 1, this.#lanes.from(thread, endOf(record) + perPixel / 2)) : i + 1;
         }
@@ -277,7 +263,7 @@ export class Timeline {
         context.fillStyle = this.#theme.panel;
         context.fillRect(left, y, Math.max(1, width), height);
         const done = this.#time === null ? whole
-            : Math.min(whole, Math.max(0, this.#x(this.#time) - left));
+            : Math.min(whole, Math.max(0, this.#scale.x(this.#time) - left));
         context.fillStyle = threadColour(thread);
         context.globalAlpha = 0.28;
         context.fillRect(left, y, whole, height);
@@ -299,11 +285,11 @@ export class Timeline {
     // The time limit's words, where they stand: at its line, or at the end where that is further on. Null: there is none.
     #limitChip(context) {
         const limit = this.#run?.timeLimitNs ?? 0;
-        const x = this.#x(limit);
+        const x = this.#scale.x(limit);
         if (limit <= 0 || x < GUTTER) {
             return null;
         }
-        const end = GUTTER + this.#plot;
+        const end = GUTTER + this.#scale.width;
         const text = `limit ${duration(limit)}${x > end ? ' →' : ''}`;
         const right = Math.max(Math.min(x + 1, end), GUTTER + context.measureText(text).width);
         return {text, right, left: right - context.measureText(text).width - 8, x: x > end ? null : x};
@@ -333,7 +319,7 @@ export class Timeline {
         if (this.#time === null) {
             return;
         }
-        const x = Math.round(this.#x(this.#time));
+        const x = Math.round(this.#scale.x(this.#time));
         context.fillStyle = this.#theme.accent;
         context.fillRect(x - 1, AXIS - 8, 2, height);
         context.beginPath();
@@ -347,8 +333,8 @@ export class Timeline {
         if (this.#marked === null) {
             return;
         }
-        const left = this.#x(this.#marked.start_time_ns);
-        const width = Math.max(2, this.#x(endOf(this.#marked)) - left - 1);
+        const left = this.#scale.x(this.#marked.start_time_ns);
+        const width = Math.max(2, this.#scale.x(endOf(this.#marked)) - left - 1);
         const y = AXIS + this.#marked.thread_id * this.#lane.pitch;
         for (const [line, colour] of [[4, 'mark-edge'], [2, 'mark']]) {
             context.lineWidth = line;
@@ -365,8 +351,8 @@ export class Timeline {
             seek: (x) => this.#seek(x),
             hover: (x, y) => this.#hover(x === null ? null : this.#recordAt(x, y)),
             pan: (pixels) => this.#pan(pixels),
-            zoom: (factor, x) => this.zoom(factor, this.#ns(x)),
-            twice: () => this.#view === null ? this.zoom(4) : this.fit(),
+            zoom: (factor, x) => this.zoom(factor, this.#scale.ns(x)),
+            twice: () => this.#scale.isWhole ? this.zoom(4) : this.fit(),
             keys: {
                 '+': () => this.zoom(1.5), '=': () => this.zoom(1.5), '-': () => this.zoom(1 / 1.5), '0': () => this.fit(),
                 ArrowRight: () => this.#step(1), ArrowLeft: () => this.#step(-1),
@@ -376,23 +362,24 @@ export class Timeline {
     }
 
     #seek(x) {
-        const ns = Math.min(this.#whole(), Math.max(0, this.#ns(x)));
+        const ns = Math.min(this.#whole(), Math.max(0, this.#scale.ns(x)));
         this.#listeners.seek.forEach((fn) => fn(ns));
     }
 
     #pan(pixels) {
-        const {from, to} = this.#range();
-        this.#look(from + pixels / this.#plot * (to - from), to - from);
+        const {from, to} = this.#scale.range();
+        this.#scale.look(from + pixels / this.#scale.width * (to - from), to - from);
+        this.#draw();
     }
 
     #recordAt(x, y) {
         const thread = Math.floor((y - AXIS) / this.#lane.pitch);
-        if (y < AXIS || x < GUTTER || x > GUTTER + this.#plot) {
+        if (y < AXIS || x < GUTTER || x > GUTTER + this.#scale.width) {
             return null;
         }
-        const perPixel = this.#ns(1) - this.#ns(0);
-        const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, this.#ns(x) - perPixel)];
-        return near !== undefined && near.start_time_ns <= this.#ns(x) + perPixel ? near : null;
+        const perPixel = this.#scale.ns(1) - this.#scale.ns(0);
+        const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, this.#scale.ns(x) - perPixel)];
+        return near !== undefined && near.start_time_ns <= this.#scale.ns(x) + perPixel ? near : null;
     }
 
     // To the next bar in the lane, or the one before.
@@ -418,9 +405,10 @@ export class Timeline {
             return;
         }
         this.#hover(record);
-        const {from, to} = this.#range();
+        const {from, to} = this.#scale.range();
         if (record.start_time_ns < from || endOf(record) > to) {
-            this.#look(record.start_time_ns - (to - from) / 4, to - from);
+            this.#scale.look(record.start_time_ns - (to - from) / 4, to - from);
+            this.#draw();
         }
     }
 

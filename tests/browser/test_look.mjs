@@ -51,6 +51,41 @@ for (const colorScheme of ['light', 'dark']) {
     }
 }
 
+test('the link to the result leaves the settings alone', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.finished();
+    await page.tab.keyboard.press('Tab');
+    await page.tab.keyboard.press('Enter');
+    assert.equal(await page.tab.evaluate(() => document.activeElement.id), 'result');
+    assert.equal(await page.field('width').inputValue(), '96');
+    assert.ok(page.tab.url().endsWith(`#${RUN}`));
+    await page.close();
+});
+
+test('the timeline is zoomed, panned and seen whole again', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.finished();
+    const drawn = () => page.tab.evaluate(() => new Promise((resolve) => {
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(
+            document.querySelector('#timeline canvas').toDataURL())));
+    }));
+    const whole = await drawn();
+    await page.id('time-in').click();
+    const near = await drawn();
+    assert.notEqual(near, whole);
+    const [x, y] = await page.point('#timeline canvas', 0.5, 0.6);
+    await page.tab.mouse.move(x, y);
+    await page.tab.mouse.down();
+    await page.tab.mouse.move(x - 100, y, {steps: 3});
+    await page.tab.mouse.up();
+    await page.tab.mouse.move(2, 2);
+    assert.notEqual(await drawn(), near);
+    await page.tab.locator('#timeline canvas').press('0');
+    await page.id('time-fit').focus();
+    assert.equal(await drawn(), whole);
+    await page.close();
+});
+
 test('the theme can be chosen, and stays so', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
     await page.tab.emulateMedia({colorScheme: 'light'});
