@@ -144,6 +144,9 @@ export class Timeline {
         const lane = laneHeight(threads);
         const gap = lane > 9 ? 4 : 1;
         const [width, height] = [this.container.clientWidth, AXIS + threads * (lane + gap) + 4];
+        if (width === 0) {
+            return; // it is not shown, and is drawn when it is
+        }
         const canvas = this.#canvas;
         this.#scale.width = Math.max(10, width - GUTTER - BUSY);
         this.#scale.whole = this.#whole();
