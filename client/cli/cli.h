@@ -8,6 +8,13 @@
 
 #define CLI_USAGE_EXIT 64
 
+/* What main found out about the terminal. */
+struct cli_terminal {
+    bool no_color;         /* https://no-color.org */
+    const char *term;      /* TERM and COLORTERM; "" where they are not set */
+    const char *colorterm; /* "truecolor": 24 bits */
+};
+
 /* What the command line asked for. */
 struct cli_options {
     struct tilery_client_options client;
@@ -17,9 +24,19 @@ struct cli_options {
     const char *format;   /* NULL: the command's own */
     const char *palette;  /* the same */
     struct format_options json;
+    bool quiet, verbose;
+    bool data, watch;  /* compute's */
     bool time_limited; /* --time-limit-ms was given */
     struct tilery_compute_request request;
     struct tilery_call_options call;
+    /* compare's lists, commas between; NULL: what the request has */
+    const char *schedules, *kernels, *threads;
+    unsigned runs;
+    /* bench's */
+    unsigned clients, rate; /* 0: not given */
+    uint64_t duration_ms, warm_up_ms;
+    struct cli_terminal terminal;
+    int signals; /* a signalfd, for a command that ends in its own way or draws; else -1 */
 };
 
 /* The commands. Each prints its answer on stdout and returns the program's exit status, an error said on
@@ -49,6 +66,9 @@ struct cli_output {
  * answer. status: the exit status so far; a file that is not whole is dropped. */
 int cli_output_open(struct cli_output *output, const char *name);
 int cli_output_close(struct cli_output *output, int status);
+
+/* Whether an answer goes to a terminal. */
+bool cli_is_for_terminal(const struct cli_options *options);
 
 /* Where it would go to a terminal, says that "an image" is not for one. */
 bool cli_refuse_terminal(const struct cli_options *options, const char *what);

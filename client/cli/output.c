@@ -78,9 +78,14 @@ int cli_output_close(struct cli_output *output, int status)
     return status;
 }
 
+bool cli_is_for_terminal(const struct cli_options *options)
+{
+    return strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO);
+}
+
 bool cli_refuse_terminal(const struct cli_options *options, const char *what)
 {
-    bool refused = strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO);
+    bool refused = cli_is_for_terminal(options);
 
     if (refused)
         fprintf(stderr, "tilery: %s is not for a terminal; name a file with --output FILE\n", what);

@@ -92,7 +92,6 @@ static int write_image(struct render *render, enum image_format format, enum ima
 
 int cli_render(tilery_client *client, const struct cli_options *options)
 {
-    const struct tilery_compute_request *request = &options->request;
     struct render render = {.client = client, .options = options};
     enum image_format format = IMAGE_RAW;
     enum image_palette palette = IMAGE_VIRIDIS;
@@ -102,11 +101,6 @@ int cli_render(tilery_client *client, const struct cli_options *options)
         return cli_refuse("format", options->format, "png, pgm or raw");
     if (options->palette != NULL && !image_find_palette(options->palette, &palette))
         return cli_refuse("palette", options->palette, "grey, viridis, magma or thread");
-    if (request->first_task != 0 || request->task_count != 0) {
-        fprintf(stderr,
-                "tilery: render writes the whole image; --first-task and --task-count are for compute\n");
-        return CLI_USAGE_EXIT;
-    }
     if (cli_refuse_terminal(options, "an image"))
         return CLI_USAGE_EXIT;
     status = cli_output_open(&render.output, options->output);

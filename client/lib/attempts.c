@@ -109,6 +109,7 @@ static enum wire_status send_frame(struct call *call, struct server *server, nng
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
     call->server = server;
     call->attempts++;
+    call->attempt_ns = wire_now_ns();
     call->state = CALL_SENDING;
     nng_aio_set_timeout(call->aio, time_left(until_ns < call->deadline_ns ? until_ns : call->deadline_ns, 1));
     nng_aio_set_msg(call->aio, frame);
@@ -167,6 +168,25 @@ static void give_back_context(struct call *call)
     call->context = NULL;
 }
 
+/* The mutex is held, and let go meanwhile. */
+static void tell(const struct call *call, enum wire_status status, bool again, uint64_t pause_ms)
+{
+    tilery_client *client = call->client;
+    const struct tilery_attempt attempt = {.method = call->method,
+                                           .server = call->server != NULL ? call->server->url : NULL,
+                                           .number = call->attempts,
+                                           .ns = call->attempts != 0 ? wire_now_ns() - call->attempt_ns : 0,
+                                           .status = (enum tilery_status)status,
+                                           .again = again,
+                                           .pause_ms = pause_ms};
+
+    if (client->on_attempt == NULL)
+        return;
+    pthread_mutex_unlock(&client->mutex);
+    client->on_attempt(client->on_attempt_arg, &attempt);
+    pthread_mutex_lock(&client->mutex);
+}
+
 /* An attempt is over, or could not be made: pauses before the next one, or true: that is the call's end.
  * Takes the reply. */
 static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error)
@@ -178,6 +198,8 @@ static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error
     pthread_mutex_lock(&client->mutex);
     give_back_context(call);
     again = call_may_retry(call, error, &pause_ms);
+    tell(call, error->status, again, pause_ms);
+    again = again && !client->closing && !call->cancelled;
     if (again)
         sleep_until_woken(call, CALL_PAUSING, (nng_duration)pause_ms);
     cancelled = call->cancelled && error->status != WIRE_OK;

@@ -224,6 +224,8 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
         options->connect_timeout_ms != 0 ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     client->max_attempts = options->max_attempts != 0 ? options->max_attempts : DEFAULT_ATTEMPTS;
     client->no_pauses = options->no_pauses;
+    client->on_attempt = options->on_attempt;
+    client->on_attempt_arg = options->on_attempt_arg;
     if (client_make_authorization(options, &client->authorization, &why) != WIRE_OK ||
         open_servers(client, options, &why) != WIRE_OK) {
         tilery_client_close(client);

@@ -62,11 +62,12 @@ struct call {
     struct server *server;                    /* of the last attempt; NULL before the first */
     struct context *context;                  /* during an attempt */
     unsigned attempts;
-    bool retry;         /* more than one attempt may be made, */
-    bool patient;       /* with pauses in between, whatever the client's options */
-    bool lost;          /* an attempt's connection was lost: the server may still be at it */
-    bool cancelled;     /* there are no more attempts */
-    call_done_fn *done; /* NULL: the caller waits */
+    uint64_t attempt_ns; /* of CLOCK_MONOTONIC, when the last one began */
+    bool retry;          /* more than one attempt may be made, */
+    bool patient;        /* with pauses in between, whatever the client's options */
+    bool lost;           /* an attempt's connection was lost: the server may still be at it */
+    bool cancelled;      /* there are no more attempts */
+    call_done_fn *done;  /* NULL: the caller waits */
     void *arg;
     nng_msg *reply;          /* when it is over: the reply's frame, */
     struct wire_error error; /* or NULL and the error */
@@ -78,6 +79,8 @@ struct tilery_client {
     uint64_t connect_timeout_ms;
     unsigned max_attempts;
     bool no_pauses;
+    tilery_attempt_fn *on_attempt; /* or NULL */
+    void *on_attempt_arg;
     struct server *servers;
     size_t count;
     pthread_mutex_t mutex; /* guards all below, and the servers' and calls' states */

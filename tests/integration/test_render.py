@@ -146,7 +146,7 @@ class Render(ServedTest):
     def test_bad_requests_are_refused_in_words(self):
         for arguments, code, said in [
                 (["--format", "gif"], 64, 'format is "gif"; it must be'),
-                (["--first-task", "3"], 64, "render writes the whole image"),
+                (["--first-task", "3"], 64, "--first-task is not an option of render"),
                 (["--schedule", "random"], 64, 'schedule is "random"; it must be static, cyclic'),
                 (["--region", "0,0,1"], 64, 'region is "0,0,1"; it must be re_min'),
                 (["--region", "0,0,1,-1"], 64, "the spans above 0"),

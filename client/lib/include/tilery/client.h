@@ -60,6 +60,21 @@ struct tilery_error {
 
 typedef struct tilery_client tilery_client;
 
+/* One attempt of a call, as it ended. */
+struct tilery_attempt {
+    const char *method; /* "tilery.v1.TileCompute/Compute" */
+    const char *server; /* its address; NULL: none could be asked */
+    unsigned number;    /* 1: the call's first; 0 where no server was asked */
+    uint64_t ns;        /* from its start to its end */
+    enum tilery_status status;
+    bool again;        /* another one follows, */
+    uint64_t pause_ms; /* after so long */
+};
+
+/* Told of each attempt of each call, on a thread of the library or the caller's: it may be told of several
+ * calls at once, must not wait and must not call the library. What it is told holds until it returns. */
+typedef void tilery_attempt_fn(void *arg, const struct tilery_attempt *attempt);
+
 /* All zero means all defaults. */
 struct tilery_client_options {
     const char *server;          /* up to 64 nng URLs, commas between; NULL: "tcp://127.0.0.1:5570" */
@@ -72,7 +87,9 @@ struct tilery_client_options {
     /* What a server may want to be shown: 16 to 4,096 printable characters; or the file whose first line they
      * are, which is read when the client is opened. */
     const char *token, *token_file;
-    bool no_pauses; /* try again at once, at another server, or not at all */
+    bool no_pauses;                /* try again at once, at another server, or not at all */
+    tilery_attempt_fn *on_attempt; /* NULL: nobody is told */
+    void *on_attempt_arg;          /* outlives the client */
 };
 
 /*

@@ -1,0 +1,120 @@
+/* The commands, their options, and which option is for which. */
+#include "options.h"
+
+#include <string.h>
+
+#define FOR_WORK (FOR_COMPUTE | FOR_RENDER | FOR_COMPARE | FOR_BENCH)
+
+const struct command *command_find(const char *name)
+{
+    static const struct command commands[] = {
+        {"compute", cli_compute, FOR_COMPUTE, NONE},   {"render", cli_render, FOR_RENDER, NONE},
+        {"cancel", cli_cancel, FOR_OTHERS, MUST},      {"health", cli_health, FOR_OTHERS, MAY},
+        {"info", cli_info, FOR_OTHERS, NONE},          {"stats", cli_stats, FOR_OTHERS, NONE},
+        {"describe", cli_describe, FOR_DESCRIBE, NONE}};
+
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* The options that are fields of the request: --tile-w sets tile_w. */
+const char *option_field(int key)
+{
+    static const char *const fields[] = {"width",      "height",        "tile_w",   "tile_h",
+                                         "max_iter",   "time_limit_ms", "mode",     "region",
+                                         "first_task", "task_count",    "schedule", "num_threads"};
+
+    return fields[key - OPT_WIDTH];
+}
+
+const struct argp_option cli_argp_options[] = {
+    {"server", 's', "URL[,URL...]", 0, "The servers' addresses (default " DEFAULT_SERVER ")", 0},
+    {"timeout", OPT_TIMEOUT, "TIME", 0,
+     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m (default: the server's maximum)", 0},
+    {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
+    {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
+    {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
+    {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},
+    {"tls-cert", OPT_TLS_CERT, "FILE", 0, "The client's own certificate, PEM", 0},
+    {"tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
+    {"tls-server-name", OPT_TLS_NAME, "NAME", 0,
+     "The DNS name in the server's certificate (default: the URL's host)", 0},
+    {"token-file", OPT_TOKEN_FILE, "FILE", 0, "The token that the server wants is the file's first line", 0},
+    {"quiet", 'q', NULL, 0, "Nothing on stderr but errors", 0},
+    {"verbose", 'v', NULL, 0, "Say on stderr which server was asked, how often, and how long it took", 0},
+    {0, 0, 0, 0, "What is computed, by compute, render, compare and bench:", 1},
+    {"width", OPT_WIDTH, "PIXELS", 0, "1 to 65536 (default 800)", 0},
+    {"height", OPT_HEIGHT, "PIXELS", 0, "1 to 65536 (default 600)", 0},
+    {"tile-w", OPT_TILE_W, "PIXELS", 0, "1 to 65536 (default 64)", 0},
+    {"tile-h", OPT_TILE_H, "PIXELS", 0, "1 to 65536 (default 64)", 0},
+    {"max-iter", OPT_MAX_ITER, "N", 0, "1 to 65535 (default 256)", 0},
+    {"time-limit-ms", OPT_TIME_LIMIT, "MS", 0,
+     "0 to 600000, looked at before each tile (default 2000; render and compare: none)", 0},
+    {"num-threads", OPT_NUM_THREADS, "N", 0, "1 to 256 (default 4); compare: several, commas between", 0},
+    {"first-task", OPT_FIRST_TASK, "ID", 0, "The first of a range of tasks (default 0); not of render", 0},
+    {"task-count", OPT_TASK_COUNT, "N", 0, "How many tasks (default: to the last); not of render", 0},
+    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential; not of compare", 0},
+    {"schedule", OPT_SCHEDULE, "NAME", 0,
+     "static (default), cyclic, dynamic, guided or stealing; compare: several, commas between", 0},
+    {"region", OPT_REGION, "RE,IM,W,H", 0,
+     "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
+    {"kernel", OPT_KERNEL, "NAME", 0,
+     "auto (default) or one that `tilery info` lists; compare: several, commas between", 0},
+    {0, 0, 0, 0, "How it is written:", 2},
+    {"format", OPT_FORMAT, "FORMAT", 0,
+     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: png, pgm, "
+     "raw (default: escape counts, row by row, little-endian uint16)",
+     0},
+    {"palette", OPT_PALETTE, "NAME", 0, "Of a png: viridis (default), magma, grey, or thread", 0},
+    {"output", 'o', "FILE", 0,
+     "Where compute, render and describe write (default: -, stdout); a file appears when it is whole", 0},
+    {"summary", OPT_SUMMARY, NULL, 0, "compute, json and ndjson: what the run came to, in the end", 0},
+    {"ns", OPT_NS, NULL, 0, "compute, json: times in nanoseconds beside the milliseconds", 0},
+    {0},
+};
+
+unsigned option_commands(int key)
+{
+    switch (key) {
+    case OPT_FIRST_TASK:
+    case OPT_TASK_COUNT:
+        return FOR_WORK & ~(unsigned)FOR_RENDER;
+    case OPT_MODE:
+        return FOR_WORK & ~(unsigned)FOR_COMPARE;
+    case OPT_KERNEL:
+        return FOR_WORK;
+    case OPT_REQUEST_ID: /* is one call's */
+        return FOR_ALL & ~(unsigned)(FOR_COMPARE | FOR_BENCH);
+    case OPT_FORMAT:
+        return FOR_WORK;
+    case 'o':
+        return FOR_WORK | FOR_DESCRIBE;
+    case OPT_PALETTE:
+        return FOR_COMPUTE | FOR_RENDER;
+    case OPT_SUMMARY:
+    case OPT_NS:
+    case OPT_DATA:
+    case OPT_WATCH:
+        return FOR_COMPUTE;
+    case OPT_RUNS:
+        return FOR_COMPARE;
+    case OPT_CLIENTS:
+    case OPT_DURATION:
+    case OPT_RATE:
+    case OPT_WARM_UP:
+        return FOR_BENCH;
+    default:
+        return key >= OPT_WIDTH && key < OPT_FIELDS_END ? FOR_WORK : FOR_ALL;
+    }
+}
+
+const char *option_name(int key)
+{
+    const struct argp_option *option = cli_argp_options;
+
+    while (option->key != key)
+        option++;
+    return option->name;
+}

@@ -1,0 +1,246 @@
+/* Reading the options. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "wire/option.h"
+#include "wire/traceparent.h"
+
+#define DAY_MS 86400000u
+
+struct reading {
+    struct cli_options *cli;
+    const struct command *command;
+    int from_environment; /* so many options are still to come that are the environment's */
+    bool given[OPT_END];  /* by key: it is on the command line */
+    const char *fields[OPT_FIELDS_END - OPT_WIDTH]; /* their texts, until the command is known */
+};
+
+/* The command, and then its argument. */
+static void add_word(const struct argp_state *state, struct cli_options *cli, const char *word)
+{
+    if (cli->command == NULL)
+        cli->command = word;
+    else if (cli->argument == NULL)
+        cli->argument = word;
+    else
+        argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", word, cli->argument);
+}
+
+/* Where an option's text is kept as it is; NULL for any other key. */
+static const char **text_of(struct cli_options *cli, int key)
+{
+    switch (key) {
+    case 's':
+        return &cli->client.server;
+    case 'o':
+        return &cli->output;
+    case OPT_TLS_CA:
+        return &cli->client.tls_ca;
+    case OPT_TLS_CERT:
+        return &cli->client.tls_cert;
+    case OPT_TLS_KEY:
+        return &cli->client.tls_key;
+    case OPT_TLS_NAME:
+        return &cli->client.tls_server_name;
+    case OPT_TOKEN_FILE:
+        return &cli->client.token_file;
+    case OPT_REQUEST_ID:
+        return &cli->call.request_id;
+    case OPT_FORMAT:
+        return &cli->format;
+    case OPT_PALETTE:
+        return &cli->palette;
+    case OPT_KERNEL:
+        return &cli->request.kernel;
+    default:
+        return NULL;
+    }
+}
+
+static bool *flag_of(struct cli_options *cli, int key)
+{
+    switch (key) {
+    case 'q':
+        return &cli->quiet;
+    case 'v':
+        return &cli->verbose;
+    case OPT_SUMMARY:
+        return &cli->json.summary;
+    case OPT_NS:
+        return &cli->json.ns;
+    case OPT_DATA:
+        return &cli->data;
+    case OPT_WATCH:
+        return &cli->watch;
+    default:
+        return NULL;
+    }
+}
+
+/* A whole number with its unit, least to a day. */
+static uint64_t time_ms(const struct argp_state *state, int key, const char *text, uint64_t least)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (isdigit((unsigned char)text[0]) && errno == 0 && strcmp(end, units[i].unit) == 0 &&
+            value <= DAY_MS / units[i].ms && value * units[i].ms >= least)
+            return value * units[i].ms;
+    argp_error(state, "--%s is \"%s\"; it must be a time from %" PRIu64 "ms to 24h, as in 500ms, 2s or 1m",
+               option_name(key), text, least);
+    return 0;
+}
+
+static void set_traceparent(const struct argp_state *state, struct cli_options *cli, const char *text)
+{
+    if (!wire_traceparent_is_valid(text))
+        argp_error(state,
+                   "--traceparent is \"%s\"; it must be 00-TRACE_ID-PARENT_ID-FLAGS: 32, 16 and 2 "
+                   "digits of lower-case hex, the ids not all zero",
+                   text);
+    cli->call.traceparent = text;
+}
+
+static void read_option(const struct argp_state *state, struct reading *reading, int key, const char *arg)
+{
+    struct cli_options *cli = reading->cli;
+    const char **text = text_of(cli, key);
+    bool *flag = flag_of(cli, key);
+
+    if (text != NULL)
+        *text = arg;
+    else if (flag != NULL)
+        *flag = true;
+    else if (key == OPT_TIMEOUT)
+        cli->call.timeout_ms = time_ms(state, key, arg, 1);
+    else if (key == OPT_TIMEOUT_MS)
+        cli->call.timeout_ms = option_number(state, "timeout-ms", arg, 1, DAY_MS);
+    else if (key == OPT_TRACEPARENT)
+        set_traceparent(state, cli, arg);
+    else
+        reading->fields[key - OPT_WIDTH] = arg;
+}
+
+static void set_fields(const struct argp_state *state, const struct reading *reading)
+{
+    struct tilery_error error;
+
+    for (int key = OPT_WIDTH; key < OPT_FIELDS_END; key++) {
+        const char *text = reading->fields[key - OPT_WIDTH];
+
+        if (text != NULL && (option_commands(key) & reading->command->set) != 0 &&
+            tilery_compute_request_set(&reading->cli->request, option_field(key), text, &error) != TILERY_OK)
+            argp_error(state, "%s", error.message);
+    }
+    reading->cli->time_limited = reading->fields[OPT_TIME_LIMIT - OPT_WIDTH] != NULL;
+}
+
+static void check_command(const struct argp_state *state, struct reading *reading)
+{
+    const struct cli_options *cli = reading->cli;
+    const struct command *command = reading->command;
+
+    if (command->argument == NONE ? cli->argument != NULL
+                                  : command->argument == MUST && cli->argument == NULL)
+        argp_error(state, "%s takes %s", command->name,
+                   command->argument == NONE ? "no argument" : "a request_id");
+    for (int key = 0; key < OPT_END; key++)
+        if (reading->given[key] && (option_commands(key) & command->set) == 0)
+            argp_error(state, "--%s is not an option of %s", option_name(key), command->name);
+}
+
+static void finish(const struct argp_state *state, struct reading *reading)
+{
+    const struct cli_options *cli = reading->cli;
+
+    if (cli->command == NULL)
+        argp_error(state, "name a command: compute, render, cancel, health, info, stats or describe");
+    reading->command = command_find(cli->command);
+    if (reading->command == NULL)
+        argp_error(state, "there is no command \"%s\"", cli->command);
+    check_command(state, reading);
+    set_fields(state, reading);
+}
+
+static void note(struct reading *reading, int key)
+{
+    if (reading->from_environment > 0)
+        reading->from_environment--;
+    else
+        reading->given[key] = true;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+
+    if (key == ARGP_KEY_ARG) {
+        add_word(state, reading->cli, arg);
+    } else if (key == ARGP_KEY_END) {
+        finish(state, reading);
+    } else if (key > 0 && key < OPT_END) {
+        note(reading, key);
+        read_option(state, reading, key, arg);
+    } else {
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* ---- Help ---- */
+
+static const char doc[] =
+    "The command line of a Tilery server.\v"
+    "Commands:\n"
+    "  compute           run a computation; print the documented JSON\n"
+    "  render            write the image\n"
+    "  cancel ID         end the run of that request_id\n"
+    "  health [SERVICE]  say whether the server, or a service of it, serves\n"
+    "  info              say what the server can do\n"
+    "  stats             say what the server has done and does\n"
+    "  describe          write the server's schema, a FileDescriptorSet\n\n"
+    "Every option that takes a value can also be given in the environment: --server as "
+    "TILERY_SERVER. What the command does not use is passed over there, and is an error "
+    "on the command line.\n\n";
+
+/* The exit statuses, behind the text that they are documented in. */
+static char *help(int key, const char *text, void *input)
+{
+    char *all = NULL;
+    size_t size;
+    FILE *out;
+
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC || (out = open_memstream(&all, &size)) == NULL)
+        return (char *)(uintptr_t)text;
+    fprintf(out, "%sThe exit status is the number of the gRPC code that the command ended with:", text);
+    for (enum tilery_status code = TILERY_OK; code <= TILERY_UNAUTHENTICATED; code++)
+        fprintf(out, "%s %d %s", code == TILERY_OK ? "" : ",", tilery_status_exit(code),
+                tilery_status_name(code));
+    fprintf(out, "; %d after a usage error, and 128 and the signal's number where a signal ended it.",
+            CLI_USAGE_EXIT);
+    (void)fclose(out);
+    return all;
+}
+
+const struct command *options_parse(int argc, char **argv, int from_environment, struct cli_options *cli)
+{
+    static const struct argp argp = {cli_argp_options, parse, "COMMAND [ARGUMENT]", doc, NULL, help, NULL};
+    struct reading reading = {.cli = cli, .from_environment = from_environment};
+
+    argp_err_exit_status = CLI_USAGE_EXIT;
+    tilery_compute_request_init(&cli->request);
+    argp_parse(&argp, argc, argv, 0, NULL, &reading);
+    return reading.command;
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""The command line's options: which command takes which, times, what is said on stderr, and exit statuses."""
+import os
+import re
+import socket
+import subprocess
+import unittest
+
+from programs import OPTIONS, Process, ServedTest, program, tilery, wait_stats
+
+NOWHERE = "tcp://127.0.0.1:1"
+CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+         "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+         "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
+
+
+def run(*arguments, **environment):
+    return subprocess.run([program("tilery"), *arguments], env={**os.environ, **environment}, capture_output=True,
+                          text=True, timeout=60, check=False)
+
+
+class Options(ServedTest):
+    def test_an_option_that_the_command_does_not_use_is_a_usage_error(self):
+        for command, option, value in (("health", "palette", "grey"), ("info", "output", "x"), ("stats", "width", "8"),
+                                       ("render", "task-count", "3"), ("render", "summary", None),
+                                       ("cancel", "ns", None), ("describe", "format", "json")):
+            argument = f"--{option}" + (f"={value}" if value else "")
+            answer = run("--server", NOWHERE, command, argument, *(["ID"] if command == "cancel" else []))
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""), command)
+            self.assertIn(f"tilery: --{option} is not an option of {command}\n", answer.stderr)
+
+    def test_from_the_environment_it_is_passed_over_even_where_its_value_is_wrong(self):
+        environment = {"TILERY_WIDTH": "x", "TILERY_PALETTE": "x", "TILERY_SCHEDULE": "x", "TILERY_FORMAT": "x"}
+        answer = run("--server", self.server.url, "health", **environment)
+        self.assertEqual((answer.returncode, answer.stdout, answer.stderr), (0, "SERVING\n", ""))
+        answer = run("--server", self.server.url, "compute", *OPTIONS, TILERY_TASK_COUNT="1", TILERY_SCHEDULE="x")
+        self.assertEqual(answer.returncode, 64)
+        self.assertIn('schedule is "x"', answer.stderr)
+        # One from the environment does not hide the same sin on the command line.
+        answer = run("--server", self.server.url, "health", "--palette=grey", TILERY_WIDTH="9")
+        self.assertIn("--palette is not an option of health", answer.stderr)
+
+    def test_commands_and_their_arguments_are_checked(self):
+        for arguments, said in ((["dance"], 'there is no command "dance"'), ([], "name a command: compute, "),
+                                (["cancel"], "cancel takes a request_id"), (["info", "x"], "info takes no argument"),
+                                (["health", "a", "b"], 'one command at a time: "b" comes after "a"')):
+            answer = run(*arguments)
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""))
+            self.assertIn(said, answer.stderr)
+
+    def test_times_have_units(self):
+        for text in ("500ms", "2s", "1m", "24h", "86400000ms", "1440m"):
+            self.assertEqual(tilery(self.server.url, "health", "--timeout", text).returncode, 0, text)
+        for text in ("", "5", "s", "0s", "-1s", "1.5s", " 1s", "1 s", "25h", "86401s", "99999999999999999999999s", "1d"):
+            answer = tilery(self.server.url, "health", f"--timeout={text}")
+            self.assertEqual(answer.returncode, 64, text)
+            self.assertIn(f'--timeout is "{text}"; it must be a time from 1ms to 24h', answer.stderr)
+
+    def test_a_timeout_ends_a_call(self):
+        for option in ("--timeout=200ms", "--timeout-ms=200"):
+            answer = tilery(self.server.url, option, "compute", "--width=8192", "--height=8192", "--tile-w=8192",
+                            "--tile-h=8192", "--max-iter=65535", "--kernel=scalar")
+            self.assertEqual(answer.returncode, 4)
+            self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
+
+    def test_verbose_tells_of_every_attempt_and_quiet_of_errors_alone(self):
+        answer = tilery(self.server.url, "compute", *OPTIONS, "--verbose")
+        self.check_documented(answer.stdout)
+        self.assertRegex(answer.stderr, r"^tilery: tilery\.v1\.TileCompute/Compute attempt 1 at "
+                                        + re.escape(self.server.url) + r": OK after \d+\.\d{3} ms\n$")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+            answer = tilery(nobody, "-v", "compute")
+            self.assertEqual(answer.returncode, 14)
+            self.assertIn("tilery.v1.TileCompute/Compute at no server: UNAVAILABLE\n", answer.stderr)
+            answer = tilery(nobody, "-q", "compute")
+            self.assertIn("UNAVAILABLE", answer.stderr)
+        self.assertEqual(tilery(self.server.url, "-q", "compute").stderr, "")
+
+    def test_a_busy_server_s_attempts_are_told_with_their_pauses(self):
+        busy = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-queue=0", "--max-threads=1")
+        endless = [program("tilery"), "--server", busy.url, "compute", "--width=65536", "--height=65536",
+                   "--tile-w=65536", "--tile-h=65536", "--max-iter=65535", "--kernel=scalar", "--request-id=first"]
+        with subprocess.Popen(endless, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as holder:
+            self.addCleanup(holder.kill)
+            wait_stats(busy.url, runs_running=1)
+            answer = tilery(busy.url, "-v", "compute", *OPTIONS)
+            self.assertEqual(answer.returncode, 8)
+            told = re.findall(r"attempt (\d) at \S+: RESOURCE_EXHAUSTED after [0-9.]+ ms(, again in \d+ ms)?\n",
+                              answer.stderr)
+            self.assertEqual([number for number, _ in told], ["1", "2", "3", "4", "5"])
+            self.assertEqual([again != "" for _, again in told], [True] * 4 + [False])
+            self.assertEqual(tilery(busy.url, "cancel", "first").returncode, 0)
+        self.assertEqual(busy.close(), 0)
+
+    def test_help_tells_the_exit_statuses(self):
+        told = " ".join(run("--help").stdout.split())
+        for number, name in enumerate(CODES):
+            self.assertIn(f" {number} {name}", told)
+        self.assertIn("64 after a usage error", told)
+
+
+if __name__ == "__main__":
+    unittest.main()
