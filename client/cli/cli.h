@@ -29,7 +29,7 @@ struct cli_options {
     bool time_limited; /* --time-limit-ms was given */
     struct tilery_compute_request request;
     struct tilery_call_options call;
-    /* compare's lists, commas between; NULL: what the request has */
+    /* compare's lists, commas between */
     const char *schedules, *kernels, *threads;
     unsigned runs;
     /* bench's */
@@ -43,6 +43,8 @@ struct cli_options {
  * stderr. */
 int cli_compute(tilery_client *client, const struct cli_options *options);
 int cli_render(tilery_client *client, const struct cli_options *options);
+int cli_compare(tilery_client *client, const struct cli_options *options);
+int cli_bench(tilery_client *client, const struct cli_options *options);
 int cli_health(tilery_client *client, const struct cli_options *options);
 int cli_info(tilery_client *client, const struct cli_options *options);
 int cli_stats(tilery_client *client, const struct cli_options *options);

@@ -1,7 +1,9 @@
 /* tilery: the command line of a Tilery server. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 
 #include "options.h"
 #include "wire/environment.h"
@@ -58,6 +60,31 @@ static int run_command(const struct command *command, const struct cli_options *
     return status;
 }
 
+/* From here on these come by the descriptor, to all threads that are begun. */
+static void take_signals(struct cli_options *cli)
+{
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&signals, taken[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    cli->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void prepare(const struct command *command, struct cli_options *cli)
+{
+    if (cli->verbose)
+        cli->client.on_attempt = say_attempt;
+    if (command->set == FOR_BENCH) {
+        take_signals(cli);
+        cli->client.max_attempts = 1; /* what is refused is to be seen */
+        if (cli->clients == 0)
+            cli->clients = cli->rate != 0 ? 1024 : 16;
+    }
+}
+
 static const char *variable(const char *name)
 {
     const char *value = getenv(name);
@@ -70,6 +97,12 @@ int main(int argc, char **argv)
     static const char *const no_lists[] = {NULL};
     struct cli_options cli = {.client.server = DEFAULT_SERVER,
                               .output = "-",
+                              .schedules = "static",
+                              .kernels = "auto",
+                              .threads = "4",
+                              .runs = 5,
+                              .duration_ms = 10000,
+                              .warm_up_ms = 1000,
                               .terminal = {.no_color = *variable("NO_COLOR") != '\0',
                                            .term = variable("TERM"),
                                            .colorterm = variable("COLORTERM")},
@@ -81,8 +114,7 @@ int main(int argc, char **argv)
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     command = options_parse(count, with_environment, count - argc, &cli);
-    if (cli.verbose)
-        cli.client.on_attempt = say_attempt;
+    prepare(command, &cli);
     status = run_command(command, &cli);
     environment_free(with_environment);
     return status;

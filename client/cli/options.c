@@ -9,6 +9,7 @@ const struct command *command_find(const char *name)
 {
     static const struct command commands[] = {
         {"compute", cli_compute, FOR_COMPUTE, NONE},   {"render", cli_render, FOR_RENDER, NONE},
+        {"compare", cli_compare, FOR_COMPARE, NONE},   {"bench", cli_bench, FOR_BENCH, NONE},
         {"cancel", cli_cancel, FOR_OTHERS, MUST},      {"health", cli_health, FOR_OTHERS, MAY},
         {"info", cli_info, FOR_OTHERS, NONE},          {"stats", cli_stats, FOR_OTHERS, NONE},
         {"describe", cli_describe, FOR_DESCRIBE, NONE}};
@@ -62,14 +63,35 @@ const struct argp_option cli_argp_options[] = {
      "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
     {"kernel", OPT_KERNEL, "NAME", 0,
      "auto (default) or one that `tilery info` lists; compare: several, commas between", 0},
-    {0, 0, 0, 0, "How it is written:", 2},
+    {0, 0, 0, 0, "compare and bench:", 2},
+    {"runs", OPT_RUNS, "N", 0,
+     "compare: runs of each combination, 1 to 10000 (default 5), after one to warm up", 0},
+    {"clients", OPT_CLIENTS, "N", 0,
+     "bench: calls in flight, 1 to 10000 (default 16; with --rate the most, default 1024). Without --rate "
+     "each "
+     "client calls again as soon as it has its answer",
+     0},
+    {"rate", OPT_RATE, "N", 0,
+     "bench: calls a second, 1 to 1000000, sent at their times whatever becomes of those before. Latency is "
+     "counted "
+     "from when a call was to be sent, so that calls held up by slow ones count as slow (coordinated "
+     "omission: Gil "
+     "Tene, wrk2)",
+     0},
+    {"duration", OPT_DURATION, "TIME", 0,
+     "bench: how long is measured, 1ms to 24h (default 10s); ctrl-C ends it", 0},
+    {"warm-up", OPT_WARM_UP, "TIME", 0,
+     "bench: load before that which does not count, 0ms to 24h (default 1s)", 0},
+    {0, 0, 0, 0, "How it is written:", 3},
     {"format", OPT_FORMAT, "FORMAT", 0,
      "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: png, pgm, "
-     "raw (default: escape counts, row by row, little-endian uint16)",
+     "raw (default: escape counts, row by row, little-endian uint16); compare: table, csv, json; bench: "
+     "table, "
+     "json; both by default a table for a terminal and json for a pipe",
      0},
     {"palette", OPT_PALETTE, "NAME", 0, "Of a png: viridis (default), magma, grey, or thread", 0},
     {"output", 'o', "FILE", 0,
-     "Where compute, render and describe write (default: -, stdout); a file appears when it is whole", 0},
+     "Where all of these and describe write (default: -, stdout); a file appears when it is whole", 0},
     {"summary", OPT_SUMMARY, NULL, 0, "compute, json and ndjson: what the run came to, in the end", 0},
     {"ns", OPT_NS, NULL, 0, "compute, json: times in nanoseconds beside the milliseconds", 0},
     {0},

@@ -112,6 +112,30 @@ static void set_traceparent(const struct argp_state *state, struct cli_options *
     cli->call.traceparent = text;
 }
 
+/* The options of compare and bench; false: it is none of them. */
+static bool read_measure(const struct argp_state *state, struct cli_options *cli, int key, const char *arg)
+{
+    switch (key) {
+    case OPT_RUNS:
+        cli->runs = option_number(state, "runs", arg, 1, 10000);
+        return true;
+    case OPT_CLIENTS:
+        cli->clients = option_number(state, "clients", arg, 1, 10000);
+        return true;
+    case OPT_RATE:
+        cli->rate = option_number(state, "rate", arg, 1, 1000000);
+        return true;
+    case OPT_DURATION:
+        cli->duration_ms = time_ms(state, key, arg, 1);
+        return true;
+    case OPT_WARM_UP:
+        cli->warm_up_ms = time_ms(state, key, arg, 0);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void read_option(const struct argp_state *state, struct reading *reading, int key, const char *arg)
 {
     struct cli_options *cli = reading->cli;
@@ -128,21 +152,36 @@ static void read_option(const struct argp_state *state, struct reading *reading,
         cli->call.timeout_ms = option_number(state, "timeout-ms", arg, 1, DAY_MS);
     else if (key == OPT_TRACEPARENT)
         set_traceparent(state, cli, arg);
-    else
+    else if (!read_measure(state, cli, key, arg))
         reading->fields[key - OPT_WIDTH] = arg;
+}
+
+/* The value of an option whose key is a field's; compare takes lists of two, which it reads itself. */
+static void set_field(const struct argp_state *state, const struct reading *reading, int key,
+                      const char *text)
+{
+    struct cli_options *cli = reading->cli;
+    bool compares = reading->command->set == FOR_COMPARE;
+    struct tilery_error error;
+
+    if (compares && key == OPT_SCHEDULE)
+        cli->schedules = text;
+    else if (compares && key == OPT_NUM_THREADS)
+        cli->threads = text;
+    else if (tilery_compute_request_set(&cli->request, option_field(key), text, &error) != TILERY_OK)
+        argp_error(state, "%s", error.message);
 }
 
 static void set_fields(const struct argp_state *state, const struct reading *reading)
 {
-    struct tilery_error error;
-
     for (int key = OPT_WIDTH; key < OPT_FIELDS_END; key++) {
         const char *text = reading->fields[key - OPT_WIDTH];
 
-        if (text != NULL && (option_commands(key) & reading->command->set) != 0 &&
-            tilery_compute_request_set(&reading->cli->request, option_field(key), text, &error) != TILERY_OK)
-            argp_error(state, "%s", error.message);
+        if (text != NULL && (option_commands(key) & reading->command->set) != 0)
+            set_field(state, reading, key, text);
     }
+    if (reading->cli->request.kernel != NULL)
+        reading->cli->kernels = reading->cli->request.kernel;
     reading->cli->time_limited = reading->fields[OPT_TIME_LIMIT - OPT_WIDTH] != NULL;
 }
 
@@ -165,7 +204,9 @@ static void finish(const struct argp_state *state, struct reading *reading)
     const struct cli_options *cli = reading->cli;
 
     if (cli->command == NULL)
-        argp_error(state, "name a command: compute, render, cancel, health, info, stats or describe");
+        argp_error(
+            state,
+            "name a command: compute, render, compare, bench, cancel, health, info, stats or describe");
     reading->command = command_find(cli->command);
     if (reading->command == NULL)
         argp_error(state, "there is no command \"%s\"", cli->command);
