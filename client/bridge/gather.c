@@ -7,17 +7,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bands.h"
+#include "gathered.h"
 #include "internal.h"
 
 struct gather {
     tilery_stream *stream;
-    struct format_tiles tiles;
-    struct format_tile *tile; /* room for all; NULL until the stream is open */
-    struct tilery_thread *thread;
-    uint16_t *counts, *next; /* room for all, and where the next tile's go */
+    struct gathered gathered; /* once the stream is open */
+    bool begun;
 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -32,52 +30,16 @@ static enum MHD_Result fail_memory(struct exchange *exchange)
     return bridge_send_failure(exchange);
 }
 
-static bool make_room(struct gather *gather, const struct tilery_compute_request *request)
-{
-    gather->tile = malloc(tilery_stream_tiles_planned(gather->stream) * sizeof *gather->tile);
-    gather->counts = gather->next = malloc(request->width * request->height * sizeof *gather->counts);
-    gather->tiles.tiles = gather->tile;
-    return gather->tile != NULL && gather->counts != NULL;
-}
-
-static void keep(struct gather *gather, const struct tilery_tile *tile)
-{
-    size_t count = (size_t)tile->columns * tile->rows;
-
-    memcpy(gather->next, tile->counts, count * sizeof *gather->next);
-    gather->tile[gather->tiles.count++] = (struct format_tile){.record = format_tile_record(tile),
-                                                               .columns = tile->columns,
-                                                               .rows = tile->rows,
-                                                               .counts = gather->next};
-    gather->next += count;
-}
-
-/* Among equals finishing order stands, which is the order of their counts. */
-static int compare(const void *a, const void *b)
-{
-    const struct format_tile *left = a, *right = b;
-
-    if (left->record.start_time_ms != right->record.start_time_ms)
-        return left->record.start_time_ms < right->record.start_time_ms ? -1 : 1;
-    return left->counts < right->counts ? -1 : left->counts > right->counts;
-}
-
 /* All have come. */
 static enum MHD_Result finish(struct exchange *exchange)
 {
     struct gather *gather = exchange->gather;
-    struct format_tiles *tiles = &gather->tiles;
 
-    tiles->summary = tilery_stream_summary(gather->stream);
-    exchange->times = (struct run_times){true, tiles->summary.queue_ns, tiles->summary.run_ns};
-    gather->thread = malloc((tiles->summary.threads + 1) * sizeof *gather->thread);
-    if (gather->thread == NULL)
+    if (!gathered_finish(&gather->gathered, gather->stream))
         return fail_memory(exchange);
-    for (size_t i = 0; i < tiles->summary.threads; i++)
-        gather->thread[i] = tilery_stream_thread(gather->stream, i);
-    tiles->threads = gather->thread;
-    qsort(gather->tile, tiles->count, sizeof *gather->tile, compare);
-    return bridge_send_tiles(exchange, tiles);
+    exchange->times = (struct run_times){true, gather->gathered.tiles.summary.queue_ns,
+                                         gather->gathered.tiles.summary.run_ns};
+    return bridge_send_tiles(exchange, &gather->gathered.tiles);
 }
 
 static void on_time(void *arg)
@@ -107,8 +69,9 @@ static enum MHD_Result answer_gather(struct exchange *exchange)
 
     if (exchange->failed)
         return bridge_send_failure(exchange);
-    if (gather->tile == NULL && !make_room(gather, &exchange->request))
+    if (!gather->begun && !gathered_begin(&gather->gathered, &exchange->request, gather->stream, true))
         return fail_memory(exchange);
+    gather->begun = true;
     for (;;) {
         if (tilery_stream_try_next(gather->stream, &ready, &tile, &exchange->error) != TILERY_OK)
             return bridge_send_failure(exchange);
@@ -116,7 +79,7 @@ static enum MHD_Result answer_gather(struct exchange *exchange)
             return wait(exchange);
         if (tile == NULL)
             return finish(exchange);
-        keep(gather, tile);
+        gathered_keep(&gather->gathered, tile);
     }
 }
 
@@ -132,7 +95,8 @@ static bool reserve(struct exchange *exchange)
 {
     const struct tilery_compute_request *request = &exchange->request;
     uint64_t tiles = divide_up(request->width, request->tile_w) * divide_up(request->height, request->tile_h);
-    uint64_t bytes = tiles * sizeof(struct format_tile) +
+    uint64_t bytes = 2 * tiles * sizeof(struct format_tile) + /* sorting takes as much again */
+
                      request->width * request->height * sizeof(uint16_t) + bands_stream_bytes(request) +
                      request->num_threads * sizeof(struct tilery_thread);
     char subject[96];
@@ -169,8 +133,6 @@ void bridge_gather_free(struct gather *gather)
     if (gather == NULL)
         return;
     (void)tilery_stream_drop(gather->stream);
-    free(gather->thread);
-    free(gather->counts);
-    free(gather->tile);
+    gathered_free(&gather->gathered);
     free(gather);
 }

@@ -256,7 +256,7 @@ static struct MHD_Response *streamed(struct exchange *exchange, const struct for
     body->exchange = exchange;
     body->pretty = exchange->pretty;
     if (tiles != NULL)
-        format_init_tiles(&body->json, &exchange->request, tiles, &exchange->json);
+        format_init_tiles(&body->json, FORMAT_JSON, &exchange->request, tiles, &exchange->json);
     else
         format_init(&body->json, exchange->format, &exchange->request, exchange->result, &exchange->json);
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_body, body, free);

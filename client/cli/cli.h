@@ -13,6 +13,7 @@ struct cli_terminal {
     bool no_color;         /* https://no-color.org */
     const char *term;      /* TERM and COLORTERM; "" where they are not set */
     const char *colorterm; /* "truecolor": 24 bits */
+    bool utf8;             /* it shows more than ASCII */
 };
 
 /* What the command line asked for. */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "format.h"
 
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
@@ -28,40 +27,6 @@ int cli_refuse(const char *option, const char *value, const char *range)
 int cli_flush_output(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed("-");
-}
-
-static void write_result(struct cli_output *output, struct format_writer *writer)
-{
-    char buffer[16384];
-    size_t len;
-
-    while ((len = format_next(writer, buffer, sizeof buffer)) != 0)
-        if (fwrite(buffer, 1, len, output->file) != len)
-            return;
-    if (writer->format == FORMAT_JSON)
-        putc('\n', output->file);
-}
-
-int cli_compute(tilery_client *client, const struct cli_options *options)
-{
-    enum format format = FORMAT_JSON;
-    struct format_writer writer;
-    struct cli_output output;
-    struct tilery_error error;
-    tilery_result *result;
-    int status;
-
-    if (options->format != NULL && !format_find(options->format, &format))
-        return cli_refuse("format", options->format, "json, ndjson, csv, table or trace");
-    if ((status = cli_output_open(&output, options->output)) != 0)
-        return status;
-    if (tilery_compute(client, &options->request, &options->call, &result, &error) != TILERY_OK)
-        return cli_output_close(&output, cli_fail(options, &error));
-    format_init(&writer, format, &options->request, result, &options->json);
-    write_result(&output, &writer);
-    status = cli_output_close(&output, 0);
-    tilery_result_free(result);
-    return status;
 }
 
 int cli_health(tilery_client *client, const struct cli_options *options)

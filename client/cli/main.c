@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 
 #include "options.h"
@@ -60,14 +61,16 @@ static int run_command(const struct command *command, const struct cli_options *
     return status;
 }
 
-/* From here on these come by the descriptor, to all threads that are begun. */
-static void take_signals(struct cli_options *cli)
+/* From here on so many of these come by the descriptor, to all threads that are begun. */
+enum { SIGNALS_TO_END = 3, SIGNALS_TO_DRAW = 6 };
+
+static void take_signals(struct cli_options *cli, size_t count)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
     sigset_t signals;
 
     sigemptyset(&signals);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    for (size_t i = 0; i < count; i++)
         sigaddset(&signals, taken[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     cli->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -77,8 +80,10 @@ static void prepare(const struct command *command, struct cli_options *cli)
 {
     if (cli->verbose)
         cli->client.on_attempt = say_attempt;
+    if (cli->watch)
+        take_signals(cli, SIGNALS_TO_DRAW);
     if (command->set == FOR_BENCH) {
-        take_signals(cli);
+        take_signals(cli, SIGNALS_TO_END);
         cli->client.max_attempts = 1; /* what is refused is to be seen */
         if (cli->clients == 0)
             cli->clients = cli->rate != 0 ? 1024 : 16;
@@ -90,6 +95,17 @@ static const char *variable(const char *name)
     const char *value = getenv(name);
 
     return value != NULL ? value : "";
+}
+
+/* By the first of the three that is set, as in POSIX. */
+static bool is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *locale = "";
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && *locale == '\0'; i++)
+        locale = variable(names[i]);
+    return strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL;
 }
 
 int main(int argc, char **argv)
@@ -105,7 +121,8 @@ int main(int argc, char **argv)
                               .warm_up_ms = 1000,
                               .terminal = {.no_color = *variable("NO_COLOR") != '\0',
                                            .term = variable("TERM"),
-                                           .colorterm = variable("COLORTERM")},
+                                           .colorterm = variable("COLORTERM"),
+                                           .utf8 = is_utf8()},
                               .signals = -1};
     const struct command *command;
     int count = argc, status;

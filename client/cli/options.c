@@ -89,10 +89,20 @@ const struct argp_option cli_argp_options[] = {
      "table, "
      "json; both by default a table for a terminal and json for a pipe",
      0},
-    {"palette", OPT_PALETTE, "NAME", 0, "Of a png: viridis (default), magma, grey, or thread", 0},
+    {"palette", OPT_PALETTE, "NAME", 0,
+     "Of a png, and of what is watched: viridis (default), magma, grey, or thread", 0},
     {"output", 'o', "FILE", 0,
      "Where all of these and describe write (default: -, stdout); a file appears when it is whole", 0},
     {"summary", OPT_SUMMARY, NULL, 0, "compute, json and ndjson: what the run came to, in the end", 0},
+    {"data", OPT_DATA, NULL, 0,
+     "compute, json, ndjson and csv: each tile's columns, rows and data, the escape counts as little-endian "
+     "uint16, row "
+     "by row, in base64",
+     0},
+    {"watch", OPT_WATCH, NULL, 0,
+     "compute: draw the tiles in the terminal as they come, in --palette's colours, and a lane for each "
+     "thread",
+     0},
     {"ns", OPT_NS, NULL, 0, "compute, json: times in nanoseconds beside the milliseconds", 0},
     {0},
 };

@@ -253,7 +253,10 @@ static const char doc[] =
     "  describe          write the server's schema, a FileDescriptorSet\n\n"
     "Every option that takes a value can also be given in the environment: --server as "
     "TILERY_SERVER. What the command does not use is passed over there, and is an error "
-    "on the command line.\n\n";
+    "on the command line.\n\n"
+    "At a terminal, what takes longer than half a second shows a bar on stderr, for which "
+    "compute takes its tiles as a stream, up to 32 million pixels; --quiet shows none. "
+    "NO_COLOR is heeded.\n\n";
 
 /* The exit statuses, behind the text that they are documented in. */
 static char *help(int key, const char *text, void *input)

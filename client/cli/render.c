@@ -1,10 +1,11 @@
 /* The whole image, written band by band. */
-#include <semaphore.h>
 #include <stdio.h>
 
 #include "bands.h"
 #include "cli.h"
 #include "image.h"
+#include "progress.h"
+#include "terminal.h"
 
 struct render {
     tilery_client *client;
@@ -12,36 +13,39 @@ struct render {
     struct bands *bands;
     struct image *image;
     struct cli_output output;
+    struct waker waker;
+    struct progress progress;
 };
 
-static void wake(void *arg)
+static enum tilery_status next_rows(struct render *render, struct bands_rows *rows,
+                                    struct tilery_error *error)
 {
-    sem_post(arg);
-}
-
-static enum tilery_status next_rows(struct bands *bands, struct bands_rows *rows, struct tilery_error *error)
-{
+    struct bands *bands = render->bands;
     enum tilery_status status;
-    bool ready;
-    sem_t time;
+    bool ready, told;
+    uint64_t received;
 
-    sem_init(&time, 0, 0);
-    while ((status = bands_try_next(bands, &ready, rows, error)) == TILERY_OK && !ready)
-        if (bands_notify(bands, wake, &time))
-            while (sem_wait(&time) != 0)
-                continue;
-    sem_destroy(&time);
+    while ((status = bands_try_next(bands, &ready, rows, error)) == TILERY_OK && !ready) {
+        received = bands_tiles_received(bands);
+        told = !bands_notify(bands, waker_tell, &render->waker);
+        while (!told) {
+            (void)waker_wait(&render->waker, render->options, PROGRESS_MS, &told);
+            progress_show(&render->progress, received, bands_tiles_planned(bands));
+        }
+    }
     return status;
 }
 
-static int write_bands(const struct render *render)
+static int write_bands(struct render *render)
 {
     struct tilery_error error;
     struct bands_rows rows;
 
     for (;;) {
-        if (next_rows(render->bands, &rows, &error) != TILERY_OK)
+        if (next_rows(render, &rows, &error) != TILERY_OK) {
+            progress_end(&render->progress);
             return cli_fail(render->options, &error);
+        }
         if (rows.count == 0)
             return 0;
         if (!image_rows(render->image, rows.counts, rows.threads, rows.count))
@@ -84,7 +88,9 @@ static int write_image(struct render *render, enum image_format format, enum ima
     render->image = image_begin(&image);
     if (render->image == NULL)
         return cli_output_failed(render->options->output);
+    progress_begin(&render->progress, render->options);
     status = write_bands(render);
+    progress_end(&render->progress);
     if (!image_end(render->image) && status == 0)
         status = cli_output_failed(render->options->output);
     return status;
@@ -106,9 +112,11 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     status = cli_output_open(&render.output, options->output);
     if (status != 0)
         return status;
-    status = open_bands(&render, palette == IMAGE_THREAD);
+    status = waker_open(&render.waker) ? open_bands(&render, palette == IMAGE_THREAD)
+                                       : tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     if (status == 0)
         status = write_image(&render, format, palette);
     bands_drop(render.bands);
+    waker_close(&render.waker);
     return cli_output_close(&render.output, status);
 }

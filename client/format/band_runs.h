@@ -42,6 +42,7 @@ struct bands {
     uint64_t queue_ns, run_ns; /* of all that have been read */
     unsigned current;          /* the band that is read */
     bool given;                /* its rows are with the caller */
+    uint64_t done;             /* tiles, of the bands before it */
     pthread_mutex_t mutex;
     unsigned refs; /* the caller's, and one an opening */
     bool dropped;

@@ -113,6 +113,7 @@ static void go_on(struct bands *bands)
     struct band *done = &bands->band[bands->current];
 
     bands->given = false;
+    bands->done += tilery_stream_tiles_received(done->stream);
     pthread_mutex_lock(&bands->mutex);
     bands->current = 1 - bands->current;
     pthread_mutex_unlock(&bands->mutex);
@@ -195,6 +196,22 @@ void bands_times(const struct bands *bands, uint64_t *queue_ns, uint64_t *run_ns
 const char *bands_id(const struct bands *bands)
 {
     return bands->band[bands->current].id;
+}
+
+uint64_t bands_tiles_received(struct bands *bands)
+{
+    const struct band *band = &bands->band[bands->current];
+    bool open;
+
+    pthread_mutex_lock(&bands->mutex);
+    open = band->state == BAND_OPEN;
+    pthread_mutex_unlock(&bands->mutex);
+    return bands->done + (open ? tilery_stream_tiles_received(band->stream) : 0);
+}
+
+uint64_t bands_tiles_planned(const struct bands *bands)
+{
+    return bands->columns_of_tiles * bands->rows_of_tiles;
 }
 
 /* ---- From the start to the end ---- */

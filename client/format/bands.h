@@ -55,6 +55,11 @@ void bands_times(const struct bands *bands, uint64_t *queue_ns, uint64_t *run_ns
  * until the next call of that. */
 const char *bands_id(const struct bands *bands);
 
+/* How many of the image's tiles have come, and how many there are: for a display of progress. The first not
+ * while fn is to be told. */
+uint64_t bands_tiles_received(struct bands *bands);
+uint64_t bands_tiles_planned(const struct bands *bands);
+
 /* Ends all that is under way, in the background; not while fn is to be told. NULL is fine. */
 void bands_drop(struct bands *bands);
 

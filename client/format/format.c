@@ -31,11 +31,41 @@ void format_init(struct format_writer *writer, enum format format,
         writer->options = *options;
 }
 
-void format_init_tiles(struct format_writer *writer, const struct tilery_compute_request *request,
-                       const struct format_tiles *tiles, const struct format_options *options)
+void format_init_tiles(struct format_writer *writer, enum format format,
+                       const struct tilery_compute_request *request, const struct format_tiles *tiles,
+                       const struct format_options *options)
 {
-    format_init(writer, FORMAT_JSON, request, NULL, options);
+    format_init(writer, format, request, NULL, options);
     writer->tiles = tiles;
+}
+
+size_t format_count(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->count : tilery_result_count(writer->result);
+}
+
+struct tilery_record format_next_record(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->tiles[writer->next].record
+                                 : tilery_result_record(writer->result, writer->next);
+}
+
+const struct format_tile *format_next_tile(const struct format_writer *writer)
+{
+    const struct format_tile *tile = writer->tiles != NULL ? &writer->tiles->tiles[writer->next] : NULL;
+
+    return tile != NULL && tile->counts != NULL ? tile : NULL;
+}
+
+struct tilery_summary format_summary_of(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->summary : tilery_result_summary(writer->result);
+}
+
+struct tilery_thread format_next_thread(const struct format_writer *writer)
+{
+    return writer->tiles != NULL ? writer->tiles->threads[writer->next]
+                                 : tilery_result_thread(writer->result, writer->next);
 }
 
 size_t format_next(struct format_writer *writer, char *buffer, size_t size)

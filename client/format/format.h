@@ -26,11 +26,11 @@ struct format_options {
     bool schedule, kernel, region;
 };
 
-/* A tile with its counts, and a run's tiles: what the documented JSON may be made of instead of a result. */
+/* A tile, perhaps with its counts, and a run's tiles: what a run may be written of instead of a result. */
 struct format_tile {
     struct tilery_record record;
     uint32_t columns, rows; /* of the counts */
-    const uint16_t *counts;
+    const uint16_t *counts; /* NULL: they are not written */
 };
 
 struct tilery_record format_tile_record(const struct tilery_tile *tile);
@@ -62,10 +62,12 @@ void format_init(struct format_writer *writer, enum format format,
                  const struct tilery_compute_request *request, const tilery_result *result,
                  const struct format_options *options);
 
-/* The documented JSON, each record with its tile's columns, rows and data: the counts as little-endian
- * uint16, row by row, in base64. The tiles outlive the writer, too. */
-void format_init_tiles(struct format_writer *writer, const struct tilery_compute_request *request,
-                       const struct format_tiles *tiles, const struct format_options *options);
+/* The same of tiles, which outlive the writer, too. Where they have counts, each record has its tile's
+ * columns, rows and data in JSON, NDJSON and CSV: the counts as little-endian uint16, row by row, in base64.
+ * Either all have counts or none. */
+void format_init_tiles(struct format_writer *writer, enum format format,
+                       const struct tilery_compute_request *request, const struct format_tiles *tiles,
+                       const struct format_options *options);
 
 /* The buffer given to format_next holds at least this many bytes. */
 #define FORMAT_MIN_BUFFER 1024u

@@ -1,6 +1,5 @@
 #include "image.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,10 @@
 
 #include <png.h>
 
-#define BYTES_A_PIXEL 3u
+#include "colours.h"
+
+#define BYTES_A_PIXEL COLOUR_BYTES
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw rows are written as they lie in memory");
 
@@ -18,93 +20,16 @@ struct image {
     bool failed;
     png_struct *png;
     png_info *info;
-    uint8_t *row;                     /* of the file */
-    uint8_t colours[][BYTES_A_PIXEL]; /* a count's, to max_iter; by thread its lightness alone */
+    uint8_t *row;            /* of the file */
+    struct colours *colours; /* of a PNG */
 };
-
-/* ---- Colours ---- */
-
-struct colour {
-    uint8_t red, green, blue;
-};
-
-/* Nine even steps of matplotlib's palettes: https://bids.github.io/colormap/ */
-static const struct colour viridis[] = {{68, 1, 84},    {71, 45, 123},  {59, 82, 139},
-                                        {44, 114, 142}, {33, 144, 140}, {39, 173, 129},
-                                        {93, 200, 99},  {170, 220, 50}, {253, 231, 37}};
-static const struct colour magma[] = {{0, 0, 4},      {29, 17, 71},    {81, 18, 124},
-                                      {130, 38, 129}, {182, 54, 121},  {230, 81, 100},
-                                      {251, 136, 97}, {254, 194, 135}, {252, 253, 191}};
-static const struct colour grey[] = {{24, 24, 24}, {255, 255, 255}};
-
-/* Okabe and Ito's colours, which colour-blind eyes tell apart: https://jfly.uni-koeln.de/color/ */
-static const struct colour by_thread[] = {{230, 159, 0}, {86, 180, 233}, {0, 158, 115},   {240, 228, 66},
-                                          {0, 114, 178}, {213, 94, 0},   {204, 121, 167}, {187, 187, 187}};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static uint8_t between(uint8_t from, uint8_t to, double part)
-{
-    return (uint8_t)lround(from + (to - from) * part);
-}
-
-/* part: 0 to 1 of the way from the first to the last. */
-static void blend(const struct colour *steps, size_t count, double part, uint8_t out[BYTES_A_PIXEL])
-{
-    double at = part * (double)(count - 1);
-    size_t i = at < (double)(count - 2) ? (size_t)at : count - 2;
-
-    out[0] = between(steps[i].red, steps[i + 1].red, at - (double)i);
-    out[1] = between(steps[i].green, steps[i + 1].green, at - (double)i);
-    out[2] = between(steps[i].blue, steps[i + 1].blue, at - (double)i);
-}
-
-/* Most counts are small: on a logarithmic scale, their differences show. */
-static void fill_colours(struct image *image)
-{
-    uint32_t max_iter = image->options.max_iter;
-
-    for (uint32_t count = 0; count < max_iter; count++) {
-        double part = max_iter > 1 ? log1p(count) / log1p(max_iter - 1) : 1;
-
-        switch (image->options.palette) {
-        case IMAGE_VIRIDIS:
-            blend(viridis, COUNT(viridis), part, image->colours[count]);
-            break;
-        case IMAGE_MAGMA:
-            blend(magma, COUNT(magma), part, image->colours[count]);
-            break;
-        case IMAGE_GREY:
-            blend(grey, COUNT(grey), part, image->colours[count]);
-            break;
-        case IMAGE_THREAD:
-            image->colours[count][0] = (uint8_t)lround(90 + 165 * part);
-            break;
-        }
-    }
-    memset(image->colours[max_iter], 0, BYTES_A_PIXEL);
-    if (image->options.palette == IMAGE_THREAD)
-        image->colours[max_iter][0] = 50;
-}
 
 static void colour_row(struct image *image, const uint16_t *counts, const uint8_t *threads)
 {
     uint8_t *out = image->row;
 
-    for (uint32_t x = 0; x < image->options.width; x++, out += BYTES_A_PIXEL) {
-        uint32_t most = image->options.max_iter; /* a count above it would come from no server of ours */
-        const uint8_t *colour = image->colours[counts[x] < most ? counts[x] : most];
-
-        if (image->options.palette == IMAGE_THREAD) {
-            const struct colour *full = &by_thread[threads[x] % COUNT(by_thread)];
-
-            out[0] = (uint8_t)(full->red * colour[0] / 255);
-            out[1] = (uint8_t)(full->green * colour[0] / 255);
-            out[2] = (uint8_t)(full->blue * colour[0] / 255);
-        } else {
-            memcpy(out, colour, BYTES_A_PIXEL);
-        }
-    }
+    for (uint32_t x = 0; x < image->options.width; x++, out += BYTES_A_PIXEL)
+        colours_of(image->colours, counts[x], threads != NULL ? threads[x] : 0, out);
 }
 
 /* ---- PNG: libpng leaves by longjmp, so nothing that changes after setjmp is looked at after it ---- */
@@ -222,7 +147,7 @@ bool image_find_palette(const char *name, enum image_palette *out)
 
 struct image *image_begin(const struct image_options *options)
 {
-    struct image *image = calloc(1, sizeof *image + ((size_t)options->max_iter + 1) * BYTES_A_PIXEL);
+    struct image *image = calloc(1, sizeof *image);
     bool begun = true;
 
     if (image == NULL)
@@ -234,8 +159,8 @@ struct image *image_begin(const struct image_options *options)
         return NULL;
     }
     if (options->format == IMAGE_PNG) {
-        fill_colours(image);
-        begun = begin_png(image);
+        image->colours = colours_new(options->palette, options->max_iter);
+        begun = image->colours != NULL && begin_png(image);
     } else if (options->format == IMAGE_PGM) {
         begun = begin_pgm(image);
     }
@@ -278,6 +203,7 @@ bool image_end(struct image *image)
         whole = end_png(image);
     if (image->png != NULL)
         png_destroy_write_struct(&image->png, &image->info);
+    colours_free(image->colours);
     free(image->row);
     free(image);
     return whole;

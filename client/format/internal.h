@@ -42,6 +42,19 @@ char *format_name(char *out, const char *before, const char *name);
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are written as they lie in memory");
 
+/* What is written: a result's, or the tiles'. */
+size_t format_count(const struct format_writer *writer);
+struct tilery_record format_next_record(const struct format_writer *writer);
+struct tilery_summary format_summary_of(const struct format_writer *writer);
+struct tilery_thread format_next_thread(const struct format_writer *writer);
+
+/* The next tile, where it is written with its counts; else NULL. */
+const struct format_tile *format_next_tile(const struct format_writer *writer);
+
+/* The tile's columns, rows and data after its record in JSON, or what comes next of them; then moves on to
+ * the next tile. A piece has room for the record, or for some of the counts. */
+char *format_tile_json(struct format_writer *writer, char *out, const char *end, bool ns);
+
 /* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
 char *format_record(char *out, const struct tilery_record *record, bool ns);
 char *format_summary(char *out, const struct tilery_summary *summary);

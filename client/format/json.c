@@ -108,55 +108,18 @@ static char *put_params(char *out, const struct format_writer *writer)
                                        : ",\"message\":\"Sequential tasks executed successfully\"");
 }
 
-/* ---- What is written: a result, or tiles with their counts ---- */
-
-static size_t count_of(const struct format_writer *writer)
+char *format_tile_json(struct format_writer *writer, char *out, const char *end, bool ns)
 {
-    return writer->tiles != NULL ? writer->tiles->count : tilery_result_count(writer->result);
-}
-
-static struct tilery_record next_record(const struct format_writer *writer)
-{
-    return writer->tiles != NULL ? writer->tiles->tiles[writer->next].record
-                                 : tilery_result_record(writer->result, writer->next);
-}
-
-static struct tilery_summary summary_of(const struct format_writer *writer)
-{
-    return writer->tiles != NULL ? writer->tiles->summary : tilery_result_summary(writer->result);
-}
-
-static struct tilery_thread next_thread(const struct format_writer *writer)
-{
-    return writer->tiles != NULL ? writer->tiles->threads[writer->next]
-                                 : tilery_result_thread(writer->result, writer->next);
-}
-
-/* ---- */
-
-static char *put_record(const struct format_writer *writer, char *out)
-{
-    struct tilery_record record = next_record(writer);
-
-    if (writer->next != 0)
-        *out++ = ',';
-    return format_record(out, &record, writer->options.ns);
-}
-
-/* The tile's record, or what comes next of its counts. A piece has room for the record, or for some of them.
- */
-static char *put_tile(struct format_writer *writer, char *out, const char *end)
-{
-    const struct format_tile *tile = &writer->tiles->tiles[writer->next];
+    const struct format_tile *tile = format_next_tile(writer);
     size_t len = (size_t)tile->columns * tile->rows * sizeof *tile->counts;
 
     if (writer->used == 0) {
-        out = put_record(writer, out) - 1; /* its object goes on */
+        out = format_record(out, &tile->record, ns) - 1; /* its object goes on */
         out = format_number(out, ",\"columns\":", tile->columns);
         out = format_number(out, ",\"rows\":", tile->rows);
         out = format_text(out, ",\"data\":\"");
     }
-    out = format_base64(out, end, (const uint8_t *)tile->counts, len, &writer->used);
+    out = format_base64(out, end - DATA_END_BYTES, (const uint8_t *)tile->counts, len, &writer->used);
     if (writer->used < len)
         return out;
     writer->used = 0;
@@ -164,18 +127,24 @@ static char *put_tile(struct format_writer *writer, char *out, const char *end)
     return format_text(out, "\"}");
 }
 
+static char *put_record(struct format_writer *writer, char *out, const char *end)
+{
+    struct tilery_record record = format_next_record(writer);
+
+    if (writer->next != 0 && writer->used == 0)
+        *out++ = ',';
+    if (format_next_tile(writer) != NULL)
+        return format_tile_json(writer, out, end, writer->options.ns);
+    writer->next++;
+    return format_record(out, &record, writer->options.ns);
+}
+
 static char *put_records(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = count_of(writer);
+    size_t count = format_count(writer);
 
-    while (writer->next < count && format_fits(out, end)) {
-        if (writer->tiles != NULL) {
-            out = put_tile(writer, out, end - DATA_END_BYTES);
-        } else {
-            out = put_record(writer, out);
-            writer->next++;
-        }
-    }
+    while (writer->next < count && format_fits(out, end))
+        out = put_record(writer, out, end);
     if (writer->next == count)
         format_enter(writer, PARAMS);
     return out;
@@ -183,10 +152,10 @@ static char *put_records(struct format_writer *writer, char *out, const char *en
 
 static char *put_threads(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = summary_of(writer).threads;
+    size_t count = format_summary_of(writer).threads;
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_thread thread = next_thread(writer);
+        struct tilery_thread thread = format_next_thread(writer);
 
         if (writer->next != 0)
             *out++ = ',';
@@ -199,7 +168,7 @@ static char *put_threads(struct format_writer *writer, char *out, const char *en
 
 static char *put_summary(const struct format_writer *writer, char *out)
 {
-    struct tilery_summary summary = summary_of(writer);
+    struct tilery_summary summary = format_summary_of(writer);
 
     return format_summary(format_text(out, ",\"summary\":"), &summary);
 }

@@ -10,10 +10,10 @@ typedef char *put_record_fn(char *out, const struct tilery_record *record);
 
 static char *put_rows(struct format_writer *writer, char *out, const char *end, put_record_fn *put)
 {
-    size_t count = tilery_result_count(writer->result);
+    size_t count = format_count(writer);
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_record record = tilery_result_record(writer->result, writer->next);
+        struct tilery_record record = format_next_record(writer);
 
         out = format_text(put(out, &record), "\n");
     }
@@ -29,12 +29,38 @@ static char *put_ndjson(char *out, const struct tilery_record *record)
     return format_record(out, record, true);
 }
 
+/* The same of tiles with their counts, each of which may take many pieces. */
+static char *put_tiles(struct format_writer *writer, char *out, const char *end,
+                       char *(*put)(struct format_writer *writer, char *out, const char *end))
+{
+    size_t count = format_count(writer);
+
+    while (writer->next < count && format_fits(out, end)) {
+        out = put(writer, out, end - 1);
+        if (writer->used == 0)
+            *out++ = '\n';
+    }
+    if (writer->next == count)
+        format_enter(writer, SUMMARY);
+    return out;
+}
+
+static bool has_counts(const struct format_writer *writer)
+{
+    return format_count(writer) != 0 && writer->tiles != NULL && writer->tiles->tiles[0].counts != NULL;
+}
+
+static char *put_ndjson_tile(struct format_writer *writer, char *out, const char *end)
+{
+    return format_tile_json(writer, out, end, true);
+}
+
 static char *put_ndjson_threads(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_summary(writer->result).threads;
+    size_t count = format_summary_of(writer).threads;
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
+        struct tilery_thread thread = format_next_thread(writer);
 
         if (writer->next != 0)
             *out++ = ',';
@@ -46,9 +72,9 @@ static char *put_ndjson_threads(struct format_writer *writer, char *out, const c
     return format_text(out, "]}}\n");
 }
 
-static char *put_ndjson_summary(char *out, const tilery_result *result)
+static char *put_ndjson_summary(char *out, const struct format_writer *writer)
 {
-    struct tilery_summary summary = tilery_result_summary(result);
+    struct tilery_summary summary = format_summary_of(writer);
 
     return format_summary(format_text(out, "{\"summary\":"), &summary);
 }
@@ -60,10 +86,11 @@ char *format_ndjson(struct format_writer *writer, char *out, const char *end)
         format_enter(writer, RECORDS);
         return out;
     case RECORDS:
-        return put_rows(writer, out, end, put_ndjson);
+        return has_counts(writer) ? put_tiles(writer, out, end, put_ndjson_tile)
+                                  : put_rows(writer, out, end, put_ndjson);
     case SUMMARY:
         format_enter(writer, writer->options.summary ? THREADS : FORMAT_END);
-        return writer->options.summary ? put_ndjson_summary(out, writer->result) : out;
+        return writer->options.summary ? put_ndjson_summary(out, writer) : out;
     default:
         return put_ndjson_threads(writer, out, end);
     }
@@ -86,15 +113,36 @@ static char *put_csv(char *out, const struct tilery_record *record)
     return format_number(out, ",", record->duration_ns);
 }
 
+static char *put_csv_tile(struct format_writer *writer, char *out, const char *end)
+{
+    const struct format_tile *tile = format_next_tile(writer);
+    size_t len = (size_t)tile->columns * tile->rows * sizeof *tile->counts;
+
+    if (writer->used == 0) {
+        out = put_csv(out, &tile->record);
+        out = format_number(out, ",", tile->columns);
+        out = format_number(out, ",", tile->rows);
+        out = format_text(out, ",");
+    }
+    out = format_base64(out, end, (const uint8_t *)tile->counts, len, &writer->used);
+    if (writer->used < len)
+        return out;
+    writer->used = 0;
+    writer->next++;
+    return out;
+}
+
 char *format_csv(struct format_writer *writer, char *out, const char *end)
 {
     switch (writer->stage) {
     case HEAD:
         format_enter(writer, RECORDS);
-        return format_text(out, "task_id,thread_id,tile_x,tile_y,tile_w,tile_h,start_time_ms,duration_ms,"
-                                "pixels_computed,start_time_ns,duration_ns\n");
+        out = format_text(out, "task_id,thread_id,tile_x,tile_y,tile_w,tile_h,start_time_ms,duration_ms,"
+                               "pixels_computed,start_time_ns,duration_ns");
+        return format_text(out, has_counts(writer) ? ",columns,rows,data\n" : "\n");
     case RECORDS:
-        return put_rows(writer, out, end, put_csv);
+        return has_counts(writer) ? put_tiles(writer, out, end, put_csv_tile)
+                                  : put_rows(writer, out, end, put_csv);
     default:
         format_enter(writer, FORMAT_END);
         return out;
@@ -113,9 +161,9 @@ static char *put_table(char *out, const struct tilery_record *record)
                          (double)record->duration_ns / 1e6);
 }
 
-static char *put_table_summary(char *out, const tilery_result *result)
+static char *put_table_summary(char *out, const struct format_writer *writer)
 {
-    struct tilery_summary summary = tilery_result_summary(result);
+    struct tilery_summary summary = format_summary_of(writer);
 
     out += sprintf(out, "\n%" PRIu64 " of %" PRIu64 " tiles%s, %" PRIu64 " pixels, %" PRIu64 " iterations\n",
                    summary.tiles_done, summary.tiles_planned,
@@ -130,10 +178,10 @@ static char *put_table_summary(char *out, const tilery_result *result)
 
 static char *put_table_threads(struct format_writer *writer, char *out, const char *end)
 {
-    struct tilery_summary summary = tilery_result_summary(writer->result);
+    struct tilery_summary summary = format_summary_of(writer);
 
     for (; writer->next < summary.threads && format_fits(out, end); writer->next++) {
-        struct tilery_thread thread = tilery_result_thread(writer->result, writer->next);
+        struct tilery_thread thread = format_next_thread(writer);
 
         out += sprintf(out, "%8" PRIu32 " %7" PRIu64 " %12.3f %5.1f%%\n", thread.thread_id, thread.tiles,
                        (double)thread.busy_ns / 1e6,
@@ -155,7 +203,7 @@ char *format_table(struct format_writer *writer, char *out, const char *end)
         return put_rows(writer, out, end, put_table);
     case SUMMARY:
         format_enter(writer, THREADS);
-        return put_table_summary(out, writer->result);
+        return put_table_summary(out, writer);
     default:
         return put_table_threads(writer, out, end);
     }

@@ -9,10 +9,10 @@ enum { HEAD, LANES, TILES, CLOSE };
 
 static char *put_lanes(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_summary(writer->result).threads;
+    size_t count = format_summary_of(writer).threads;
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        uint32_t thread = tilery_result_thread(writer->result, writer->next).thread_id;
+        uint32_t thread = format_next_thread(writer).thread_id;
 
         out = format_number(out, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":", thread);
         out = format_number(out, ",\"name\":\"thread_name\",\"args\":{\"name\":\"thread ", thread);
@@ -41,10 +41,10 @@ static char *put_tile(char *out, const struct tilery_record *record)
 
 static char *put_tiles(struct format_writer *writer, char *out, const char *end)
 {
-    size_t count = tilery_result_count(writer->result);
+    size_t count = format_count(writer);
 
     for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_record record = tilery_result_record(writer->result, writer->next);
+        struct tilery_record record = format_next_record(writer);
 
         out = put_tile(out, &record);
     }
@@ -55,7 +55,7 @@ static char *put_tiles(struct format_writer *writer, char *out, const char *end)
 
 static char *put_time_limit(char *out, const struct format_writer *writer)
 {
-    if (!tilery_result_summary(writer->result).time_limited)
+    if (!format_summary_of(writer).time_limited)
         return out;
     out = format_text(out, ",\n{\"ph\":\"i\",\"pid\":1,\"tid\":0,\"s\":\"g\",\"name\":\"time limit\"");
     return format_text(format_number(out, ",\"ts\":", writer->request->time_limit_ms * 1000), "}");
