@@ -54,11 +54,13 @@ class Process:
 
 
 def most_memory(process):
-    """The most that a Process has had, in bytes; 0 under a sanitizer, whose own would count too."""
-    with open(f"/proc/{process.process.pid}/maps", encoding="ascii") as maps:
+    """The most that a Process, or one of subprocess's, has had, in bytes; 0 under a sanitizer, whose own would count
+    too."""
+    pid = getattr(process, "process", process).pid
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         if "san.so" in maps.read():
             return 0
-    with open(f"/proc/{process.process.pid}/status", encoding="ascii") as status:
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) << 10
 
 

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import zlib
 
-from programs import ROOT, ServedTest, fnv1a, program, stats, tilery
+from programs import ROOT, ServedTest, fnv1a, most_memory, program, stats, tilery
 
 
 def pixels_of(png):
@@ -85,6 +85,21 @@ class Render(ServedTest):
         expected = self.image(*wide, "--tile-h", "400")
         self.assertEqual(len(expected), 20000 * 400 * 2)
         self.assertEqual(self.image(*wide, "--tile-h", "7"), expected)
+
+    def test_a_huge_image_takes_little_memory_on_both_ends(self):
+        """512 MiB of counts, of which each end holds some bands and batches."""
+        size, most, read = 16384, 0, 0
+        before = most_memory(self.server)
+        with subprocess.Popen([program("tilery"), "--server", self.server.url, "render", "--width", str(size),
+                               "--height", str(size), "--max-iter", "16", "--tile-w", "1024", "--tile-h", "64"],
+                              stdout=subprocess.PIPE) as render:
+            while piece := render.stdout.read(8 << 20):
+                read += len(piece)
+                if read < size * size * 2:
+                    most = max(most, most_memory(render))
+        self.assertEqual((render.returncode, read), (0, size * size * 2))
+        self.assertLess(most, 64 << 20)
+        self.assertLess(most_memory(self.server) - before, 96 << 20)
 
     def opened(self):
         """How many streams were, and how many still are."""

@@ -114,7 +114,7 @@ class Watch(TerminalTest):
         drawn = frames(said)
         counts = [int(re.match(r" *\d+%  (\d+) of 1024 tiles", frame[-1]).group(1)) for frame in drawn]
         self.assertEqual(counts, sorted(counts))
-        self.assertGreater(len(set(counts)), 3)
+        self.assertGreater(len(set(counts)), 1)
         for frame in drawn:
             self.assertLessEqual(len(frame), 24)
             self.assertLessEqual(max(map(len, frame)), 80)
