@@ -67,9 +67,9 @@ const struct argp_option cli_argp_options[] = {
     {"runs", OPT_RUNS, "N", 0,
      "compare: runs of each combination, 1 to 10000 (default 5), after one to warm up", 0},
     {"clients", OPT_CLIENTS, "N", 0,
-     "bench: calls in flight, 1 to 10000 (default 16; with --rate the most, default 1024). Without --rate "
-     "each "
-     "client calls again as soon as it has its answer",
+     "bench: calls in flight, 1 to 10000 (default 16), each client calling again as soon as it has its "
+     "answer; at a "
+     "fixed rate the most at once (default 1024)",
      0},
     {"rate", OPT_RATE, "N", 0,
      "bench: calls a second, 1 to 1000000, sent at their times whatever becomes of those before. Latency is "

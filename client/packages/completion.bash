@@ -10,8 +10,13 @@ _tilery_values()
     --palette) echo viridis magma grey thread ;;
     --log | --access-log) echo logfmt json off ;;
     --format)
-        [[ $2 = render ]] || echo json ndjson csv table trace
-        [[ $2 = compute ]] || echo png pgm raw
+        case $2 in
+        compute) echo json ndjson csv table trace ;;
+        render) echo png pgm raw ;;
+        compare) echo table csv json ;;
+        bench) echo table json ;;
+        *) echo json ndjson csv table trace png pgm raw ;;
+        esac
         ;;
     esac
 }
@@ -56,7 +61,7 @@ _tilery_complete()
     elif [[ $current = -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "${!takes[*]}" -- "$current")
     elif [[ ${1##*/} = tilery && -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'compute render cancel health info stats describe' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'compute render compare bench cancel health info stats describe' -- "$current")
     elif [[ $command = health ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'tilery.v1.TileCompute tilery.v1.Health tilery.v1.Server' -- "$current")
     fi

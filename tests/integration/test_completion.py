@@ -49,8 +49,9 @@ class Completion(unittest.TestCase):
         self.assertEqual(completed("tileryd", ""), [])
 
     def test_values_are_those_that_the_program_takes(self):
-        for name, option, words in [("tilery", "--schedule", []), ("tilery", "--mode", []),
+        for name, option, words in [("tilery", "--schedule", ["compute"]), ("tilery", "--mode", ["compute"]),
                                     ("tilery", "--format", ["compute"]), ("tilery", "--format", ["render"]),
+                                    ("tilery", "--format", ["compare"]),
                                     ("tilery", "--palette", ["render", "--format", "png"]),
                                     ("tileryd", "--log", []), ("tilery-bridge", "--log", []),
                                     ("tilery-bridge", "--access-log", [])]:
