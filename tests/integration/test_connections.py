@@ -4,6 +4,8 @@ bounded."""
 import contextlib
 import json
 import os
+import random
+import re
 import resource
 import select
 import socket
@@ -163,6 +165,33 @@ class Unclear(ServedTest):
         for path, status in (("/healthz?%2500", 200), ("/healthz%2500", 404)):
             self.assertEqual(get(self.bridge.url, path)[0].status, status)
 
+    def test_what_is_percent_encoded_is_decoded_once_and_what_only_looks_so_stays(self):
+        for target, status in (("/%68ealthz", 200), ("/healthz?%", 200), ("/healthz?%2&%zz=%&=%c0%80", 200),
+                               ("/healthz%", 404), ("/healthz%2", 404), ("/healthz%zz", 404), ("/%c0%80", 404),
+                               ("/%2568ealthz", 404), ("/healthz%2f", 404), ("/healthz%3fx", 404), ("/%", 404)):
+            self.assertEqual(get(self.bridge.url, target)[0].status, status, target)
+        for query, width in (("%77idth=1%36", 16), ("width=%31%36", 16), ("width=16%", None), ("width=%zz", None),
+                             ("width=1%2536", None), ("width=16%0a", None), ("width=+16", None), ("width=16&%77idth=16", None)):
+            response, body = get(self.bridge.url, "/api/compute/concurrent?height=8&" + query)
+            if width:
+                self.assertEqual((response.status, json.loads(body)["params"]["width"]), (200, width), query)
+            else:
+                self.assertEqual(response.status, 400, query)
+                self.assertIn("width is", json.loads(body)["error"])
+
+    def test_pipelined_requests_are_answered_in_their_order(self):
+        paths = [f"/api/compute/concurrent?width={width}&height=8&num_threads=1" for width in range(1, 21)]
+        last = request("/nothing", "Connection: close") + request("/healthz")  # which nobody reads any more
+        for pieces in 1, 7, 1000:
+            data = b"".join(map(request, paths)) + last
+            with connect(self.bridge.url) as peer:
+                for at in range(0, len(data), len(data) // pieces + 1):
+                    peer.sendall(data[at:at + len(data) // pieces + 1])
+                answers = b"".join(iter(lambda: peer.recv(65536), b""))
+            statuses = re.findall(rb"HTTP/1.1 (\d+) ", answers)
+            self.assertEqual(statuses, 20 * [b"200"] + [b"404"])
+            self.assertEqual(re.findall(rb'"params":{"width":(\d+)', answers), [b"%d" % width for width in range(1, 21)])
+
     def test_every_query_that_a_url_may_hold_is_answered(self):
         for count in range(0, 4080, 51):
             target = "/healthz?" + count * "&a"
@@ -239,6 +268,29 @@ class Limits(unittest.TestCase):
             peer.sendall(request(path))
             self.assertEqual(peer.recv(65536).split()[1], b"200")
         self.check_cut_off(peer, b"\r\n")
+
+    def test_requests_that_were_damaged_anyhow_are_answered_or_dropped(self):
+        """Also those that nobody goes on with, when their second is over."""
+        url, dice, peers = self.start().url, random.Random(1), []
+        seeds = [request("/api/compute/concurrent?width=8&height=8"), request("/api/compute/stream?width=8&height=8"),
+                 request("/api/compute/runs/x", method="DELETE"), request("http://localhost/healthz", "Accept: */*"),
+                 (POST + HOST + 'Content-Length: 12\r\n\r\n{"width": 8}').encode(),
+                 (POST + HOST + CHUNKED + '\r\nc\r\n{"width": 8}\r\n0\r\nX: y\r\n\r\n').encode()]
+        for _ in range(600):
+            data = bytearray(dice.choice(seeds) + dice.choice(seeds))
+            for _ in range(dice.randrange(1, 5)):
+                at, length = dice.randrange(len(data)), dice.randrange(1, 9)
+                piece = dice.choice((b"", b"\0", b"\r\n", b" ", b"%", b":", b"\xff", b"9" * 20, b"\t", bytes(data[at:at + 40])))
+                data[at:at + dice.choice((0, length))] = piece
+            peers.append((connect(url), data))
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                peers[-1][0].sendall(data)
+                peers[-1][0].shutdown(socket.SHUT_WR)
+        for peer, data in peers:
+            with peer, contextlib.suppress(ConnectionResetError):
+                answer = b"".join(iter(lambda: peer.recv(65536), b""))
+                self.assertTrue(not answer or answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")), (data, answer))
+        self.assertEqual(get(url, "/api/compute/concurrent?" + QUERY)[0].status, 200)
 
     def test_one_that_is_computed_has_its_time(self):
         url = self.start().url
