@@ -60,7 +60,7 @@ class HostileServer(unittest.TestCase):
     def call(self, answer, *arguments):
         server = FakeServer(answer)
         self.addCleanup(server.close)
-        return server, tilery(server.url, "--timeout-ms", "5000", *arguments)
+        return server, tilery(server.url, "--timeout-ms", "30000", *arguments)
 
     def check_refused(self, length):
         """A reply that announces so many bytes is an error by its length alone, and the next one is read."""
