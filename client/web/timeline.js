@@ -380,9 +380,10 @@ export class Timeline {
         if (y < AXIS || x < GUTTER || x > GUTTER + this.#scale.width) {
             return null;
         }
-        const perPixel = this.#scale.ns(1) - this.#scale.ns(0);
-        const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, this.#scale.ns(x) - perPixel)];
-        return near !== undefined && near.start_time_ns <= this.#scale.ns(x) + perPixel ? near : null;
+        const ns = this.#scale.ns(x);
+        const pixel = this.#scale.ns(1) - this.#scale.ns(0);
+        const near = this.#lanes.records[thread]?.[this.#lanes.from(thread, ns - pixel)];
+        return this.#lanes.at(thread, ns) ?? (near?.start_time_ns <= ns + pixel ? near : null);
     }
 
     // To the next bar in the lane, or the one before.
