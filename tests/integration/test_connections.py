@@ -150,8 +150,10 @@ class Unclear(ServedTest):
             self.assertEqual(status(target), 200, target)
         self.assertEqual(status("http://localhost:8405/healthz", "Host: localhost:8405\r\n"), 200)
         self.assertEqual(status("http://evil.example/healthz", "", "1.0"), 200)
-        for target in "http://localhost", "http://localhost?x=1", "http://localhost//healthz", "http:///healthz", \
-                "ftp://localhost/healthz", "http:/healthz", "http://local%68ost/healthz", "http:%2f%2flocalhost/healthz":
+        for target in "http://localhost", "http://localhost?x=1":
+            self.assertEqual(status(target), status("/"), target)
+        for target in "http://localhost//healthz", "http:///healthz", "ftp://localhost/healthz", \
+                "http:/healthz", "http://local%68ost/healthz", "http:%2f%2flocalhost/healthz":
             self.assertIn(status(target, HOST if "http:///" not in target else "Host:\r\n"), (403, 404), target)
         for target in "http://evil.example/healthz", "http://localhost:8405/healthz", "http://localhos/healthz", \
                 "http://me@localhost/healthz", "http://localhost.evil.example/healthz":
