@@ -52,6 +52,10 @@ int cli_stats(tilery_client *client, const struct cli_options *options);
 int cli_describe(tilery_client *client, const struct cli_options *options);
 int cli_cancel(tilery_client *client, const struct cli_options *options);
 
+/* Whether the server is a bridge, of which only the health can be asked; then that without a client. */
+bool cli_is_http(const char *server);
+int cli_health_http(const struct cli_options *options);
+
 /* Says the error on stderr, with the remedy where there is one, and returns its exit status. */
 int cli_fail(const struct cli_options *options, const struct tilery_error *error);
 

@@ -52,7 +52,11 @@ static void say_attempt(void *arg, const struct tilery_attempt *attempt)
 static int run_command(const struct command *command, const struct cli_options *cli)
 {
     tilery_client *client;
-    int status = open_client(cli, &client);
+    int status;
+
+    if (command->run == cli_health && cli_is_http(cli->client.server))
+        return cli_health_http(cli);
+    status = open_client(cli, &client);
 
     if (status != 0)
         return status;

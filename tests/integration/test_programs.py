@@ -60,6 +60,32 @@ class CommandLine(ServedTest):
         self.assertEqual(tilery(self.server.url, "health").stdout, "SERVING\n")
         self.assertRegex(tilery(self.server.url, "info").stdout, r"(?m)^kernels +.*scalar")
 
+    def test_health_of_a_bridge_is_its_readiness(self):
+        for url in self.bridge.url, self.bridge.url + "/":
+            answer = tilery(url, "health")
+            self.assertEqual((answer.returncode, answer.stdout, answer.stderr), (0, "SERVING\n", ""))
+        alone = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
+        answer = tilery(alone.url, "health")
+        self.assertEqual((answer.returncode, answer.stdout), (14, ""))
+        self.assertIn("is not ready", answer.stderr)
+        self.assertEqual(alone.close(), 0)
+        self.assertIn("takes no connection", tilery(alone.url, "health").stderr)
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            answer = tilery(f"http://127.0.0.1:{mute.getsockname()[1]}", "--timeout-ms", "100", "health")
+            self.assertEqual(answer.returncode, 14)
+            self.assertIn("gives no answer", answer.stderr)
+        answer = tilery(self.server.url.replace("tcp:", "http:"), "--timeout-ms", "1000", "health")
+        self.assertEqual(answer.returncode, 14)
+
+    def test_health_of_a_bridge_wants_a_host_and_a_port(self):
+        for url in ("http://", "http://:8405", "http://localhost", "http://localhost:", "http://localhost:x",
+                    "http://localhost:123456", "http://localhost:80/readyz", "http://[]:80", f"http://{'x' * 300}:80"):
+            answer = tilery(url, "health")
+            self.assertEqual(answer.returncode, 64, url)
+            self.assertIn("http://127.0.0.1:8405", answer.stderr)
+        self.assertEqual(tilery(self.bridge.url, "health", "tilery.v1.TileCompute").returncode, 64)
+        self.assertEqual(tilery(self.bridge.url, "compute").returncode, 64)
+
     def test_no_server_is_said_at_once_with_the_remedy(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused

@@ -1,0 +1,114 @@
+/* The health of a bridge, which is its GET /readyz: what containers ask that hold no curl. */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define SCHEME "http://"
+#define DEFAULT_TIMEOUT_MS 5000
+#define STATUS_LINE "HTTP/1.1 200"
+#define STATUS_DIGITS 3
+
+bool cli_is_http(const char *server)
+{
+    return strncmp(server, SCHEME, sizeof SCHEME - 1) == 0;
+}
+
+/* "HOST:PORT" or "[ADDR6]:PORT", perhaps with a slash behind it. */
+static bool split(const char *server, char *host, size_t size, char *port)
+{
+    const char *start = server + sizeof SCHEME - 1, *end = start + strcspn(start, "/");
+    const char *colon = memrchr(start, ':', (size_t)(end - start));
+    const char *host_end = colon;
+
+    if (colon == NULL || end - colon < 2 || end - colon > 6 || (*end == '/' && end[1] != '\0'))
+        return false;
+    if (*start == '[' && colon[-1] == ']') {
+        start++;
+        host_end--;
+    }
+    if (host_end <= start || (size_t)(host_end - start) >= size)
+        return false;
+    memcpy(host, start, (size_t)(host_end - start));
+    host[host_end - start] = '\0';
+    memcpy(port, colon + 1, (size_t)(end - colon - 1));
+    port[end - colon - 1] = '\0';
+    return strspn(port, "0123456789") == strlen(port);
+}
+
+/* Connecting too takes no longer than sending may. */
+static int connect_to(const struct addrinfo *address, const struct timeval *patience)
+{
+    int fd = -1;
+
+    for (; address != NULL; address = address->ai_next) {
+        fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+        if (fd < 0)
+            continue;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, patience, sizeof *patience);
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, patience, sizeof *patience);
+        if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+/* The status of GET /readyz; 0 where no answer comes. */
+static int ask(int fd, const char *server)
+{
+    char text[512];
+    const char *authority = server + sizeof SCHEME - 1;
+    int len = snprintf(text, sizeof text, "GET /readyz HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n",
+                       (int)strcspn(authority, "/"), authority);
+
+    if (send(fd, text, (size_t)len, MSG_NOSIGNAL) != len)
+        return 0;
+    if (recv(fd, text, sizeof STATUS_LINE - 1, MSG_WAITALL) != (ssize_t)(sizeof STATUS_LINE - 1) ||
+        memcmp(text, STATUS_LINE, sizeof STATUS_LINE - 1 - STATUS_DIGITS) != 0)
+        return 0;
+    text[sizeof STATUS_LINE - 1] = '\0';
+    return atoi(&text[sizeof STATUS_LINE - 1 - STATUS_DIGITS]);
+}
+
+static int unavailable(const char *server, const char *why)
+{
+    fprintf(stderr, "tilery: UNAVAILABLE: %s %s\n", server, why);
+    return tilery_status_exit(TILERY_UNAVAILABLE);
+}
+
+int cli_health_http(const struct cli_options *options)
+{
+    const char *server = options->client.server;
+    uint64_t ms = options->call.timeout_ms != 0 ? options->call.timeout_ms : DEFAULT_TIMEOUT_MS;
+    const struct timeval patience = {.tv_sec = (time_t)(ms / 1000),
+                                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *address;
+    char host[256], port[6];
+    int fd, status;
+
+    if (options->argument != NULL)
+        return cli_refuse("health's argument", options->argument,
+                          "left out where the server is an http:// one");
+    if (!split(server, host, sizeof host, port))
+        return cli_refuse("server", server, "as http://127.0.0.1:8405");
+    if (getaddrinfo(host, port, &hints, &address) != 0)
+        return unavailable(server, "is not known by that name");
+    fd = connect_to(address, &patience);
+    freeaddrinfo(address);
+    if (fd < 0)
+        return unavailable(server, "takes no connection: is a tilery-bridge there?");
+    status = ask(fd, server);
+    close(fd);
+    if (status != 200)
+        return unavailable(server, status == 0 ? "gives no answer" : "is not ready");
+    puts("SERVING");
+    return cli_flush_output();
+}
