@@ -237,7 +237,7 @@ class Resuming(StreamTest):
     def test_ids_that_name_nothing_are_refused(self):
         stream = self.open(ENDLESS)
         run = stream.first()[0].split("/")[0]
-        for last in "x", "/", run, run + "/", run + "/x", run + "/-1", run + "/1 ", run.upper() + "G/1", run + "/" + 40 * "1", \
+        for last in "x", "/", run, run + "/", run + "/x", run + "/-1", run + "/1 1", run.upper() + "G/1", run + "/" + 40 * "1", \
                 run + "/9999999999999999999":
             status, answer = self.ask(STREAM, headers={"Last-Event-ID": last})
             self.assertEqual((status, list(answer)), (400, ["success", "error"]), last)
