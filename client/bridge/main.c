@@ -88,7 +88,7 @@ static const struct argp_option argp_options[] = {
     {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
      "A line on stderr for every HTTP request: logfmt (default), json or off", 0},
     {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
-     "Memory of all large answers that are not read yet (default 512)", 0},
+     "Memory of all large answers that are not read yet (default 512, or a quarter of the memory limit)", 0},
     {"log", OPT_LOG, "FORMAT", 0,
      "Without --backend, a line on stderr for every call of the server inside: off (default), logfmt or json",
      0},
@@ -375,7 +375,7 @@ int main(int argc, char **argv)
                                 .backend.server = getenv("TILERY_BACKEND"),
                                 .backend.no_pauses = true, /* whoever asks decides whether to wait */
                                 .access_log = DAEMON_LOG_LOGFMT,
-                                .reply_budget_bytes = UINT64_C(512) << 20,
+                                .reply_budget_bytes = daemon_reply_budget(),
                                 .max_connections = MAX_CONNECTIONS,
                                 .connection_timeout_s = CONNECTION_TIMEOUT_S,
                                 .heartbeat_ms = HEARTBEAT_MS,

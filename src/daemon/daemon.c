@@ -1,10 +1,12 @@
 #include "daemon/daemon.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/quota.h"
 #include "daemon/security.h"
 #include "rpc/server.h"
 #include "service/service.h"
@@ -16,6 +18,10 @@
 #define RESERVE 32
 /* One connection leaves so many contexts to the others. */
 #define OTHERS 16
+/* Threads at work side by side for each CPU of a quota. */
+#define THREADS_A_CPU 8
+#define MAX_THREADS 1024
+#define REPLY_BUDGET (UINT64_C(512) << 20)
 /* A last reply that its client does not read is given up after this. */
 #define LINGER_MS 2000
 
@@ -38,6 +44,25 @@ bool daemon_log_parse(const char *text, enum daemon_log *out)
             return true;
         }
     return false;
+}
+
+uint64_t daemon_reply_budget(void)
+{
+    uint64_t quarter = quota_read("/").memory_bytes / 4;
+
+    return quarter != 0 && quarter < REPLY_BUDGET ? quarter : REPLY_BUDGET;
+}
+
+/* Where nobody says and there is no quota, the service goes by the CPUs that it may use; 0 leaves that to it.
+ */
+static uint32_t threads_by_quota(void)
+{
+    uint32_t cpus = quota_read("/").cpus;
+    cpu_set_t set;
+
+    if (cpus == 0 || (sched_getaffinity(0, sizeof set, &set) == 0 && cpus >= (uint32_t)CPU_COUNT(&set)))
+        return 0;
+    return cpus < MAX_THREADS / THREADS_A_CPU ? cpus * THREADS_A_CPU : MAX_THREADS;
 }
 
 static enum wire_status listen_all(struct daemon *daemon, const struct daemon_options *options,
@@ -65,17 +90,18 @@ static void on_end(void *arg, const struct rpc_ended *ended)
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
 {
     uint32_t max_threads = service_max_threads(daemon->service);
-    struct rpc_server_options rpc = {.contexts =
-                                         max_threads + options->max_queue + SERVICE_MAX_STREAMS + RESERVE,
-                                     .max_connections = options->max_connections,
-                                     .max_timeout_ms = options->max_timeout_ms,
-                                     .send_timeout_ms = options->send_timeout_ms,
-                                     .reply_budget_bytes = options->reply_budget_bytes,
-                                     .on_end = on_end,
-                                     .on_end_arg = daemon,
-                                     .tls = options->tls,
-                                     .authorize = security_authorize,
-                                     .authorize_arg = daemon->security};
+    struct rpc_server_options rpc = {
+        .contexts = max_threads + options->max_queue + SERVICE_MAX_STREAMS + RESERVE,
+        .max_connections = options->max_connections,
+        .max_timeout_ms = options->max_timeout_ms,
+        .send_timeout_ms = options->send_timeout_ms,
+        .reply_budget_bytes =
+            options->reply_budget_bytes != 0 ? options->reply_budget_bytes : daemon_reply_budget(),
+        .on_end = on_end,
+        .on_end_arg = daemon,
+        .tls = options->tls,
+        .authorize = security_authorize,
+        .authorize_arg = daemon->security};
 
     rpc.max_calls = rpc.contexts - OTHERS;
     return rpc;
@@ -95,7 +121,9 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
                               struct wire_error *error)
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
-    struct service_options service = {.max_threads = options->max_threads, .max_queue = options->max_queue};
+    struct service_options service = {.max_threads = options->max_threads != 0 ? options->max_threads
+                                                                               : threads_by_quota(),
+                                      .max_queue = options->max_queue};
     struct rpc_server_options rpc;
     const struct rpc_service *table;
     size_t count;

@@ -24,23 +24,25 @@ WIRE_MUST_USE bool daemon_log_parse(const char *text, enum daemon_log *out);
 struct daemon_options {
     const char *const *listen; /* nng URLs */
     size_t listen_count;       /* 1 to 16 */
-    uint32_t max_threads;      /* of all runs side by side; 0: by the usable CPUs */
+    uint32_t max_threads;      /* of all runs side by side; 0: by the usable CPUs, or their quota */
     uint32_t max_queue;        /* requests that wait for threads */
     uint32_t max_connections;
-    uint64_t max_timeout_ms;     /* of a request, also where it gives none */
-    uint32_t send_timeout_ms;    /* a client that takes nothing of its replies for so long is disconnected */
-    uint64_t reply_budget_bytes; /* what large replies that are not read yet may take together */
+    uint64_t max_timeout_ms;  /* of a request, also where it gives none */
+    uint32_t send_timeout_ms; /* a client that takes nothing of its replies for so long is disconnected */
+    uint64_t
+        reply_budget_bytes; /* what large replies that are not read yet may take together; 0: the default */
     enum daemon_log log;
     struct wire_tls tls;    /* for tls+tcp:// addresses */
     const char *token_file; /* every method but Health/Check needs its token; NULL: none */
 };
 
-#define DAEMON_DEFAULTS                                \
-    ((struct daemon_options){.max_queue = 128,         \
-                             .max_connections = 1024,  \
-                             .max_timeout_ms = 660000, \
-                             .send_timeout_ms = 5000,  \
-                             .reply_budget_bytes = UINT64_C(512) << 20})
+#define DAEMON_DEFAULTS       \
+    ((struct daemon_options){ \
+        .max_queue = 128, .max_connections = 1024, .max_timeout_ms = 660000, .send_timeout_ms = 5000})
+
+/* What large replies may take where nobody says: 512 MiB, or a quarter of what this process's control group
+ * may have, where that is less. A bridge has as much. */
+uint64_t daemon_reply_budget(void);
 
 /* Serves when it returns. Ends with daemon_stop. INVALID_ARGUMENT: an option cannot be meant so. */
 WIRE_MUST_USE enum wire_status daemon_start(const struct daemon_options *options, struct daemon **out,
