@@ -238,6 +238,13 @@ static enum tilery_status read_address(const char *listen, struct addrinfo **out
     return TILERY_OK;
 }
 
+/* libmicrohttpd 1.0 would else put folded headers together, which others may read otherwise. */
+#if MHD_VERSION >= 0x01000000
+#define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+#define STRICT
+#endif
+
 static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
@@ -253,7 +260,7 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
         MHD_OPTION_CONNECTION_TIMEOUT, bridge->options.connection_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
         bridge->options.max_connections + SURPLUS_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         bridge->options.max_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_END);
+        STRICT MHD_OPTION_END);
     pthread_mutex_unlock(&bridge->mutex);
     return bridge->http != NULL;
 }

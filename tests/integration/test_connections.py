@@ -123,9 +123,7 @@ class Unclear(ServedTest):
         for headers, named in (("Content-Length: 5\r\n" + CHUNKED, "both"), (CHUNKED + "Content-Length: 5\r\n", "both"),
                                ("Content-Length: 2\r\nContent-Length: 2\r\n", "Content-Length"),
                                ("Content-Length: 2\r\ncontent-length: 7\r\n", "Content-Length"),
-                               (CHUNKED + CHUNKED, "Transfer-Encoding")):
-            self.check_refused(POST + HOST + headers + "\r\n0\r\n\r\n", named)
-        for headers, named in (("Transfer-Encoding: gzip\r\n", "chunked"),
+                               (CHUNKED + CHUNKED, "Transfer-Encoding"), ("Transfer-Encoding: gzip\r\n", "chunked"),
                                ("Transfer-Encoding: chunked, chunked\r\n", "chunked"),
                                ("Transfer-Encoding:\r\n", "chunked"), ("Content-Length : 5\r\n", "blank"),
                                ("Content-Len: 5\r\n gth\r\n", "second line"), ("Host:\r\n evil\r\n", "second line"),
