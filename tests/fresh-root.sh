@@ -12,23 +12,7 @@ umask 022
 say() { printf 'fresh-root: %s\n' "$*" >&2; }
 die() { say "$*" && exit 125; }
 
-# Debian's own entries among this machine's apt sources, renamed for the suite; vendors' files are left out.
-# Only where a suite stands is it renamed: paths and addresses may hold a release's name too.
-write_sources() {
-    local from to own
-    own=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    mkdir "$dir/sources"
-    for from in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-        grep -qsE '^(deb|Types:)' "$from" || continue
-        to=$dir/sources/${from##*/}
-        sed -E "/^Suites:/s/\b$own\b/$suite/g; s#^(deb[^ ]* +(\[[^]]*\] +)?[^ ]+ +)$own\b#\1$suite#" "$from" >"$to"
-        grep -qE "^(deb|Suites:).* $suite\b" "$to" || die "$from does not name its release: no $suite from it"
-    done
-    [ -n "$(ls "$dir/sources")" ] || die "no Debian apt sources on this machine"
-}
-
 make_tar() {
-    write_sources
     say "making $tar"
     TMPDIR=$dir mmdebstrap --quiet --variant=minbase --include=ca-certificates,git --aptopt="$dir/apt.conf" \
         --format=tar "$suite" "$part" "$dir"/sources/* >&2 || die "mmdebstrap failed"
@@ -110,7 +94,7 @@ trap cleanup EXIT
 trap 'exit 130' INT && trap 'exit 143' HUP TERM
 chmod 755 "$dir" # the unprivileged user that apt downloads as must get in
 mkdir -p "${tar%/*}"
-apt-config dump | grep -E '^Acquire::(https?::|Check-)' | grep -v Auto-Detect >"$dir/apt.conf" || :
+"$repo/tests/apt-sources.sh" "$suite" "$dir" || die "no sources for $suite"
 setpriv --pdeathsig KILL unshare --mount-proc --pid --ipc --fork --kill-child "$BASH" "$0" --inside "$@" <&0 &
 child=$!
 wait "$child" || status=$?
