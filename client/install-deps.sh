@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
-# Usage: client/install-deps.sh build|tests
+# Usage: client/install-deps.sh build|suite|tests|containers
 #
-# Installs the Debian packages that building Tilery needs, or those and what its tests need. Where none is missing it
-# asks neither apt nor for root.
+# Installs the Debian packages that building Tilery needs; or those and what the suite needs that ctest runs; or those
+# and the rest of what tests/run.sh needs; or what building and running the images needs, and nothing else. Where none is
+# missing it asks neither apt nor for root.
 set -eu
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
     libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
+suite=(check python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl protobuf-compiler wrk)
 case ${1:-} in
 build) ;;
+suite) packages+=("${suite[@]}") ;;
 tests)
-    packages+=(check clang-format python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl
-        protobuf-compiler wrk help2man mandoc doxygen dpkg-dev file mmdebstrap chromium fonts-dejavu-core)
+    packages+=("${suite[@]}" clang-format python3-yaml help2man mandoc doxygen dpkg-dev file mmdebstrap chromium
+        fonts-dejavu-core)
     # Not everybody's comes from Debian.
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
     ;;
-*) echo "usage: ${0##*/} build|tests" >&2 && exit 2 ;;
+containers)
+    packages=(mmdebstrap buildah podman runc conmon netavark aardvark-dns catatonit uidmap docker-compose iproute2 python3)
+    ;;
+*) echo "usage: ${0##*/} build|suite|tests|containers" >&2 && exit 2 ;;
 esac
 
 # Some are there under another name: pkgconf provides pkg-config.

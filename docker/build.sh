@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Usage: docker/build.sh [--base IMAGE] [--tests PATTERN] [IMAGE...]
+#
+# Builds the images tileryd, tilery-bridge and tilery, or those named, with docker, podman or buildah (TILERY_BUILDER
+# names one of them). --base: the Debian 13 to build on; --tests: those that must pass, as a
+# pattern for ctest (default: all).
+set -eu
+cd "$(dirname "$0")/.."
+arguments=() images=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --base) arguments+=(--build-arg "BASE=$2") && shift ;;
+    --tests) arguments+=(--build-arg "TESTS=$2") && shift ;;
+    -*) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' docker/build.sh && [ "$1" = --help ] && exit 0 || exit 64 ;;
+    *) images+=("$1") ;;
+    esac
+    shift
+done
+[ ${#images[@]} -gt 0 ] || images=(tileryd tilery-bridge tilery)
+for builder in ${TILERY_BUILDER:-docker podman buildah}; do
+    ! command -v "$builder" >/dev/null || break
+done
+case $builder in
+docker) command=(docker build) ;;
+*) command=("$builder" build --layers --format docker) ;; # the health check is of Docker's format alone
+esac
+arguments+=(--build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)")
+for image in "${images[@]}"; do
+    "${command[@]}" "${arguments[@]}" --file docker/Dockerfile --target "$image" --tag "$image" .
+done
