@@ -20,7 +20,8 @@ tests)
     command -v npm >/dev/null || packages+=(npm)
     ;;
 containers)
-    packages=(mmdebstrap buildah podman runc conmon netavark aardvark-dns catatonit uidmap docker-compose iproute2 python3)
+    packages=(mmdebstrap buildah podman runc conmon netavark aardvark-dns catatonit uidmap iptables docker-compose
+        iproute2 python3)
     ;;
 *) echo "usage: ${0##*/} build|suite|tests|containers" >&2 && exit 2 ;;
 esac

@@ -26,18 +26,18 @@ class Compose(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.env = {**os.environ, "DOCKER_HOST": f"unix://{cls.folder.name}/podman.sock"}
         cls.service = subprocess.Popen([STORE, "podman", "system", "service", "--time", "0", cls.env["DOCKER_HOST"]])
+        cls.addClassCleanup(cls.stop)
         while not os.path.exists(f"{cls.folder.name}/podman.sock"):
             pass
         cls.over = threading.Event()
         cls.nurse = threading.Thread(target=cls.look_after, daemon=True)
         cls.nurse.start()
+        cls.addClassCleanup(cls.compose, "down", "--timeout", "20")
         cls.compose("up", "--detach", "--no-build")
 
     @classmethod
-    def tearDownClass(cls):
-        cls.compose("down", "--timeout", "20")
+    def stop(cls):
         cls.over.set()
-        cls.nurse.join()
         cls.service.terminate()
         cls.service.wait()
         cls.folder.cleanup()
@@ -74,10 +74,8 @@ class Compose(unittest.TestCase):
                     self.assertRegex(status.read(), r"Uid:\t65532\t")
 
     def test_the_bridge_starts_when_both_servers_are_healthy(self):
-        bridge, servers = self.inspect("bridge"), [self.inspect(name) for name in ("server-1", "server-2")]
-        for server in servers:
-            self.assertLess(server["State"]["Healthcheck"]["Log"][0]["Start"] if "Healthcheck" in server["State"]
-                            else server["State"]["StartedAt"], bridge["State"]["StartedAt"])
+        # Of the servers, the other one is restarted by a test.
+        self.assertLess(self.inspect("server-2")["State"]["StartedAt"], self.inspect("bridge")["State"]["StartedAt"])
 
     def test_the_documented_request_is_answered_by_both_servers(self):
         for _ in range(4):
