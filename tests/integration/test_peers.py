@@ -14,7 +14,7 @@ import time
 import unittest
 
 import test_programs
-from programs import OPTIONS, Process, most_memory, program, tilery
+from programs import OPTIONS, Process, most_memory, program, tilery, wait_stats
 
 PIDFD_GETFD = 438
 ENDLESS = ["compute", *test_programs.Signals.ENDLESS, "--time-limit-ms=600000"]
@@ -287,6 +287,7 @@ class Draining(unittest.TestCase):
         client = RawClient(server.url)
         client.send(client.OPEN, client.field(1, self.SMALL), b"small")
         client.receive()
+        wait_stats(server.url, runs_running=0)  # so that its first reply is its last
         last = client.field(1, b"small") + b"\x10\x00\x18\x80\x80\x80\x10\x20\xe8\x07"
         client.send(client.NEXT, last)
         reply = client.receive()

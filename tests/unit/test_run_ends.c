@@ -188,6 +188,7 @@ START_TEST(a_cancelled_run_is_not_sorted)
     struct pool *pool;
     sem_t end;
 
+    sorts = 0;
     spec.kernel = &cancelling;
     sem_init(&end, 0, 0);
     ck_assert_int_eq(pool_create(&pool), ENGINE_OK);
