@@ -13,9 +13,11 @@
 #define LOOK 4     /* steps between two looks whether all have escaped */
 #define WIDTH (GROUP * LANES)
 
-/* Steps of the passes, multiples of LOOK. */
+/* Steps of the passes, multiples of LOOK; and how many may be left to a last one, before it is worth to fly.
+ */
 static const unsigned pass_steps[] = {8, 16, 40};
 #define PASSES (sizeof pass_steps / sizeof *pass_steps)
+#define LAST_PASS 64
 
 /* Margins of the shortcuts: see README.md. */
 #define CARDIOID_MARGIN (1.0 / 4096)
@@ -24,6 +26,7 @@ static const unsigned pass_steps[] = {8, 16, 40};
 /* The next pixels, with room for a last group. */
 struct chunk {
     unsigned count; /* a multiple of WIDTH */
+    bool tiny;      /* some c_im is too near zero for twice_product */
     size_t first;
     double c_re[CHUNK], c_im[CHUNK];
 };
@@ -37,7 +40,7 @@ struct list {
 
 /* Deep enough in the cardioid or the disc of period two that the orbit cannot escape. Far out squares are
  * infinite, and infinity is not less than itself. */
-static inline ints is_inside(reals c_re, reals c_im)
+static inline mask is_inside(reals c_re, reals c_im)
 {
     const double keep = 1.0 - CARDIOID_MARGIN, t = 1.0 - keep * keep, disc = (1.0 - DISC_MARGIN) / 4.0;
     reals c_im2 = c_im * c_im, x = c_re - 0.25;
@@ -45,39 +48,47 @@ static inline ints is_inside(reals c_re, reals c_im)
     reals m = (q + q) + (c_re - (0.25 - t * t / 8.0));
     reals from_disc = c_re + 1.0;
 
-    return (m <= 0.0) | (m * m < (1.0 - t) * (1.0 - t) * q) | (from_disc * from_disc + c_im2 <= disc * disc);
+    return at_most(m, all_reals(0.0)) | below(m * m, (1.0 - t) * (1.0 - t) * q) |
+           at_most(from_disc * from_disc + c_im2, all_reals(disc * disc));
 }
 
 /* Does most steps of a group, or fewer where all have escaped, and counts those before each escape. */
 static inline void count_steps(const double *c_re, const double *c_im, unsigned most, reals *re, reals *im,
                                ints *count)
 {
-    for (unsigned step = 0; step < most; step += LOOK) {
-        ints any = {0};
+    for (unsigned done = 0; done < most; done += LOOK) {
+        mask any = {0};
 
 #pragma GCC unroll 4
         for (unsigned i = 0; i < LOOK; i++)
 #pragma GCC unroll 4
             for (unsigned k = 0; k < GROUP; k++) {
-                reals re2 = re[k] * re[k], im2 = im[k] * im[k];
-                ints in = re2 + im2 <= 4.0;
+                mask in = at_most(re[k] * re[k] + im[k] * im[k], all_reals(4.0));
 
-                count[k] -= in;
+                count[k] = count_in(count[k], in);
                 if (i == LOOK - 1)
                     any |= in;
-                im[k] = (re[k] + re[k]) * im[k] + load(&c_im[k * LANES]);
-                re[k] = (re2 - im2) + load(&c_re[k * LANES]);
+                step(&re[k], &im[k], load(&c_re[k * LANES]), load(&c_im[k * LANES]), true);
             }
         if (bits_of(any) == 0)
             return;
     }
 }
 
-static inline void write_counts(uint16_t *counts, const int64_t *pixel, const int64_t *count, unsigned pixels,
-                                int64_t max_iter)
+/* The counts of a group, at most max_iter, for its first pixels. */
+static inline void write_counts(uint16_t *counts, const int64_t *pixel, const ints *count, unsigned pixels,
+                                uint32_t max_iter)
 {
+    int64_t out[WIDTH];
+
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < GROUP; k++) {
+        ints least = least_ints(count[k], all_ints(max_iter));
+
+        memcpy(&out[k * LANES], &least, sizeof least);
+    }
     for (unsigned i = 0; i < pixels; i++)
-        counts[pixel[i]] = (uint16_t)(count[i] < max_iter ? count[i] : max_iter);
+        counts[pixel[i]] = (uint16_t)out[i];
 }
 
 /* The lanes that have their bit set go to the list. */
@@ -95,42 +106,56 @@ static inline void keep(struct list *list, unsigned bits, reals c_re, reals c_im
 }
 
 /* From z = c on, which is after the first step. Pixels inside are counted, and z is moved out. */
-APART static void first_pass(const struct chunk *chunk, uint32_t max_iter, bool shortcuts, struct list *list,
-                             uint16_t *counts)
+static inline void first_pass_of(const struct chunk *chunk, uint32_t max_iter, bool test_inside,
+                                 struct list *list, uint16_t *counts)
 {
-    const ints most = all_ints(max_iter), outside = (ints)all_reals(16.0);
-    const unsigned end = 1 + pass_steps[0];
+    const ints most = all_ints(max_iter), one = all_ints(1), last = all_ints(1 + pass_steps[0]);
+    const reals outside = all_reals(16.0);
+    const bool goes_on = max_iter > 1 + pass_steps[0];
 
     for (unsigned i = 0; i < chunk->count; i += WIDTH) {
         const double *c_re = &chunk->c_re[i], *c_im = &chunk->c_im[i];
         reals re[GROUP], im[GROUP];
-        ints count[GROUP], any = {0};
+        ints count[GROUP];
+        mask left[GROUP], any = {0};
 
 #pragma GCC unroll 4
         for (unsigned k = 0; k < GROUP; k++) {
-            ints inside;
-
             re[k] = load(&c_re[k * LANES]);
             im[k] = load(&c_im[k * LANES]);
-            inside = shortcuts ? is_inside(re[k], im[k]) : (ints){0};
-            count[k] = select_ints(inside, most, all_ints(1));
-            re[k] = (reals)select_ints(inside, outside, (ints)re[k]);
+            count[k] = one;
+            if (test_inside) {
+                mask inside = is_inside(re[k], im[k]);
+
+                count[k] = select_ints(inside, most, one);
+                re[k] = select_reals(inside, outside, re[k]);
+            }
         }
         count_steps(c_re, c_im, pass_steps[0], re, im, count);
 #pragma GCC unroll 4
         for (unsigned k = 0; k < GROUP; k++) {
-            halves out = __builtin_convertvector(select_ints(count[k] > most, most, count[k]), halves);
+            halves out = __builtin_convertvector(least_ints(count[k], most), halves);
 
             memcpy(&counts[i + k * LANES], &out, sizeof out);
-            any |= count[k] == end;
+            left[k] = equal_ints(count[k], last);
+            any |= left[k];
         }
-        if (max_iter <= end || bits_of(any) == 0)
+        if (!goes_on || bits_of(any) == 0)
             continue;
 #pragma GCC unroll 4
         for (unsigned k = 0; k < GROUP; k++)
-            keep(list, bits_of(count[k] == end), load(&c_re[k * LANES]), load(&c_im[k * LANES]), re[k], im[k],
+            keep(list, bits_of(left[k]), load(&c_re[k * LANES]), load(&c_im[k * LANES]), re[k], im[k],
                  (int64_t)(chunk->first + i + k * LANES) + lane_numbers());
     }
+}
+
+APART static void first_pass(const struct chunk *chunk, uint32_t max_iter, bool test_inside,
+                             struct list *list, uint16_t *counts)
+{
+    if (test_inside)
+        first_pass_of(chunk, max_iter, true, list, counts);
+    else
+        first_pass_of(chunk, max_iter, false, list, counts);
 }
 
 /* The list's pixels go on, and those that are left are moved to its front. */
@@ -148,7 +173,6 @@ APART static void next_pass(struct list *list, unsigned steps, uint32_t max_iter
         unsigned pixels = all - i < WIDTH ? all - i : WIDTH;
         reals re[GROUP], im[GROUP];
         ints count[GROUP];
-        int64_t out[WIDTH];
 
 #pragma GCC unroll 4
         for (unsigned k = 0; k < GROUP; k++) {
@@ -157,14 +181,13 @@ APART static void next_pass(struct list *list, unsigned steps, uint32_t max_iter
             count[k] = all_ints(list->steps);
         }
         count_steps(c_re, c_im, steps, re, im, count);
-        memcpy(out, count, sizeof out);
-        write_counts(counts, &list->pixel[i], out, pixels, max_iter);
+        write_counts(counts, &list->pixel[i], count, pixels, max_iter);
         if (max_iter <= end)
             continue;
 #pragma GCC unroll 4
         for (unsigned k = 0; k < GROUP; k++)
-            keep(list, bits_of(count[k] == end), load(&c_re[k * LANES]), load(&c_im[k * LANES]), re[k], im[k],
-                 load_ints(&list->pixel[i + k * LANES]));
+            keep(list, bits_of(equal_ints(count[k], all_ints(end))), load(&c_re[k * LANES]),
+                 load(&c_im[k * LANES]), re[k], im[k], load_ints(&list->pixel[i + k * LANES]));
     }
     list->steps = end;
 }

@@ -5,9 +5,8 @@
  * Most pixels escape within a few steps. So the first steps are done in passes over all pixels that are left,
  * several vectors side by side: the first pass leaves out what lies inside the two largest components, and
  * each pass writes down the counts and hands those that are still at it, side by side again, to the next.
- * What is left after the last pass flies: lanes are filled again one by one as they become free, eight steps
- * are done between two looks at the escape, and an orbit that comes back to a point where it was never
- * escapes.
+ * What is left after the last pass flies: lanes are filled again one by one as they become free, many steps
+ * are done between two looks, and an orbit that comes back to a point where it was never escapes.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -26,17 +25,23 @@
 #define TIP 1e-4
 #define NEAR_CIRCLE 1e-12
 
+/* Where the doubling is not to be fused: see README.md. */
+#define TINY 0x1p-900
+
 /* The list to its end, after which it is empty. */
-static inline bool finish(struct list *list, uint32_t max_iter, bool shortcuts, uint16_t *counts,
-                          const atomic_bool *stop)
+static bool finish(const struct route *route)
 {
+    struct list *list = route->list;
     bool done = true;
 
     list->steps = 1 + pass_steps[0];
     for (unsigned i = 1; i < PASSES && list->count != 0; i++)
-        next_pass(list, pass_steps[i], max_iter, counts);
+        next_pass(list, pass_steps[i], route->max_iter, route->counts);
+    if (list->count != 0 && route->max_iter <= list->steps + LAST_PASS)
+        next_pass(list, LAST_PASS, route->max_iter, route->counts);
+    list->next = 0;
     if (list->count != 0)
-        done = fly(list, max_iter, shortcuts, counts, stop);
+        done = fly(route);
     list->count = 0;
     return done;
 }
@@ -48,17 +53,21 @@ static void lay_out(const struct plane *plane, uint32_t x, uint32_t y, uint32_t 
     uint32_t row = (uint32_t)(first / columns), column = (uint32_t)(first % columns);
     unsigned i = 0;
 
+    chunk->tiny = false;
     for (; i < pixels; row++, column = 0) {
         double im = ((double)(y + row) / plane->height) * plane->im_span + plane->im_min;
         unsigned end = columns - column < pixels - i ? i + columns - column : pixels;
 
         if (i >= columns) { /* the same columns as in the row above */
-            memcpy(&chunk->c_re[i], &chunk->c_re[i - columns], (end - i) * sizeof *chunk->c_re);
+#pragma GCC ivdep
+            for (unsigned k = i; k < end; k++)
+                chunk->c_re[k] = chunk->c_re[k - columns];
         } else {
             for (unsigned k = i; k < end; k++)
                 chunk->c_re[k] =
                     ((double)(x + column + (k - i)) / plane->width) * plane->re_span + plane->re_min;
         }
+        chunk->tiny |= im != 0.0 && fabs(im) < TINY;
         for (; i < end; i++)
             chunk->c_im[i] = im;
     }
@@ -88,6 +97,10 @@ static bool settle_tip(const struct plane *plane, uint32_t x, uint32_t y, uint32
     for (uint32_t row = y; row < y + rows; row++) {
         double im = ((double)row / plane->height) * plane->im_span + plane->im_min;
 
+        if (fabs(im) > TIP) {
+            counts += columns;
+            continue;
+        }
         for (uint32_t column = x; column < x + columns; column++, counts++) {
             double re = ((double)column / plane->width) * plane->re_span + plane->re_min;
 
@@ -100,26 +113,42 @@ static bool settle_tip(const struct plane *plane, uint32_t x, uint32_t y, uint32
     return true;
 }
 
+/* Whether the block comes near the two components: is_inside is false elsewhere. */
+static bool may_be_inside(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows)
+{
+    double left = ((double)x / plane->width) * plane->re_span + plane->re_min;
+    double right = ((double)(x + columns) / plane->width) * plane->re_span + plane->re_min;
+    double top = ((double)y / plane->height) * plane->im_span + plane->im_min;
+    double bottom = ((double)(y + rows) / plane->height) * plane->im_span + plane->im_min;
+
+    return (left < 0.375 && right > -0.75 && top < 0.6496 && bottom > -0.6496) ||
+           (left < -0.75 && right > -1.25 && top < 0.25 && bottom > -0.25);
+}
+
 static inline bool compute_block(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
                                  uint32_t rows, uint16_t *counts, const atomic_bool *stop, bool shortcuts)
 {
-    size_t all = (size_t)columns * rows;
+    const bool inside = shortcuts && may_be_inside(plane, x, y, columns, rows);
+    const size_t all = (size_t)columns * rows;
     uint16_t out[CHUNK];
     struct chunk chunk;
     struct list list;
+    const struct route route = {&list, plane->max_iter, shortcuts, counts, stop};
 
     list.count = 0;
     for (size_t first = 0; first < all; first += CHUNK) {
         unsigned pixels = (unsigned)(all - first < CHUNK ? all - first : CHUNK);
 
         if (atomic_load_explicit(stop, memory_order_relaxed) ||
-            (list.count > LIST - CHUNK && !finish(&list, plane->max_iter, shortcuts, counts, stop)))
+            (list.count > LIST - CHUNK && !finish(&route)))
             return false;
         lay_out(plane, x, y, columns, first, pixels, &chunk);
-        first_pass(&chunk, plane->max_iter, shortcuts, &list, out);
+        if (chunk.tiny)
+            return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
+        first_pass(&chunk, plane->max_iter, inside, &list, out);
         memcpy(&counts[first], out, pixels * sizeof *out);
     }
-    if (!finish(&list, plane->max_iter, shortcuts, counts, stop))
+    if (!finish(&route))
         return false;
     return !is_at_tip(plane, x, y, columns, rows) || settle_tip(plane, x, y, columns, rows, counts, stop);
 }
@@ -139,6 +168,10 @@ static bool compute_plain(const struct plane *plane, uint32_t x, uint32_t y, uin
 #if defined __x86_64__
 static bool supported(void)
 {
+#if defined __FMA__
+    if (!__builtin_cpu_supports("fma"))
+        return false;
+#endif
     return __builtin_cpu_supports(SUPPORTED);
 }
 #define IS_SUPPORTED supported

@@ -201,6 +201,25 @@ START_TEST(all_that_doubles_can_say)
 }
 END_TEST
 
+/* So near the real axis that re * im is denormal, and followed until that shows in the counts. */
+START_TEST(beside_the_real_axis)
+{
+    double steps = 0;
+
+    state = 500;
+    for (int n = 0; n < 1500 && steps < STEPS; n++) {
+        double span = pow(10, random_real(-323, -290));
+        struct plane plane = {
+            .re_min = -2, .re_span = 0.6, .im_min = n % 2 == 0 ? 0 : -span, .im_span = span};
+
+        plane.width = random_number(10, 40);
+        plane.height = random_number(2, 10);
+        plane.max_iter = random_number(2000, 6000);
+        steps += (double)compare_all(&plane);
+    }
+}
+END_TEST
+
 START_TEST(deep_inside_nothing_escapes_at_the_highest_max_iter)
 {
     struct plane plane = {.re_min = _i == 0 ? -0.3 : -1.15, .im_min = -0.1, .re_span = 0.3, .im_span = 0.2};
@@ -246,6 +265,7 @@ int main(void)
     tcase_add_loop_test(tests, special_points, 0, 2);
     tcase_add_test(tests, both_sides_of_the_escape_radius);
     tcase_add_test(tests, all_that_doubles_can_say);
+    tcase_add_test(tests, beside_the_real_axis);
     tcase_add_loop_test(tests, deep_inside_nothing_escapes_at_the_highest_max_iter, 0, 2);
     tcase_add_test(tests, every_small_max_iter);
     tcase_add_loop_test(tests, a_stop_is_seen, 0, kernels);
