@@ -8,7 +8,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* The context is free for the next request. The caller holds the mutex; nng is called without it. */
+/* The context is free for the next request. The caller holds the mutex; nng is called without it. From here
+ * on the server may end: whoever is not known to it by then would find the context closed. */
 static void rearm(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -18,22 +19,22 @@ static void rearm(struct rpc_call *call)
     if (call->peer != NULL)
         rpc_peer_release(call->peer);
     call->peer = NULL;
-    if (--server->in_hand == 0)
+    atomic_fetch_add(&server->inside, 1);
+    server->awaited -= call->awaited;
+    call->awaited = false;
+    if (--server->in_hand == 0 || server->awaited == 0)
         pthread_cond_broadcast(&server->settled);
     pthread_mutex_unlock(&server->mutex);
     rpc_call_arm(call);
     pthread_mutex_lock(&server->mutex);
+    atomic_fetch_sub(&server->inside, 1);
 }
 
 void rpc_call_arm(struct rpc_call *call)
 {
-    struct rpc_server *server = call->server;
-
     wire_arena_reset(&call->arena);
     nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
-    atomic_fetch_add(&server->in_nng, 1);
     nng_ctx_recv(call->ctx, call->aio);
-    atomic_fetch_sub(&server->in_nng, 1);
 }
 
 static enum wire_status refuse_surplus(const struct rpc_call *call, struct wire_error *error)
@@ -286,9 +287,9 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     pthread_mutex_unlock(&server->mutex);
     nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE); /* rpc_replies_watch ends it */
     nng_aio_set_msg(call->aio, msg);
-    atomic_fetch_add(&server->in_nng, 1);
+    atomic_fetch_add(&server->inside, 1);
     nng_ctx_send(call->ctx, call->aio);
-    atomic_fetch_sub(&server->in_nng, 1);
+    atomic_fetch_sub(&server->inside, 1);
 }
 
 /* The connection stays the call's until its reply is sent, so that its name can be read without the lock. */
@@ -319,6 +320,7 @@ static void drop(struct rpc_call *call)
     struct rpc_server *server = call->server;
     nng_pipe pipe;
 
+    atomic_fetch_add(&server->inside, 1);
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;
     call->hook = NULL;
@@ -328,6 +330,7 @@ static void drop(struct rpc_call *call)
         rearm(call);
     pthread_mutex_unlock(&server->mutex);
     rpc_peer_reset(server, pipe);
+    atomic_fetch_sub(&server->inside, 1);
 }
 
 static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,

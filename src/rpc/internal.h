@@ -53,6 +53,7 @@ struct rpc_call {
     bool surplus; /* its connection has max_calls in hand without it */
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
+    bool awaited; /* by whoever stops the server */
     struct peer *peer;
     unsigned pins;   /* cancel hooks running, and cuts of its send */
     size_t reserved; /* bytes that its reply takes, or may take; 0 for a small one */
@@ -74,9 +75,8 @@ struct rpc_server {
     unsigned listeners;           /* that serve */
     int locks[RPC_MAX_LISTENERS]; /* of their paths, or -1 */
     bool open, timer_started;
-    bool stuck; /* the socket could not be closed */
-    atomic_uint
-        in_nng; /* threads inside nng_ctx_send and nng_ctx_recv, which may return long after the callback */
+    bool stuck;         /* the socket could not be closed */
+    atomic_uint inside; /* threads that use a context, or the server, after their call has ended */
     pthread_t timer;
     pthread_mutex_t mutex; /* guards all below; never held while calling a handler, a hook or nng */
     pthread_cond_t timer_wake, settled;
@@ -86,6 +86,7 @@ struct rpc_server {
     unsigned connections;
     bool closing;         /* no further connection is taken */
     unsigned in_hand;     /* calls that are not RECEIVING */
+    unsigned awaited;     /* of those, the ones that were so when the server was told to stop */
     uint64_t reply_bytes; /* reserved and held, of all */
     uint64_t watch_at;    /* when the connections with replies on their way are looked at; UINT64_MAX: none */
     unsigned crowded_looks; /* the last ones, at which nearly all contexts were in hand */

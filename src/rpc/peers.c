@@ -55,7 +55,7 @@ static void disconnect(struct rpc_server *server, nng_pipe pipe, bool reset)
     pthread_mutex_lock(&server->mutex);
     peer = rpc_peer_find(server, pipe);
     if (peer != NULL)
-        peer->hung_up = false; /* the next reply that it does not take tries again */
+        peer->hung_up = server->closing; /* the next reply that it does not take tries again */
     pthread_mutex_unlock(&server->mutex);
 }
 

@@ -148,32 +148,51 @@ static void wait_until(bool (*done)(struct rpc_server *), struct rpc_server *ser
         nng_msleep(STEP_MS);
 }
 
-/* No callback runs once every aio is stopped, and nobody else is inside nng once that counter is 0: before
- * that, closing the contexts and the socket would take them from under a thread. */
+/* No callback runs once every aio is stopped, and nobody else is inside once that counter is 0: before that,
+ * closing the contexts and the socket would take them from under a thread. */
 static void close_calls(struct rpc_server *server)
 {
     if (server->calls == NULL)
         return;
     for (unsigned i = 0; i < server->options.contexts; i++)
         rpc_call_stop(&server->calls[i]);
-    while (atomic_load(&server->in_nng) != 0)
+    while (atomic_load(&server->inside) != 0)
         nng_msleep(1);
     for (unsigned i = 0; i < server->options.contexts; i++)
         rpc_call_close(&server->calls[i]);
+}
+
+/* Clients may ask on and on: those that come later are not waited for. */
+static void wait_for_calls(struct rpc_server *server, uint32_t linger_ms)
+{
+    pthread_mutex_lock(&server->mutex);
+    rpc_replies_hurry(server, linger_ms);
+    server->awaited = server->in_hand;
+    for (unsigned i = 0; server->calls != NULL && i < server->options.contexts; i++)
+        server->calls[i].awaited = server->calls[i].state != CALL_RECEIVING;
+    while (server->awaited != 0)
+        pthread_cond_wait(&server->settled, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* Once all connections are told to go: what still comes from them is dropped, so that this ends. */
+static void wait_for_last_calls(struct rpc_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    while (server->in_hand != 0)
+        pthread_cond_wait(&server->settled, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
 }
 
 void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
 {
     if (!server->open)
         return;
-    pthread_mutex_lock(&server->mutex);
-    rpc_replies_hurry(server, linger_ms);
-    while (server->in_hand != 0)
-        pthread_cond_wait(&server->settled, &server->mutex);
-    pthread_mutex_unlock(&server->mutex);
+    wait_for_calls(server, linger_ms);
     wait_until(rpc_replies_written, server, linger_ms);
     rpc_peers_disconnect(server);
     wait_until(no_connections, server, HANG_UP_MS);
+    wait_for_last_calls(server);
     stop_timer(server);
     close_calls(server);
     server->stuck = !wire_close(server->socket, CLOSE_MS);

@@ -37,9 +37,14 @@ static void start_server(const char *url)
 
 void served_start(int transport, uint32_t max_threads, uint32_t max_queue)
 {
+    served_start_at(urls[transport], max_threads, max_queue);
+}
+
+void served_start_at(const char *url, uint32_t max_threads, uint32_t max_queue)
+{
     served.max_threads = max_threads;
     served.max_queue = max_queue;
-    start_server(urls[transport]);
+    start_server(url);
     (void)snprintf(served.url, sizeof served.url, "%s", daemon_url(served.daemon, 0));
     served.client = served_connect(served.url);
 }

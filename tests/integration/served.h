@@ -28,6 +28,7 @@ extern struct served served;
 
 /* Of runs side by side, and of requests that wait. */
 void served_start(int transport, uint32_t max_threads, uint32_t max_queue);
+void served_start_at(const char *url, uint32_t max_threads, uint32_t max_queue);
 
 /* The server alone: stops it, and starts it again at the same URL. */
 void served_halt(void);
