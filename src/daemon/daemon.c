@@ -18,9 +18,6 @@
 #define RESERVE 32
 /* One connection leaves so many contexts to the others. */
 #define OTHERS 16
-/* Threads at work side by side for each CPU of a quota. */
-#define THREADS_A_CPU 8
-#define MAX_THREADS 1024
 #define REPLY_BUDGET (UINT64_C(512) << 20)
 /* A last reply that its client does not read is given up after this. */
 #define LINGER_MS 2000
@@ -57,12 +54,11 @@ uint64_t daemon_reply_budget(void)
  */
 static uint32_t threads_by_quota(void)
 {
-    uint32_t cpus = quota_read("/").cpus;
+    const struct quota quota = quota_read("/");
     cpu_set_t set;
 
-    if (cpus == 0 || (sched_getaffinity(0, sizeof set, &set) == 0 && cpus >= (uint32_t)CPU_COUNT(&set)))
-        return 0;
-    return cpus < MAX_THREADS / THREADS_A_CPU ? cpus * THREADS_A_CPU : MAX_THREADS;
+    return quota_threads(&quota, sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set)
+                                                                             : UINT32_MAX);
 }
 
 static enum wire_status listen_all(struct daemon *daemon, const struct daemon_options *options,

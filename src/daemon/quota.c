@@ -9,6 +9,8 @@
 /* A limit of version 1 that is none: a little less than 2^63, rounded down to pages. */
 #define UNLIMITED (UINT64_C(1) << 62)
 #define MOST_CPUS 65536u
+#define THREADS_A_CPU 8u
+#define MAX_THREADS 1024u
 
 /* Where a process sees its group's files: those of version 2, and those of one controller of version 1. */
 static const char unified[] = "sys/fs/cgroup", hybrid[] = "sys/fs/cgroup/unified";
@@ -148,4 +150,11 @@ struct quota quota_read(const char *root)
         read_group(root, line, &quota);
     fclose(file);
     return quota;
+}
+
+uint32_t quota_threads(const struct quota *quota, uint32_t usable)
+{
+    uint32_t cpus = quota->cpus < usable ? quota->cpus : usable;
+
+    return cpus < MAX_THREADS / THREADS_A_CPU ? cpus * THREADS_A_CPU : MAX_THREADS;
 }

@@ -17,4 +17,8 @@ struct quota {
  */
 struct quota quota_read(const char *root);
 
+/* How many threads are to be at work side by side under that quota where usable CPUs may be used, at least 1:
+ * eight for each that it really has of them, up to 1024; 0 without a quota. */
+uint32_t quota_threads(const struct quota *quota, uint32_t usable);
+
 #endif

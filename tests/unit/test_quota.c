@@ -153,6 +153,21 @@ START_TEST(lines_that_are_none_are_passed_over)
 }
 END_TEST
 
+START_TEST(a_quota_gives_eight_threads_a_cpu_that_it_really_has)
+{
+    static const struct {
+        uint32_t quota, usable, threads;
+    } cases[] = {{0, 4, 0}, {1, 4, 8},      {3, 4, 24},       {4, 4, 32},       {2, 2, 16},
+                 {4, 1, 8}, {65536, 2, 16}, {127, 128, 1016}, {128, 128, 1024}, {65536, UINT32_MAX, 1024}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct quota quota = {.cpus = cases[i].quota};
+
+        ck_assert_uint_eq(quota_threads(&quota, cases[i].usable), cases[i].threads);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("quota");
@@ -165,5 +180,6 @@ int main(void)
     tcase_add_test(tests, version_1_is_read_too_alone_and_beside_version_2);
     tcase_add_test(tests, a_group_that_is_not_seen_is_the_mount);
     tcase_add_test(tests, lines_that_are_none_are_passed_over);
+    tcase_add_test(tests, a_quota_gives_eight_threads_a_cpu_that_it_really_has);
     return suite_run("quota", tests);
 }
