@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
@@ -10,10 +9,10 @@
 
 #include "rpc/internal.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 #include "wire/hangup.h"
 #include "wire/limits.h"
 
-#define NS_PER_S UINT64_C(1000000000)
 #define STEP_MS 2
 #define HANG_UP_MS 1000
 #define CLOSE_MS 2000
@@ -26,13 +25,7 @@ static void *timer_main(void *arg)
 
     pthread_mutex_lock(&server->mutex);
     while (!server->timer_end) {
-        struct timespec until = {.tv_sec = (time_t)(server->timer_at / NS_PER_S),
-                                 .tv_nsec = (long)(server->timer_at % NS_PER_S)};
-
-        if (server->timer_at == UINT64_MAX)
-            pthread_cond_wait(&server->timer_wake, &server->mutex);
-        else
-            (void)pthread_cond_timedwait(&server->timer_wake, &server->mutex, &until);
+        (void)condition_wait(&server->timer_wake, &server->mutex, server->timer_at);
         if (server->timer_end || server->timer_at > wire_now_ns())
             continue;
         pthread_mutex_unlock(&server->mutex);
@@ -58,14 +51,9 @@ static enum wire_status out_of_memory(struct wire_error *error)
 
 static void init_sync(struct rpc_server *server)
 {
-    pthread_condattr_t clock;
-
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->settled, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->timer_wake, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&server->timer_wake);
 }
 
 /* The limit on messages comes before anything else: without it one peer can end the process. */

@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/clock.h"
+#include "wire/condition.h"
 
 #define RETRY_AFTER_MS 100
 
@@ -45,7 +45,6 @@ enum wire_status admission_create(const struct admission_options *options, struc
                                   struct admission **out, struct wire_error *error)
 {
     struct admission *admission = calloc(1, sizeof *admission);
-    pthread_condattr_t clock;
 
     *out = admission;
     if (admission == NULL)
@@ -53,10 +52,7 @@ enum wire_status admission_create(const struct admission_options *options, struc
     admission->options = *options;
     admission->pool = pool;
     pthread_mutex_init(&admission->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&admission->idle, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&admission->idle);
     return WIRE_OK;
 }
 
@@ -358,13 +354,11 @@ struct admission_load admission_load(struct admission *admission)
 bool admission_wait_idle(struct admission *admission, uint64_t timeout_ms)
 {
     uint64_t until_ns = clock_after_ms(timeout_ms);
-    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
-                             .tv_nsec = (long)(until_ns % 1000000000u)};
     bool idle;
 
     pthread_mutex_lock(&admission->mutex);
     while (!(idle = admission->queued.count + admission->running.count == 0))
-        if (pthread_cond_timedwait(&admission->idle, &admission->mutex, &until) != 0)
+        if (!condition_wait(&admission->idle, &admission->mutex, until_ns))
             break;
     pthread_mutex_unlock(&admission->mutex);
     return idle;

@@ -1,15 +1,7 @@
 /* How long a stream is kept that nobody reads, and waiting for the last. */
-#include <time.h>
-
 #include "engine/clock.h"
 #include "service/stream_table.h"
-
-#define NS_PER_S UINT64_C(1000000000)
-
-static struct timespec timespec_of(uint64_t ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
+#include "wire/condition.h"
 
 /* The mutex is held. The first whose lease has run out, taken out; NULL and when the next one runs out. */
 static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
@@ -38,7 +30,6 @@ void *streams_watch_leases(void *arg)
     while (!streams->closing) {
         uint64_t next_ns;
         struct stream *stream = take_expired(streams, &next_ns);
-        struct timespec until = timespec_of(next_ns);
 
         if (stream != NULL) {
             struct poll *poll = stream_take_poll(stream);
@@ -46,10 +37,8 @@ void *streams_watch_leases(void *arg)
             pthread_mutex_unlock(&streams->mutex);
             stream_end(stream, poll);
             pthread_mutex_lock(&streams->mutex);
-        } else if (next_ns == UINT64_MAX) {
-            pthread_cond_wait(&streams->changed, &streams->mutex);
         } else {
-            (void)pthread_cond_timedwait(&streams->changed, &streams->mutex, &until);
+            (void)condition_wait(&streams->changed, &streams->mutex, next_ns);
         }
     }
     pthread_mutex_unlock(&streams->mutex);
@@ -73,12 +62,12 @@ void streams_drain(struct streams *streams)
  * one that has come when the connection ends before it was asked for. */
 bool streams_wait_idle(struct streams *streams, uint64_t timeout_ms)
 {
-    struct timespec until = timespec_of(clock_after_ms(timeout_ms));
+    uint64_t until_ns = clock_after_ms(timeout_ms);
     bool idle;
 
     pthread_mutex_lock(&streams->mutex);
     while (!(idle = streams->first == NULL))
-        if (pthread_cond_timedwait(&streams->changed, &streams->mutex, &until) != 0)
+        if (!condition_wait(&streams->changed, &streams->mutex, until_ns))
             break;
     pthread_mutex_unlock(&streams->mutex);
     return idle;

@@ -4,6 +4,7 @@
 
 #include "engine/clock.h"
 #include "service/stream_table.h"
+#include "wire/condition.h"
 
 #define RETRY_AFTER_MS 100
 
@@ -16,7 +17,6 @@
 enum wire_status streams_create(struct admission *admission, struct streams **out, struct wire_error *error)
 {
     struct streams *streams = calloc(1, sizeof *streams);
-    pthread_condattr_t clock;
 
     *out = NULL;
     if (streams == NULL)
@@ -24,10 +24,7 @@ enum wire_status streams_create(struct admission *admission, struct streams **ou
     streams->admission = admission;
     streams->lease_ms = STREAM_LEASE_MS;
     pthread_mutex_init(&streams->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&streams->changed, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&streams->changed);
     if (pthread_create(&streams->leases, NULL, streams_watch_leases, streams) != 0) {
         pthread_cond_destroy(&streams->changed);
         pthread_mutex_destroy(&streams->mutex);

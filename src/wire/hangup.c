@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "wire/clock.h"
+#include "wire/condition.h"
 #include "wire/socket.h"
 
 static void shut(int fd, void *arg)
@@ -64,13 +64,11 @@ static void *close_socket(void *arg)
 static bool wait_for_close(struct closing *closing, unsigned timeout_ms)
 {
     uint64_t until_ns = wire_after_ms(timeout_ms);
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
-                                   .tv_nsec = (long)(until_ns % 1000000000u)};
     bool over;
 
     pthread_mutex_lock(&closing->mutex);
     while (!closing->over)
-        if (pthread_cond_timedwait(&closing->ended, &closing->mutex, &until) != 0)
+        if (!condition_wait(&closing->ended, &closing->mutex, until_ns))
             break;
     over = closing->over;
     closing->abandoned = !over;
@@ -81,17 +79,13 @@ static bool wait_for_close(struct closing *closing, unsigned timeout_ms)
 bool wire_close(nng_socket socket, unsigned timeout_ms)
 {
     struct closing *closing = calloc(1, sizeof *closing);
-    pthread_condattr_t clock;
     pthread_t thread;
 
     if (closing == NULL)
         return nng_close(socket) == 0;
     closing->socket = socket;
     pthread_mutex_init(&closing->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&closing->ended, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&closing->ended);
     if (pthread_create(&thread, NULL, close_socket, closing) != 0) {
         free_closing(closing);
         return nng_close(socket) == 0;
