@@ -22,6 +22,7 @@ struct admission {
     struct job_list queued, running;
     uint32_t threads;        /* of the running jobs */
     uint32_t stream_threads; /* of those that are streams */
+    uint32_t queued_streams;
     bool draining;
 };
 
@@ -113,6 +114,12 @@ static struct job *find_next(const struct admission *admission)
     return NULL;
 }
 
+static void leave_queue(struct admission *admission, struct job *job)
+{
+    unlink_job(&admission->queued, job);
+    admission->queued_streams -= job->stream;
+}
+
 /* Moves the next of the queue among the running; NULL when nobody may go. */
 static struct job *next_job(struct admission *admission)
 {
@@ -121,7 +128,7 @@ static struct job *next_job(struct admission *admission)
 
     if (job == NULL)
         return NULL;
-    unlink_job(&admission->queued, job);
+    leave_queue(admission, job);
     job->state = JOB_RUNNING;
     job->started_ns = clock_now_ns();
     threads = charge(admission, job);
@@ -135,7 +142,7 @@ static struct job *next_job(struct admission *admission)
 static void set_done(struct admission *admission, struct job *job)
 {
     if (job->state == JOB_QUEUED) {
-        unlink_job(&admission->queued, job);
+        leave_queue(admission, job);
     } else {
         uint32_t threads = charge(admission, job);
 
@@ -216,19 +223,16 @@ void admission_run_done(void *arg)
     start_waiting(admission);
 }
 
-static const struct job *find_id(const struct job_list *list, const char *request_id)
+/* The job of that name; NULL when there is none, as there is of no name. */
+static struct job *find_id(const struct admission *admission, const char *request_id)
 {
-    const struct job *job = list->first;
+    const struct job_list *const lists[] = {&admission->queued, &admission->running};
 
-    while (job != NULL && strcmp(job->request_id, request_id) != 0)
-        job = job->next;
-    return job;
-}
-
-static bool id_in_use(const struct admission *admission, const char *request_id)
-{
-    return request_id[0] != '\0' && (find_id(&admission->queued, request_id) != NULL ||
-                                     find_id(&admission->running, request_id) != NULL);
+    for (size_t i = 0; i < 2 && request_id[0] != '\0'; i++)
+        for (struct job *job = lists[i]->first; job != NULL; job = job->next)
+            if (strcmp(job->request_id, request_id) == 0)
+                return job;
+    return NULL;
 }
 
 /* The mutex is held. */
@@ -239,22 +243,33 @@ static enum wire_status refuse(const struct admission *admission, const struct j
         return wire_error_set(error, job->cancelled, "the request was cancelled before it began");
     if (admission->draining)
         return wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
-    if (id_in_use(admission, job->request_id))
+    if (find_id(admission, job->request_id) != NULL)
         return wire_error_set(error, WIRE_ALREADY_EXISTS, "request_id \"%s\" is in use", job->request_id);
     return WIRE_OK;
+}
+
+/* Whether all have room in the queue, that job the last of them. Streams may wait for long, as their readers
+ * please: half of the places are for others. */
+static bool fits_queue(const struct admission *admission, const struct job *job)
+{
+    uint32_t max = admission->options.max_queue;
+
+    return admission->queued.count <= max && (!job->stream || admission->queued_streams <= max / 2);
 }
 
 /* The mutex is held. */
 static enum wire_status enqueue(struct admission *admission, struct job *job, struct wire_error *error)
 {
     append(&admission->queued, job);
-    if (admission->queued.count <= admission->options.max_queue || find_next(admission) != NULL) {
+    admission->queued_streams += job->stream;
+    if (fits_queue(admission, job) || find_next(admission) != NULL) {
         job->state = JOB_QUEUED;
         return WIRE_OK;
     }
-    unlink_job(&admission->queued, job);
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u requests wait already; try again",
-                   admission->queued.count);
+    leave_queue(admission, job);
+    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u %s wait already; try again",
+                   job->stream ? admission->queued_streams : admission->queued.count,
+                   job->stream ? "streams" : "requests");
     error->retry_after_ms = RETRY_AFTER_MS;
     return error->status;
 }
@@ -310,12 +325,8 @@ bool admission_cancel_id(struct admission *admission, const char *request_id)
     struct job *job;
     bool waited = false;
 
-    if (request_id[0] == '\0')
-        return false;
     pthread_mutex_lock(&admission->mutex);
-    job = (struct job *)(uintptr_t)find_id(&admission->queued, request_id);
-    if (job == NULL)
-        job = (struct job *)(uintptr_t)find_id(&admission->running, request_id);
+    job = find_id(admission, request_id);
     if (job != NULL)
         waited = cancel(admission, job, WIRE_CANCELLED);
     pthread_mutex_unlock(&admission->mutex);

@@ -14,7 +14,7 @@
  *
  * A stream's threads wait for whoever reads it, so streams together hold at most half of the threads: those
  * that wait for their share alone let others pass, and one that wants more than the share runs alone among
- * streams and counts as the share.
+ * streams and counts as the share. They take at most half of the queue, too.
  *
  * Any thread may call any function but admission_free. One mutex guards the queue, the jobs' states and the
  * count of threads; it is never held while finish is called.
@@ -43,7 +43,7 @@ struct job {
 
 struct admission_options {
     uint32_t max_threads; /* at work side by side */
-    uint32_t max_queue;   /* jobs that wait */
+    uint32_t max_queue;   /* jobs that wait, at most half of them streams */
     /* Told of each job that has ended just before its finish is called; as that, without a lock. NULL: nobody
      * is. */
     void (*on_end)(void *arg, const struct job *job, enum wire_status why);

@@ -1,12 +1,14 @@
+#include <string.h>
+
 #include "service/admission.h"
 
 #include "jobs.h"
 #include "suite.h"
 
-/* Four threads, of which streams have two; three jobs may wait. */
+/* Four threads, of which streams have two; six jobs may wait, of which three may be streams. */
 static void set_up(void)
 {
-    jobs_set_up(4, 3);
+    jobs_set_up(4, 6);
 }
 
 /* Fails unless streams may have two threads, and no more. */
@@ -196,20 +198,28 @@ START_TEST(the_share_is_rounded_down_but_at_least_one_thread)
 }
 END_TEST
 
-START_TEST(a_queue_full_of_streams_takes_a_job_that_may_pass_them)
+START_TEST(streams_take_at_most_half_of_the_queue)
 {
-    struct held_job *stream = jobs_submit_stream(2), *waiting[3], *passing;
+    struct held_job *stream = jobs_submit_stream(2), *waiting[3], *passing, *others[3];
+    struct wire_error error;
 
     for (size_t i = 0; i < 3; i++)
         waiting[i] = jobs_submit_stream(2);
+    error = jobs_check_refused(jobs_make_stream(1), WIRE_RESOURCE_EXHAUSTED);
+    ck_assert_uint_gt(error.retry_after_ms, 0);
+    ck_assert_ptr_nonnull(strstr(error.message, "3 streams wait"));
     passing = jobs_submit("", 2);
     jobs_check_runs(passing);
+    for (size_t i = 0; i < 3; i++)
+        others[i] = jobs_submit("", 2);
+    jobs_check_waits(others[0]);
     (void)jobs_check_refused(jobs_make("", 1), WIRE_RESOURCE_EXHAUSTED);
-    (void)jobs_check_refused(jobs_make_stream(1), WIRE_RESOURCE_EXHAUSTED);
     jobs_end(stream);
     for (size_t i = 0; i < 3; i++)
         jobs_end(waiting[i]);
     jobs_end(passing);
+    for (size_t i = 0; i < 3; i++)
+        jobs_end(others[i]);
 }
 END_TEST
 
@@ -259,7 +269,7 @@ int main(void)
     tcase_add_test(tests, a_stream_wider_than_the_share_waits_until_no_other_stream_runs);
     tcase_add_test(tests, a_stream_waits_for_threads_that_others_have);
     tcase_add_test(tests, the_share_is_rounded_down_but_at_least_one_thread);
-    tcase_add_test(tests, a_queue_full_of_streams_takes_a_job_that_may_pass_them);
+    tcase_add_test(tests, streams_take_at_most_half_of_the_queue);
     tcase_add_test(tests, a_cancelled_stream_gives_its_place_and_its_share_back);
     tcase_add_test(tests, a_stream_that_cannot_be_started_gives_its_share_back);
     return suite_run("admission_streams", tests);
