@@ -248,13 +248,23 @@ static bool start_receiving(struct call *call)
     return !closing;
 }
 
+static bool is_closing(tilery_client *client)
+{
+    bool closing;
+
+    pthread_mutex_lock(&client->mutex);
+    closing = client->closing;
+    pthread_mutex_unlock(&client->mutex);
+    return closing;
+}
+
 static bool on_failure(struct call *call, int result)
 {
     struct wire_error error;
 
     if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns) {
         out_of_time(call, &error);
-    } else if (result == NNG_ECANCELED || result == NNG_ECLOSED) {
+    } else if (is_closing(call->client)) {
         wire_error_set(&error, WIRE_CANCELLED, "the client was closed");
     } else if (result == NNG_ENOMEM) {
         wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
@@ -262,7 +272,7 @@ static bool on_failure(struct call *call, int result)
         wire_error_set(&error, WIRE_UNAVAILABLE, "%s takes no request", peer_name(call));
     } else {
         wire_error_set(&error, WIRE_UNAVAILABLE, "the connection to %s was lost before the reply: %s",
-                       peer_name(call), nng_strerror(result));
+                       peer_name(call), nng_strerror(result == NNG_ECLOSED ? NNG_ECONNRESET : result));
         call->lost = true;
     }
     return conclude(call, NULL, &error);
@@ -315,5 +325,14 @@ void client_lose_calls(const struct server *server)
 {
     for (struct call *call = server->client->active; call != NULL; call = call->next)
         if (call->state == CALL_SENDING && call->server == server)
-            nng_aio_abort(call->aio, NNG_ECONNRESET);
+            context_end(call->context);
+}
+
+void client_end_calls(tilery_client *client)
+{
+    for (struct call *call = client->active; call != NULL; call = call->next)
+        if (call->context != NULL)
+            context_end(call->context);
+        else if (is_asleep(call))
+            nng_aio_cancel(call->timer);
 }

@@ -299,10 +299,7 @@ static void stop(tilery_client *client)
     pthread_mutex_lock(&client->mutex);
     wait_for_farewells(client);
     client->closing = true;
-    for (struct call *call = client->active; call != NULL; call = call->next) {
-        nng_aio_cancel(call->aio);
-        nng_aio_cancel(call->timer);
-    }
+    client_end_calls(client);
     while (client->active != NULL)
         pthread_cond_wait(&client->changed, &client->mutex);
     wait_for_first_attempts(client);

@@ -219,15 +219,26 @@ struct context *server_take_context(struct server *server)
         server->idle = context->next;
         return context;
     }
-    context = malloc(sizeof *context);
+    context = calloc(1, sizeof *context);
     if (context == NULL || nng_ctx_open(&context->ctx, server->socket) == 0)
         return context;
     free(context);
     return NULL;
 }
 
+void context_end(struct context *context)
+{
+    if (!context->ended)
+        nng_ctx_close(context->ctx);
+    context->ended = true;
+}
+
 void server_give_back(struct server *server, struct context *context)
 {
+    if (context->ended) {
+        free(context);
+        return;
+    }
     context->next = server->idle;
     server->idle = context;
 }

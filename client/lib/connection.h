@@ -17,6 +17,7 @@
 struct context {
     struct context *next; /* among the idle */
     nng_ctx ctx;
+    bool ended; /* by context_end */
 };
 
 struct server {
@@ -115,6 +116,13 @@ bool server_serves(const struct server *server, uint64_t now_ns);
 struct context *server_take_context(struct server *server);
 void server_give_back(struct server *server, struct context *context);
 
+/*
+ * The mutex is held. Ends what is under way in the context as NNG_ECLOSED. This is how to end an attempt of a
+ * call: nng 1.8 to 1.10 wake whoever waits for an aio that is cancelled while it just ends, though they are
+ * not done with it.
+ */
+void context_end(struct context *context);
+
 /* ---- client.c ---- */
 
 /* The mutex is held. False when the time, of CLOCK_MONOTONIC, is up. */
@@ -167,6 +175,9 @@ void client_wake_calls(tilery_client *client);
 
 /* The mutex is held. The connection is lost: calls that nng keeps for the next one end. */
 void client_lose_calls(const struct server *server);
+
+/* The mutex is held, and the client is closing: whatever is under way ends. */
+void client_end_calls(tilery_client *client);
 
 /* ---- retries.c ---- */
 
