@@ -97,6 +97,8 @@ int cli_health_http(const struct cli_options *options)
     if (options->argument != NULL)
         return cli_refuse("health's argument", options->argument,
                           "left out where the server is an http:// one");
+    if (options->call.wait_for_ready)
+        return cli_refuse("wait", "", "left out where the server is an http:// one");
     if (!split(server, host, sizeof host, port))
         return cli_refuse("server", server, "as http://127.0.0.1:8405");
     if (getaddrinfo(host, port, &hints, &address) != 0)

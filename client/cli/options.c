@@ -33,8 +33,10 @@ const char *option_field(int key)
 const struct argp_option cli_argp_options[] = {
     {"server", 's', "URL[,URL...]", 0, "The servers' addresses (default " DEFAULT_SERVER ")", 0},
     {"timeout", OPT_TIMEOUT, "TIME", 0,
-     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m (default: the server's maximum)", 0},
+     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m (default 11m; of a stream of tiles, none)",
+     0},
     {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
+    {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, within --timeout", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
     {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},

@@ -68,6 +68,8 @@ static bool *flag_of(struct cli_options *cli, int key)
         return &cli->quiet;
     case 'v':
         return &cli->verbose;
+    case OPT_WAIT:
+        return &cli->call.wait_for_ready;
     case OPT_SUMMARY:
         return &cli->json.summary;
     case OPT_NS:

@@ -33,6 +33,7 @@ struct bands {
     tilery_client *client;
     struct tilery_compute_request request;
     uint64_t timeout_ms;
+    bool wait_for_ready;
     const char *name, *traceparent;                      /* the caller's; NULL: none */
     uint64_t columns_of_tiles, rows_of_tiles, band_rows; /* of tiles */
     uint64_t next;                                       /* the first row of tiles that no band has yet */

@@ -28,6 +28,12 @@ static const char *peer_name(const struct call *call)
 
 static enum wire_status out_of_time(const struct call *call, struct wire_error *error)
 {
+    if (call->server == NULL) {
+        pthread_mutex_lock(&call->client->mutex);
+        (void)!client_explain(call->client, call->only, error);
+        pthread_mutex_unlock(&call->client->mutex);
+        return error->status = WIRE_DEADLINE_EXCEEDED;
+    }
     return wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "no reply from %s within the request's time",
                           peer_name(call));
 }
@@ -117,7 +123,14 @@ static enum wire_status send_frame(struct call *call, struct server *server, nng
     return WIRE_OK;
 }
 
-/* The mutex is held. Gives no server, and OK, when it is worth waiting for the first connection. */
+/* The mutex is held. Whether it is worth waiting for a connection; the call's time is looked at elsewhere. */
+static bool may_connect(const struct call *call)
+{
+    return call->wait_for_ready ||
+           (call->attempts == 0 && !client_settled(call->client) && wire_now_ns() < call->connect_ns);
+}
+
+/* The mutex is held. Gives no server, and OK, when it is worth waiting for a connection. */
 static enum wire_status choose(struct call *call, struct server **out, struct wire_error *error)
 {
     tilery_client *client = call->client;
@@ -133,7 +146,7 @@ static enum wire_status choose(struct call *call, struct server **out, struct wi
         *out = call->only;
     if (*out != NULL)
         return WIRE_OK;
-    if (call->attempts == 0 && !client_settled(client) && wire_now_ns() < call->connect_ns)
+    if (may_connect(call))
         return WIRE_OK;
     call->attempts += call->attempts != 0; /* a server was there and is not any more: so much for this one */
     return client_explain(client, call->only, error);

@@ -6,6 +6,9 @@
 #include "connection.h"
 #include "wire/clock.h"
 
+/* The longest that a server takes, unless it is told otherwise: a run's longest time limit, and a minute. */
+#define DEFAULT_TIMEOUT_MS 660000
+
 void call_free(struct call *call)
 {
     nng_aio_free(call->timer);
@@ -93,9 +96,10 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     const struct tilery_call_options *options = spec->options != NULL ? spec->options : &no_options;
 
     call->method = spec->method;
-    call->deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
+    call->deadline_ns = wire_after_ms(options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS);
     call->connect_ns = wire_after_ms(call->client->connect_timeout_ms);
-    if (call->connect_ns > call->deadline_ns)
+    call->wait_for_ready = options->wait_for_ready;
+    if (call->wait_for_ready || call->connect_ns > call->deadline_ns)
         call->connect_ns = call->deadline_ns;
     call->only = spec->only;
     call->server = NULL;

@@ -38,7 +38,7 @@ struct server {
 
 enum call_state {
     CALL_IDLE,
-    CALL_WAITING, /* for a first connection */
+    CALL_WAITING, /* for a connection */
     CALL_PAUSING, /* before the next attempt */
     CALL_SENDING,
     CALL_RECEIVING
@@ -58,7 +58,8 @@ struct call {
     char *traceparent;                        /* after the payload, or NULL */
     char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's; "": a new one each attempt */
     uint64_t deadline_ns;                     /* of CLOCK_MONOTONIC; UINT64_MAX: none */
-    uint64_t connect_ns;                      /* until then it waits for a first connection */
+    uint64_t connect_ns;                      /* until then it waits for a connection: */
+    bool wait_for_ready;                      /* for any, else for the first ones alone */
     struct server *only;                      /* the one that it must go to, or NULL */
     struct server *server;                    /* of the last attempt; NULL before the first */
     struct context *context;                  /* during an attempt */
@@ -158,7 +159,7 @@ void call_free(struct call *call);
 
 /* ---- attempts.c ---- */
 
-/* Sends the next attempt, or waits for the first connection. Where it fails, nothing was begun. */
+/* Sends the next attempt, or waits for a connection. Where it fails, nothing was begun. */
 WIRE_MUST_USE enum wire_status call_advance(struct call *call, struct wire_error *error);
 
 /* The aio that is under way. */

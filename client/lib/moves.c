@@ -8,8 +8,9 @@
 #define OPEN "tilery.v1.TileCompute/OpenStream"
 /* A server whose connection is lost has so long to come back before another does the rest. */
 #define GRACE_MS 200
-/* How long a new run may take to be admitted. */
+/* How long a new run may take to be admitted, and where its server is waited for. */
 #define MOVE_TIMEOUT_MS 5000
+#define WAIT_TIMEOUT_MS 660000
 /* How long a server that does not know the stream may take to say whether it serves. */
 #define CHECK_TIMEOUT_MS 1000
 #define MAX_LEASE_MS 60000
@@ -152,8 +153,10 @@ static void on_opened(void *arg, nng_msg *reply, struct server *server, const st
 
 enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct wire_error *error)
 {
-    const struct tilery_call_options options = {
-        .timeout_ms = timeout_ms, .request_id = stream->id, .traceparent = stream->traceparent};
+    const struct tilery_call_options options = {.timeout_ms = timeout_ms,
+                                                .request_id = stream->id,
+                                                .traceparent = stream->traceparent,
+                                                .wait_for_ready = stream->wait_for_ready};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
     const struct call_spec spec = {.method = OPEN, .request = &open.base, .options = &options, .retry = true};
     struct tilery_compute_request rest = stream->request;
@@ -190,7 +193,8 @@ static bool is_lost(const tilery_stream *stream, uint64_t now)
 static void move(tilery_stream *stream)
 {
     static const struct wire_error none = {.status = WIRE_OK};
-    uint64_t left_ms = stream_time_left_ms(stream, MOVE_TIMEOUT_MS);
+    uint64_t left_ms =
+        stream_time_left_ms(stream, stream->wait_for_ready ? WAIT_TIMEOUT_MS : MOVE_TIMEOUT_MS);
     struct wire_error error;
 
     if (left_ms == 0) {

@@ -100,6 +100,7 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_comp
     stream->time_limit_ms = request->time_limit_ms;
     stream->plan = plan_of(request);
     atomic_init(&stream->read_ns, wire_now_ns());
+    stream->wait_for_ready = options->wait_for_ready;
     stream->deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
     wire_arena_init(&stream->arena, WIRE_REPLY_ARENA);
     pthread_mutex_init(&stream->mutex, NULL);

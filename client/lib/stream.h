@@ -38,6 +38,7 @@ struct tilery_stream {
     char *kernel, *traceparent;            /* NULL: none */
     struct plan plan;
     uint64_t deadline_ns;
+    bool wait_for_ready; /* also where the rest is to be done elsewhere */
     tilery_stream_open_fn *opened;
     void *opened_arg;
 

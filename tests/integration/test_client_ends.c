@@ -48,6 +48,12 @@ START_TEST(a_queued_request_is_cancelled_by_its_id_and_leaves_the_others_alone)
 }
 END_TEST
 
+static void wait_unavailable(void)
+{
+    while (tilery_health(served.client, NULL, &served.error) != TILERY_UNAVAILABLE)
+        sched_yield();
+}
+
 /* How an asynchronous cancel ended. */
 struct cancelled {
     sem_t over;
@@ -95,8 +101,7 @@ START_TEST(a_cancel_that_is_not_waited_for_ends_the_run_and_tells_once)
         sched_yield();
     ck_assert_int_eq(ending_wait(&running), TILERY_CANCELLED);
     served_halt();
-    while (tilery_health(served.client, NULL, &served.error) != TILERY_UNAVAILABLE)
-        sched_yield();
+    wait_unavailable();
     ck_assert(!cancel_async(served.client, "running", TILERY_UNAVAILABLE));
 }
 END_TEST
@@ -164,6 +169,61 @@ START_TEST(where_nobody_listens_calls_are_unavailable_at_once)
     ending_init(&ending);
     check_status(tilery_compute_async(served.client, &small, NULL, NULL, NULL, &served.error),
                  TILERY_UNAVAILABLE);
+    close(bound);
+}
+END_TEST
+
+static void on_health(void *arg, const struct tilery_error *error)
+{
+    struct ending *ending = arg;
+
+    ending->status = error != NULL ? error->status : TILERY_OK;
+    atomic_fetch_add(&ending->times, 1);
+    sem_post(&ending->over);
+}
+
+START_TEST(calls_that_wait_for_ready_are_made_when_a_server_comes)
+{
+    const struct tilery_call_options patient = {.wait_for_ready = true};
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    static struct ending ending;
+    tilery_stream *stream;
+
+    served_start(_i, 1, 8);
+    served_halt();
+    wait_unavailable();
+    ending_init(&ending);
+    check_status(tilery_health_async(served.client, &patient, on_health, &ending, &served.error), TILERY_OK);
+    check_status(served_compute(served.client, &small, 0, NULL), TILERY_UNAVAILABLE);
+    ck_assert_uint_eq(atomic_load(&ending.times), 0);
+    served_again();
+    check_status(tilery_stream_open(served.client, &small, &patient, &stream, &served.error), TILERY_OK);
+    ck_assert_int_eq(ending_wait(&ending), TILERY_OK);
+    tilery_stream_close(stream);
+}
+END_TEST
+
+START_TEST(a_call_that_waits_for_ready_ends_with_its_time_or_its_client)
+{
+    const struct tilery_call_options hasty = {.timeout_ms = 100, .wait_for_ready = true};
+    const struct tilery_call_options patient = {.wait_for_ready = true};
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    struct tilery_client_options options = {.max_attempts = 1};
+    static struct ending ending;
+    tilery_stream *stream;
+    char url[64];
+    int bound = nobody(_i, url, sizeof url);
+
+    options.server = url;
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    check_status(tilery_health(served.client, &hasty, &served.error), TILERY_DEADLINE_EXCEEDED);
+    ck_assert_msg(strstr(served.error.message, url) != NULL, "%s", served.error.message);
+    check_status(tilery_stream_open(served.client, &small, &hasty, &stream, &served.error),
+                 TILERY_DEADLINE_EXCEEDED);
+    ending_init(&ending);
+    check_status(tilery_health_async(served.client, &patient, on_health, &ending, &served.error), TILERY_OK);
+    served_disconnect();
+    ck_assert_int_eq(ending_wait(&ending), TILERY_CANCELLED);
     close(bound);
 }
 END_TEST
@@ -313,6 +373,8 @@ int main(void)
     tcase_add_loop_test(tests, time_runs_out_at_work, 0, TRANSPORTS);
     tcase_add_loop_test(tests, time_runs_out_in_the_queue_and_the_others_still_get_their_turn, 0, TRANSPORTS);
     tcase_add_loop_test(tests, where_nobody_listens_calls_are_unavailable_at_once, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, calls_that_wait_for_ready_are_made_when_a_server_comes, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_call_that_waits_for_ready_ends_with_its_time_or_its_client, 0, TRANSPORTS);
     tcase_add_test(tests, a_first_connection_is_waited_for_only_so_long);
     tcase_add_loop_test(tests, closing_the_client_ends_each_call_once_as_cancelled, 0, 2 * WITH_TLS);
     tcase_add_loop_test(tests, closing_the_client_ends_threads_that_wait_for_a_reply, 0, WITH_TLS);

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import unittest
 
 from programs import OPTIONS, Process, ServedTest, program, tilery, wait_stats
@@ -62,6 +63,20 @@ class Options(ServedTest):
                             "--tile-h=8192", "--max-iter=65535", "--kernel=scalar")
             self.assertEqual(answer.returncode, 4)
             self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
+
+    def test_a_server_that_is_not_there_yet_is_waited_for_within_the_timeout(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = f"ipc://{folder}/socket"
+            self.assertEqual(tilery(server, "health").returncode, 14)
+            for command in (["compute"], ["render", "--format=raw"]):
+                answer = tilery(server, "--wait", "--timeout=200ms", *command)
+                self.assertEqual(answer.returncode, 4, command)
+                self.assertIn(f"DEADLINE_EXCEEDED: no server at {server}", answer.stderr)
+            with subprocess.Popen([program("tilery"), "--server", server, "--wait", "--timeout=60s", "health"],
+                                  stdout=subprocess.PIPE, text=True) as waiting:
+                late = Process("tileryd", "--listen", server)
+                self.assertEqual((waiting.communicate(timeout=60)[0], waiting.returncode), ("SERVING\n", 0))
+            late.close()
 
     def test_verbose_tells_of_every_attempt_and_quiet_of_errors_alone(self):
         answer = tilery(self.server.url, "compute", *OPTIONS, "--verbose")

@@ -85,6 +85,18 @@ START_TEST(a_busy_server_is_asked_again_when_it_said_with_the_time_that_is_left)
 }
 END_TEST
 
+START_TEST(a_call_without_a_timeout_has_eleven_minutes)
+{
+    const struct tilery_call_options none = {.timeout_ms = 0};
+    struct script script = refuse(busy, 0);
+    unsigned requests;
+
+    ck_assert_int_eq(call_once(&script, 0, _i, &none, &requests), TILERY_OK);
+    ck_assert_uint_le(script.timeout_ms[0], 660000);
+    ck_assert_uint_gt(script.timeout_ms[0], 600000);
+}
+END_TEST
+
 START_TEST(a_server_that_stays_busy_is_asked_max_attempts_times)
 {
     static const unsigned max_attempts[] = {0, 3, 1}, expected[] = {ATTEMPTS, 3, 1};
@@ -263,6 +275,7 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_busy_server_is_asked_again_when_it_said_with_the_time_that_is_left, 0, 2);
+    tcase_add_loop_test(tests, a_call_without_a_timeout_has_eleven_minutes, 0, 2);
     tcase_add_loop_test(tests, a_server_that_stays_busy_is_asked_max_attempts_times, 0, 12);
     tcase_add_loop_test(tests, a_pause_that_is_too_long_is_left_to_the_caller, 0, 2);
     tcase_add_loop_test(tests, a_caller_that_wants_no_pauses_is_told_at_once, 0, 2);

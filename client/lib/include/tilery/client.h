@@ -2,9 +2,9 @@
  * libtilery: the client of a Tilery server.
  *
  * A client holds the connections to one or more servers and may be shared by any number of threads. Every
- * call is answered, failed or timed out; nothing waits for ever unless it is told to. Memory that the library
- * returns belongs to the caller and ends with the function that its constructor names; the *_free functions
- * take NULL.
+ * call is answered, failed or timed out, after eleven minutes where the caller gave no time. Memory that the
+ * library returns belongs to the caller and ends with the function that its constructor names; the *_free
+ * functions take NULL.
  */
 #ifndef TILERY_CLIENT_H
 #define TILERY_CLIENT_H
@@ -98,7 +98,7 @@ struct tilery_client_options {
  *
  * A call goes to one of the connected servers, in turn; one that said UNAVAILABLE is passed over for a while,
  * 100 ms to 5 s, where another serves. Where none is connected, and the first attempts to connect are over,
- * the call is UNAVAILABLE at once.
+ * the call is UNAVAILABLE at once, or, with wait_for_ready, DEADLINE_EXCEEDED when its time is up.
  *
  * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
  * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
@@ -170,11 +170,12 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
 
 /* All zero means all defaults. */
 struct tilery_call_options {
-    uint64_t timeout_ms;    /* the whole call, waiting included; 0: the server's maximum */
+    uint64_t timeout_ms;    /* the whole call, waiting included; 0: 660,000 */
     const char *request_id; /* 1 to 64 printable characters; NULL: 128 random bits in hex */
     /* For the server's log: as in https://www.w3.org/TR/trace-context/. It ignores one of another shape.
      * NULL: none. */
     const char *traceparent;
+    bool wait_for_ready; /* where no server is connected, wait for one until the timeout: gRPC's term */
 };
 
 /* A request_id of its own: 128 random bits in hex. */
