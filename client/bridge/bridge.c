@@ -86,7 +86,9 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     exchange->target = target;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
+    exchange->late = bridge->draining;
     bridge->in_hand++;
+    bridge->awaited += !exchange->late;
     pthread_mutex_unlock(&bridge->mutex);
     return exchange;
 }
@@ -108,6 +110,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 {
     struct bridge *bridge = arg;
     struct exchange *exchange = *state;
+    bool late;
 
     (void)connection;
     if (exchange == NULL || target_is_packed(exchange))
@@ -123,11 +126,13 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     bridge_gather_free(exchange->gather);
     bridge_picture_free(exchange->picture);
     budget_change(&bridge->budget, exchange->budget_share, 0);
+    late = exchange->late;
     free(exchange->method);
     free(exchange->body);
     free(exchange);
     pthread_mutex_lock(&bridge->mutex);
-    if (--bridge->in_hand == 0)
+    bridge->in_hand--;
+    if (!late && --bridge->awaited == 0)
         pthread_cond_broadcast(&bridge->idle);
     pthread_mutex_unlock(&bridge->mutex);
 }
@@ -328,16 +333,16 @@ void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
     MHD_socket listener;
     struct timespec until;
 
-    bridge->draining = true;
-    listener = MHD_quiesce_daemon(bridge->http);
-    if (listener != MHD_INVALID_SOCKET)
-        (void)shutdown(listener, SHUT_RDWR);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(grace_ms / 1000);
     pthread_mutex_lock(&bridge->mutex);
-    while (bridge->in_hand != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
+    bridge->draining = true;
+    while (bridge->awaited != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
         continue;
     pthread_mutex_unlock(&bridge->mutex);
+    listener = MHD_quiesce_daemon(bridge->http);
+    if (listener != MHD_INVALID_SOCKET)
+        (void)shutdown(listener, SHUT_RDWR);
     runs_stop(bridge->runs);
     watch_stop(bridge->watch);
 }
@@ -347,6 +352,7 @@ void bridge_free(struct bridge *bridge)
     if (bridge == NULL)
         return;
     if (bridge->http != NULL) {
+        tilery_client_stop(bridge->options.client); /* ends what a suspended connection waits for */
         watch_hang_up(bridge->watch, HANG_UP_MS);
         MHD_stop_daemon(bridge->http);
     }

@@ -31,8 +31,8 @@ typedef void bridge_answered_fn(void *arg, const struct bridge_answered *answere
 struct token_file;
 
 struct bridge_options {
-    const char *listen;    /* ADDR:PORT, [ADDR6]:PORT; numeric */
-    tilery_client *client; /* the caller's; closed after the bridge has drained and before it is freed */
+    const char *listen;                 /* ADDR:PORT, [ADDR6]:PORT; numeric */
+    tilery_client *client;              /* the caller's; stopped with the bridge, which outlives it */
     const char *const *allowed_origins; /* besides loopback ones */
     size_t allowed_count;
     bool check_host;                  /* only loopback names and these may stand in Host */
@@ -59,11 +59,11 @@ bool bridge_origin_is_valid(const char *origin);
 /* "http://127.0.0.1:8405", with the real port. */
 const char *bridge_url(const struct bridge *bridge);
 
-/* Takes no new connection and waits until all requests in hand are answered, at most grace_ms. From then on
- * it does not cancel what a client that leaves has asked for: the client may be closed. */
+/* Waits until all requests in hand are answered, at most grace_ms. Later ones are told that it is shutting
+ * down, and it is not ready; then it takes no more connections. */
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms);
 
-/* After the client was closed, so that nothing is suspended any more. NULL is fine. */
+/* After it has drained: stops the client, cuts off who is left and closes. NULL is fine. */
 void bridge_free(struct bridge *bridge);
 
 #endif

@@ -29,6 +29,10 @@ bool bridge_reserve(struct exchange *exchange, uint64_t share)
     struct budget *budget = &exchange->bridge->budget;
     struct tilery_error *error = &exchange->error;
 
+    if (exchange->late) {
+        *error = (struct tilery_error){.status = TILERY_UNAVAILABLE, .message = BRIDGE_DRAINS};
+        return false;
+    }
     if (runs_take(exchange->bridge->runs, share)) {
         exchange->budget_share = share;
         return true;

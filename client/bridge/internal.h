@@ -25,15 +25,19 @@
 /* Of what is refused because there is no room now. */
 #define BRIDGE_RETRY_AFTER_MS 1000
 
+/* Of what is not begun any more. */
+#define BRIDGE_DRAINS "the bridge is shutting down"
+
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
     struct watch *watch;
     struct runs *runs;
     char url[128];
-    pthread_mutex_t mutex; /* guards in_hand */
-    pthread_cond_t idle;
-    unsigned in_hand; /* exchanges */
+    pthread_mutex_t mutex; /* guards in_hand and awaited */
+    pthread_cond_t idle;   /* awaited is 0 */
+    unsigned in_hand;      /* exchanges */
+    unsigned awaited;      /* those that are not late */
     atomic_bool draining;
     struct metrics metrics;
     struct budget budget;
@@ -64,6 +68,7 @@ struct exchange {
     char traceparent[WIRE_TRACEPARENT + 1]; /* the call's parent, and the answer's own */
     char path[258];                         /* decoded, and cut; for the log */
     uint64_t begin_ns;
+    bool late; /* begun while the bridge drains, which does not wait for it */
     struct target target;
     unsigned route; /* 0: none, as far as is known */
     char *body;     /* BRIDGE_MAX_BODY long; NULL while there is none */
@@ -129,7 +134,7 @@ void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer);
  * be gone when it returns. */
 void bridge_called(struct exchange *exchange, const struct tilery_error *error);
 /* Takes that share of the budget, before anything is computed: what comes of it must have room here. False:
- * there is none, and the exchange's error. */
+ * there is none, or the bridge drains, and the exchange's error. */
 bool bridge_reserve(struct exchange *exchange, uint64_t share);
 /* The same for an answer of that size, where one that takes more than the limit is refused for good: the
  * error says that the subject takes so many bytes. */

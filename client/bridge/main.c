@@ -241,8 +241,8 @@ static int serve(const struct bridge_options *options, sigset_t *signals)
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
     signals_start_watchdog();
-    tilery_client_close(options->client);
     bridge_free(bridge);
+    tilery_client_close(options->client);
     return 0;
 }
 

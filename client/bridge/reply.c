@@ -61,7 +61,7 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
     add_header(response, "X-Request-Id", exchange->id);
     add_header(response, "traceparent", exchange->traceparent);
     add_header(response, "X-Content-Type-Options", "nosniff");
-    if (exchange->closes)
+    if (exchange->closes || exchange->bridge->draining)
         add_header(response, "Connection", "close");
     queued = MHD_queue_response(exchange->connection, http, response);
     MHD_destroy_response(response);
@@ -99,7 +99,9 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
     char seconds[24];
 
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE && json != NULL)
-        (void)json_object_set_new(json, "message", json_string("The Tilery server cannot be reached"));
+        (void)json_object_set_new(json, "message",
+                                  json_string(exchange->late ? "The service is shutting down"
+                                                             : "The Tilery server cannot be reached"));
     response = json_response(exchange, json);
     if (allow != NULL)
         add_header(response, "Allow", allow);

@@ -155,6 +155,8 @@ static enum MHD_Result answer_health(struct exchange *exchange)
 
 static enum MHD_Result health(struct exchange *exchange)
 {
+    if (exchange->late)
+        return bridge_send_health(exchange, false, BRIDGE_DRAINS);
     return check(exchange, answer_health);
 }
 
@@ -175,8 +177,8 @@ static enum MHD_Result answer_ready(struct exchange *exchange)
 
 static enum MHD_Result ready(struct exchange *exchange)
 {
-    if (exchange->bridge->draining)
-        return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the bridge is shutting down\n");
+    if (exchange->late)
+        return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, BRIDGE_DRAINS "\n");
     return check(exchange, answer_ready);
 }
 

@@ -138,8 +138,6 @@ static enum MHD_Result open_stream(struct exchange *exchange)
                                               .traceparent = exchange->traceparent};
     struct tilery_error error;
 
-    if (exchange->bridge->draining)
-        return bridge_refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the bridge is shutting down", NULL);
     if (!bridge_reserve(exchange, runs_share(&exchange->request)))
         return bridge_send_failure(exchange);
     bridge_suspend(exchange, answer_stream);

@@ -293,8 +293,7 @@ static void wait_for_farewells(tilery_client *client)
         continue;
 }
 
-/* Ends all calls, and lets no more connections come. */
-static void stop(tilery_client *client)
+void tilery_client_stop(tilery_client *client)
 {
     pthread_mutex_lock(&client->mutex);
     wait_for_farewells(client);
@@ -330,7 +329,7 @@ void tilery_client_close(tilery_client *client)
 
     if (client == NULL)
         return;
-    stop(client);
+    tilery_client_stop(client);
     disconnect(client);
     for (size_t i = 0; i < client->count; i++)
         closed &= server_close(&client->servers[i]);
