@@ -95,10 +95,8 @@ static bool reserve(struct exchange *exchange)
 {
     const struct tilery_compute_request *request = &exchange->request;
     uint64_t tiles = divide_up(request->width, request->tile_w) * divide_up(request->height, request->tile_h);
-    uint64_t bytes = 2 * tiles * sizeof(struct format_tile) + /* sorting takes as much again */
-
-                     request->width * request->height * sizeof(uint16_t) + bands_stream_bytes(request) +
-                     request->num_threads * sizeof(struct tilery_thread);
+    uint64_t bytes = gathered_bytes(tiles) + request->width * request->height * sizeof(uint16_t) +
+                     bands_stream_bytes(request) + request->num_threads * sizeof(struct tilery_thread);
     char subject[96];
 
     if (tilery_compute_request_bytes(request) == 0)

@@ -33,47 +33,85 @@ void gathered_keep(struct gathered *gathered, const struct tilery_tile *tile)
     gathered->next += count;
 }
 
+/* Where a tile starts, and where it is: much less to move about than the tile. */
+struct gathered_key {
+    uint64_t start_ms, index;
+};
+
 /* Merges two sorted runs, the second from middle on, into room; of equals the first run's come first. */
-static void merge(const struct format_tile *tiles, size_t middle, size_t count, struct format_tile *room)
+static void merge(const struct gathered_key *keys, size_t middle, size_t count, struct gathered_key *room)
 {
     size_t left = 0, right = middle;
 
     for (size_t i = 0; i < count; i++) {
-        bool from_left = left < middle && (right == count || tiles[left].record.start_time_ms <=
-                                                                 tiles[right].record.start_time_ms);
+        bool from_left = left < middle && (right == count || keys[left].start_ms <= keys[right].start_ms);
 
-        room[i] = tiles[from_left ? left++ : right++];
+        room[i] = keys[from_left ? left++ : right++];
     }
 }
 
-/* By their starts, and stably, as qsort need not be: among equals finishing order stands. */
-static void sort(struct format_tile *tiles, size_t count, struct format_tile *room)
+/* Stably, as qsort need not be; finishing order is nearly the order of the starts, so that most runs are
+ * sorted already where they meet. */
+static void sort(struct gathered_key *keys, size_t count, struct gathered_key *room)
 {
     for (size_t width = 1; width < count; width *= 2) {
-        for (size_t at = 0; at < count; at += 2 * width) {
-            size_t left = count - at;
+        for (size_t at = 0; at + width < count; at += 2 * width) {
+            size_t left = count - at, both = 2 * width < left ? 2 * width : left;
 
-            merge(&tiles[at], width < left ? width : left, 2 * width < left ? 2 * width : left, &room[at]);
+            if (keys[at + width - 1].start_ms <= keys[at + width].start_ms)
+                continue;
+            merge(&keys[at], width, both, room);
+            memcpy(&keys[at], room, both * sizeof *room);
         }
-        memcpy(tiles, room, count * sizeof *room);
     }
+}
+
+/* Puts each tile where its key is, along the circles in which they change places. */
+static void arrange(struct format_tile *tiles, struct gathered_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct format_tile first = tiles[i];
+        size_t to = i;
+
+        for (size_t from; (from = keys[to].index) != i; to = from) {
+            tiles[to] = tiles[from];
+            keys[to].index = to;
+        }
+        tiles[to] = first;
+        keys[to].index = to;
+    }
+}
+
+bool gathered_sort(struct format_tile *tiles, size_t count)
+{
+    struct gathered_key *keys = malloc((2 * count + 1) * sizeof *keys);
+
+    if (keys == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = (struct gathered_key){tiles[i].record.start_time_ms, i};
+    sort(keys, count, &keys[count]);
+    arrange(tiles, keys, count);
+    free(keys);
+    return true;
 }
 
 bool gathered_finish(struct gathered *gathered, const tilery_stream *stream)
 {
     struct format_tiles *tiles = &gathered->tiles;
-    struct format_tile *room = malloc((tiles->count + 1) * sizeof *room);
 
     tiles->summary = tilery_stream_summary(stream);
     tiles->threads = gathered->thread = malloc((tiles->summary.threads + 1) * sizeof *gathered->thread);
-    if (room != NULL)
-        sort(gathered->tile, tiles->count, room);
-    free(room);
-    if (room == NULL || gathered->thread == NULL)
+    if (gathered->thread == NULL || !gathered_sort(gathered->tile, tiles->count))
         return false;
     for (size_t i = 0; i < tiles->summary.threads; i++)
         gathered->thread[i] = tilery_stream_thread(stream, i);
     return true;
+}
+
+uint64_t gathered_bytes(uint64_t tiles)
+{
+    return tiles * (sizeof(struct format_tile) + 2 * sizeof(struct gathered_key));
 }
 
 void gathered_free(struct gathered *gathered)
