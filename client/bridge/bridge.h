@@ -35,7 +35,7 @@ struct bridge_options {
     tilery_client *client;              /* the caller's; stopped with the bridge, which outlives it */
     const char *const *allowed_origins; /* besides loopback ones */
     size_t allowed_count;
-    bool check_host;                  /* only loopback names and these may stand in Host */
+    bool check_host;                  /* only localhost, IP addresses and these may stand in Host */
     const char *const *allowed_hosts; /* without a port */
     size_t host_count;
     struct token_file *token;        /* the caller's; what computes wants it; NULL: none */

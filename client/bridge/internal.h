@@ -188,7 +188,8 @@ extern const unsigned char bridge_openapi[];
 extern const size_t bridge_openapi_len;
 
 /* origin.c: whether the Host header names this service, where that is asked: a page of another name that a
- * browser was led to this address by (DNS rebinding) is kept out. */
+ * browser was led to this address by (DNS rebinding) is kept out. No page has an address for its name that is
+ * not the very one it came from. */
 bool bridge_host_allowed(const struct exchange *exchange);
 
 /* origin.c: the headers that let a browser page of an allowed origin read the answer. */

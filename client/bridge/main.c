@@ -71,9 +71,9 @@ static const struct argp_option argp_options[] = {
      "The Tilery servers (TILERY_BACKEND; default: one inside this process)", 0},
     {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
     {"allow-host", OPT_HOST, "NAME", 0,
-     "A name that the Host header may hold, besides loopback ones; repeatable (default: on a loopback "
-     "address "
-     "none, elsewhere any)",
+     "A name that the Host header may hold, besides localhost and IP addresses; repeatable (default: none, "
+     "or "
+     "any where there is --token-file)",
      0},
     {"max-connections", OPT_MAX_CONNECTIONS, "N", 0,
      "HTTP connections at once; further ones are answered 429 (default 4096)", 0},
@@ -321,7 +321,7 @@ static struct bridge_options bridge_options(const struct settings *settings, con
     return (struct bridge_options){.listen = settings->listen,
                                    .allowed_origins = settings->origins,
                                    .allowed_count = settings->origin_count,
-                                   .check_host = local || settings->host_count != 0,
+                                   .check_host = parts->token == NULL || settings->host_count != 0,
                                    .allowed_hosts = settings->hosts,
                                    .host_count = settings->host_count,
                                    .token = parts->token,

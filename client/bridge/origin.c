@@ -1,5 +1,6 @@
 /* Who may call: cross-origin answers, https://fetch.spec.whatwg.org/#http-cors-protocol, and the Host header.
  */
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +24,24 @@ static bool is_loopback_host(const char *host)
     return is_host(host, "localhost") || is_host(host, "127.0.0.1") || is_host(host, "[::1]");
 }
 
+/* An IP address, a version 6 one in brackets, and any port or none. */
+static bool is_address(const char *host)
+{
+    bool six = host[0] == '[';
+    size_t len = six ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    char text[INET6_ADDRSTRLEN + 3];
+    struct in6_addr address;
+
+    if (len >= sizeof text || (six && host[len - 1] != ']'))
+        return false;
+    memcpy(text, host, len);
+    text[len] = '\0';
+    if (!is_host(host, text))
+        return false;
+    text[len - six] = '\0';
+    return inet_pton(six ? AF_INET6 : AF_INET, &text[six], &address) == 1;
+}
+
 /* http or https, a loopback host, and any port or none. */
 static bool is_loopback(const char *origin)
 {
@@ -37,7 +56,7 @@ bool bridge_host_allowed(const struct exchange *exchange)
     const char *host =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
-    if (host == NULL || !options->check_host || is_loopback_host(host))
+    if (host == NULL || !options->check_host || is_host(host, "localhost") || is_address(host))
         return true; /* no browser sends none */
     for (size_t i = 0; i < options->host_count; i++)
         if (is_host(host, options->allowed_hosts[i]))

@@ -248,6 +248,12 @@ class Token(BridgeTest):
             self.assertEqual(self.ask(bridge, None, path), 200)
         self.assertEqual(self.ask(bridge, None, COMPUTE, "OPTIONS"), 204)
 
+    def test_with_a_token_any_host_will_do_unless_some_are_named(self):
+        for options, status in ((), 200), (("--allow-host", "tilery.example"), 403):
+            bridge = self.start("--token-file", self.file.name, *options)
+            headers = {"Host": "other.example", "Authorization": "Bearer correct-horse-battery"}
+            self.assertEqual(get(bridge.url, COMPUTE + "?width=8&height=8", headers=headers)[0].status, status)
+
     def test_two_tokens_are_none(self):
         bridge = self.start("--token-file", self.file.name)
         with connect(bridge.url) as peer:

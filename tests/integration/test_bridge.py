@@ -181,13 +181,22 @@ class Operation(ServedTest):
 
     def test_a_host_that_is_not_its_own_is_kept_out(self):
         named = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--allow-host", "tilery.example")
+        public = Process("tilery-bridge", "--listen", "0.0.0.0:0", "--allow-host", "tilery.example")
+        url = public.url.replace("0.0.0.0", "127.0.0.1")
         for host, here, there in (("localhost", 200, 200), ("LOCALHOST:8405", 200, 200), ("[::1]:1", 200, 200),
+                                  ("192.0.2.7", 200, 200), ("192.0.2.7:80", 200, 200), ("[2001:db8::1]", 200, 200),
                                   ("tilery.example:80", 403, 200), ("evil.example", 403, 403), ("", 403, 403),
-                                  ("127.0.0.1.evil.example", 403, 403), ("localhost:1x", 403, 403)):
-            for url, status in ((self.bridge.url, here), (named.url, there)):
-                response, body = get(url, "/api/compute/health", headers={"Host": host})
+                                  ("127.0.0.1.evil.example", 403, 403), ("localhost:1x", 403, 403),
+                                  ("127.0.0.1:", 403, 403), ("192.0.2.7:x", 403, 403), ("192.0.2", 403, 403),
+                                  ("192.0.2.256", 403, 403), ("[::1", 403, 403), ("[]", 403, 403), ("[", 403, 403),
+                                  ("::1", 403, 403), ("[192.0.2.7]", 403, 403), ("[::1]x", 403, 403),
+                                  ("[" + 100 * "1:" + "]", 403, 403), (":80", 403, 403)):
+            for asked, status in ((self.bridge.url, here), (named.url, there), (url, there)):
+                response, body = get(asked, "/api/compute/health", headers={"Host": host})
                 self.assertEqual(response.status, status, (host, body))
-        self.assertEqual(named.close(), 0)
+                if status == 403:
+                    self.assertEqual(list(json.loads(body)), ["success", "error"])
+        self.assertEqual((named.close(), public.close()), (0, 0))
 
 
 class Post(ServedTest):
