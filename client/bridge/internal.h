@@ -81,7 +81,7 @@ struct exchange {
     enum format format;
     struct format_options json;
     bool pretty;
-    bool streams;             /* mode is a parameter */
+    bool streams;             /* mode is a parameter, and Accept chooses */
     unsigned seen;            /* parameters, a bit each */
     tilery_result *result;    /* with phase CALLED: NULL means error, or a health check */
     uint64_t budget_share;    /* taken for the result, to come or there */
@@ -193,7 +193,6 @@ extern const size_t bridge_openapi_len;
 bool bridge_host_allowed(const struct exchange *exchange);
 
 /* origin.c: the headers that let a browser page of an allowed origin read the answer. */
-void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connection,
-                     struct MHD_Response *response);
+void bridge_add_cors(const struct exchange *exchange, struct MHD_Response *response);
 
 #endif

@@ -93,13 +93,13 @@ static bool is_allowed(const struct bridge *bridge, const char *origin)
     return is_loopback(origin);
 }
 
-void bridge_add_cors(const struct bridge *bridge, struct MHD_Connection *connection,
-                     struct MHD_Response *response)
+void bridge_add_cors(const struct exchange *exchange, struct MHD_Response *response)
 {
-    const char *origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+    const char *origin =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
 
-    (void)MHD_add_response_header(response, "Vary", "Origin");
-    if (origin == NULL || !is_allowed(bridge, origin))
+    (void)MHD_add_response_header(response, "Vary", exchange->streams ? "Origin, Accept" : "Origin");
+    if (origin == NULL || !is_allowed(exchange->bridge, origin))
         return;
     (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
     (void)MHD_add_response_header(response, "Access-Control-Allow-Credentials", "true");

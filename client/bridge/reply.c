@@ -56,7 +56,9 @@ static enum MHD_Result queue(struct exchange *exchange, unsigned http, struct MH
     exchange->http = http;
     if (strcmp(exchange->method, "HEAD") == 0)
         exchange->bytes = 0;
-    bridge_add_cors(exchange->bridge, exchange->connection, response);
+    bridge_add_cors(exchange, response);
+    if (MHD_get_response_header(response, "Cache-Control") == NULL)
+        add_header(response, "Cache-Control", "no-store"); /* the time that it took is what was asked for */
     add_timing(exchange, response);
     add_header(response, "X-Request-Id", exchange->id);
     add_header(response, "traceparent", exchange->traceparent);
@@ -190,7 +192,6 @@ enum MHD_Result bridge_send_empty(struct exchange *exchange)
 enum MHD_Result bridge_send_events(struct exchange *exchange, struct MHD_Response *response, const char *type)
 {
     add_header(response, "Content-Type", type);
-    add_header(response, "Cache-Control", "no-store");
     return queue(exchange, MHD_HTTP_OK, response);
 }
 

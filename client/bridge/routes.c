@@ -139,8 +139,6 @@ static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer
                                               .traceparent = exchange->traceparent};
     struct tilery_error error;
 
-    if (strcmp(exchange->method, "HEAD") == 0)
-        return bridge_send_head(exchange, JSON);
     bridge_suspend(exchange, answer);
     if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
         bridge_called(exchange, &error);

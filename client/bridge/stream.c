@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "accept.h"
 #include "internal.h"
 #include "wire/status.h"
 
@@ -15,12 +17,29 @@
 /* Of a piece that libmicrohttpd sends at once. */
 #define BLOCK_BYTES 16384u
 
+struct wanted {
+    struct accepted sse, ndjson;
+};
+
+static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct wanted *wanted = arg;
+
+    (void)kind;
+    if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0 && value != NULL) {
+        accept_look(&wanted->sse, value, SSE);
+        accept_look(&wanted->ndjson, value, NDJSON);
+    }
+    return MHD_YES;
+}
+
+/* Whoever wants neither, or both alike, gets server-sent events. */
 static bool wants_ndjson(const struct exchange *exchange)
 {
-    const char *accept =
-        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    struct wanted wanted = {{0}, {0}};
 
-    return accept != NULL && strstr(accept, NDJSON) != NULL;
+    (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, look_at_header, &wanted);
+    return accept_prefers(wanted.ndjson, wanted.sse);
 }
 
 static const char *type_of(const struct exchange *exchange)
@@ -195,9 +214,9 @@ enum MHD_Result bridge_stream(struct exchange *exchange)
     const char *last = last_event_id(exchange);
     bool head = strcmp(exchange->method, "HEAD") == 0;
 
+    exchange->streams = true;
     if (last != NULL && !head)
         return resume(exchange, last);
-    exchange->streams = true;
     tilery_compute_request_init(&exchange->request);
     exchange->request.mode = TILERY_MODE_CONCURRENT;
     if (!bridge_read_params(exchange))

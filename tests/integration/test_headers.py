@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""What HTTP's own headers say: which form of a stream is wanted, what may be kept, and what a HEAD tells."""
+import unittest
+
+from programs import QUERY, Process, ServedTest, connect, get
+
+COMPUTE = "/api/compute/concurrent"
+STREAM = "/api/compute/stream"
+SSE, NDJSON = "text/event-stream", "application/x-ndjson"
+
+
+class Accept(ServedTest):
+    def form(self, *accept):
+        """Of a stream, whose headers alone are asked for."""
+        with connect(self.bridge.url) as peer:
+            headers = "".join(f"Accept: {value}\r\n" for value in accept)
+            peer.sendall(f"HEAD {STREAM} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n".encode())
+            head = b"".join(iter(lambda: peer.recv(65536), b"")).decode().split("\r\n")
+        lines = dict(line.split(": ", 1) for line in head[1:] if line)
+        self.assertEqual((head[0].split()[1], lines["Vary"], lines["Cache-Control"]), ("200", "Origin, Accept", "no-store"))
+        return lines["Content-Type"]
+
+    def test_the_form_that_is_wanted_more_is_sent_and_events_where_none_is(self):
+        for accept in ((), ("*/*",), ("",), ("application/json",), (SSE,), (f"{SSE}, {NDJSON}",), (f"{NDJSON}, {SSE}",),
+                       (f"{NDJSON};q=0",), (f"{NDJSON};q=0.0, */*",), (f"{NDJSON};q=0.5, {SSE};q=0.6",),
+                       (f"{NDJSON};q=0.9, {SSE}",), (f"{NDJSON};q=0.4, text/*;q=0.5",), (f"{NDJSON}2",), (f"x{NDJSON}",),
+                       ("application/*;q=0.1, */*",), (f'x/y;a="{NDJSON}"',), (f'x/y;a="\\", {NDJSON}',),
+                       (f"{NDJSON};q=0.5", SSE), (f"application/*, {NDJSON};q=0",), (f"text/*, {NDJSON};q=0.999",)):
+            self.assertEqual(self.form(*accept), SSE, accept)
+        for accept in ((NDJSON,), (NDJSON.upper(),), (f"{NDJSON}, */*",), (f"{NDJSON};q=0.1",), (f"{NDJSON} ; Q=0.5 ",),
+                       (f"*/*, {NDJSON}",), (f"{SSE};q=0.5, {NDJSON};q=0.6",), ("application/*",), (f"{SSE};q=0, {NDJSON}",),
+                       ("application/*;q=0.2, text/*;q=0.1",), (f"{SSE};q=0, */*",), (f"{SSE};q=0.5", NDJSON),
+                       (f"{NDJSON};q=x, {SSE};q=0.9",), (f"{NDJSON};a=\"b,c;q=0\", {SSE};q=0.9",), (f",,{NDJSON},",)):
+            self.assertEqual(self.form(*accept), NDJSON, accept)
+
+
+class Kept(ServedTest):
+    def test_nothing_is_kept_but_the_page_and_that_is_asked_after(self):
+        for path, method, status in ((f"{COMPUTE}?{QUERY}", "GET", 200), (f"{COMPUTE}?{QUERY}&data=1", "GET", 200),
+                                     (f"{COMPUTE}?{QUERY}", "HEAD", 200),
+                                     (COMPUTE + "?width=0", "GET", 400), (COMPUTE, "PUT", 405), (COMPUTE, "OPTIONS", 204),
+                                     ("/nothing", "GET", 404), ("/metrics", "GET", 200), ("/healthz", "GET", 200),
+                                     ("/api/compute/health", "GET", 200), ("/api/compute/image.png?" + QUERY, "GET", 200),
+                                     ("/api/compute/trace.json?" + QUERY, "GET", 200), (f"{STREAM}?{QUERY}", "GET", 200),
+                                     ("/openapi.json", "GET", 200)):
+            response, _ = get(self.bridge.url, path, method)
+            self.assertEqual((response.status, response.headers["Cache-Control"]), (status, "no-store"), (method, path))
+            self.assertEqual(response.headers["Vary"], "Origin, Accept" if path.startswith(STREAM) else "Origin")
+        for path in "/", "/web/main.js":
+            response, _ = get(self.bridge.url, path)
+            self.assertEqual((response.headers["Cache-Control"], response.headers["Vary"]), ("no-cache", "Origin"))
+            same = {"If-None-Match": f'"other", W/{response.headers["ETag"]}'}
+            response, body = get(self.bridge.url, path, headers=same)
+            self.assertEqual((response.status, response.headers["Cache-Control"], body), (304, "no-cache", b""))
+
+    def test_head_tells_what_get_would(self):
+        alone = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")
+        for url, status in ((self.bridge.url, 200), (alone.url, 503)):
+            for path in "/readyz", "/api/compute/health":
+                got, body = get(url, path)
+                head, nothing = get(url, path, "HEAD")
+                self.assertEqual((head.status, nothing), (status, b""), path)
+                for name in "Content-Type", "Content-Length":
+                    self.assertEqual(head.headers[name], got.headers[name], path)
+                self.assertEqual(int(head.headers["Content-Length"]), len(body))
+        self.assertEqual(alone.close(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
