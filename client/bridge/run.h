@@ -10,7 +10,7 @@
 
 #define RUN_ID 32
 
-enum event_type { EVENT_RUN, EVENT_TILE, EVENT_SUMMARY, EVENT_ERROR, EVENT_END };
+enum event_type { EVENT_RUN, EVENT_TILE, EVENT_SUMMARY, EVENT_FAILURE, EVENT_END };
 
 struct event {
     struct event *next;

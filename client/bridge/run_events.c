@@ -15,7 +15,7 @@
 static const char *const names[] = {[EVENT_RUN] = "run",
                                     [EVENT_TILE] = "tile",
                                     [EVENT_SUMMARY] = "summary",
-                                    [EVENT_ERROR] = "error",
+                                    [EVENT_FAILURE] = "failure",
                                     [EVENT_END] = "end"};
 
 /* ---- Kept ---- */
@@ -109,7 +109,7 @@ static bool make_summary(struct run *run)
 }
 
 /* As every error is answered, with the code's name behind it. */
-static bool make_error(struct run *run)
+static bool make_failure(struct run *run)
 {
     json_t *json = json_pack("{s:b, s:s}", "success", 0, "error", run->error.message);
     struct event *event = NULL;
@@ -121,7 +121,7 @@ static bool make_error(struct run *run)
         (void)json_object_set_new(json, "code", json_string(tilery_status_name(run->error.status)));
     text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
-    if (text != NULL && (event = new_event(EVENT_ERROR, strlen(text))) != NULL) {
+    if (text != NULL && (event = new_event(EVENT_FAILURE, strlen(text))) != NULL) {
         memcpy(event->json, text, strlen(text));
         keep(run, event, event->json + strlen(text));
     }
@@ -208,7 +208,7 @@ enum run_made run_make(struct run *run)
         return run_make(run);
     case RUN_FAILS:
         run->stage = RUN_ENDS;
-        return make_error(run) ? RUN_MADE : RUN_COMPLETE;
+        return make_failure(run) ? RUN_MADE : RUN_COMPLETE;
     case RUN_ENDS:
         if (!make_end(run))
             return RUN_COMPLETE;

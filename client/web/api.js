@@ -162,7 +162,7 @@ async function follow(address, last, {signal, onEvent}) {
     throw new ApiError(0, 'The connection was lost.');
 }
 
-// Calls onEvent with each event: event is run, tile, summary, error or end, as openapi.json tells. A connection that is
+// Calls onEvent with each event: event is run, tile, summary, failure or end, as openapi.json tells. A connection that is
 // lost is taken up again where it ended; waiting is told of by the event {event: 'lost'}.
 export async function stream(params, {signal, onEvent}) {
     const address = url('stream', params, params.mode === 'sequential' ? {mode: 'sequential'} : {});

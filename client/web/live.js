@@ -28,7 +28,7 @@ export class LiveRun {
                     lost = false;
                     this.handlers.back();
                 }
-                if (event.event === 'error') {
+                if (event.event === 'failure') {
                     failure = event;
                 }
                 return this.#take(event);

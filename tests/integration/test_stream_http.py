@@ -265,7 +265,7 @@ class Resuming(StreamTest):
             raise ValueError("a plain end")
         self.assertEqual(self.streams(), 1)
         self.assertEqual(self.ask("/api/compute/runs/" + last.split("/")[0], "DELETE")[0], 204)
-        self.assertEqual([name for _, name, _ in new.events()], ["error", "end"])
+        self.assertEqual([name for _, name, _ in new.events()], ["failure", "end"])
 
 
 class Ending(StreamTest):
@@ -299,7 +299,7 @@ class Ending(StreamTest):
         self.assertEqual((response.status, response.headers["Allow"]), (405, "DELETE, OPTIONS"))
         self.assertEqual(self.ask(path, "DELETE"), (204, None))
         (_, name, error), (_, last, end) = events
-        self.assertEqual((name, last, end), ("error", "end", {"tiles": 0}))
+        self.assertEqual((name, last, end), ("failure", "end", {"tiles": 0}))
         self.assertEqual((list(error), error["code"]), (["success", "error", "code"], "CANCELLED"))
         wait_stats(self.server.url, threads_computing=0, streams=0)
         for path in path, "/api/compute/runs/" + 32 * "0", "/api/compute/runs/x", "/api/compute/runs/", \
@@ -313,7 +313,7 @@ class Ending(StreamTest):
         next(events)
         self.assertEqual(self.server.close(signal.SIGKILL), -signal.SIGKILL)
         names, values = zip(*[(name, value) for _, name, value in events if name != "heartbeat"])
-        self.assertEqual(names, ("error", "end"))
+        self.assertEqual(names, ("failure", "end"))
         self.assertEqual(list(values[0]), ["success", "error", "message", "code"])
         self.assertEqual(values[0]["code"], "UNAVAILABLE")
         self.assertEqual(self.ask(STREAM, bridge=bridge)[0], 503)
