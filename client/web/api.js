@@ -2,18 +2,27 @@
 
 const TOKEN_KEY = 'tilery-token';
 const RESUME_WITHIN_MS = 10000; // how long the service keeps a run that nobody reads
+const SILENT_MS = 30000; // three heartbeats that did not come: nobody is there any more
+const LOST = [0, 404, 410, 503]; // where a run had begun, it is gone with what did it
 
 // The order is the URL's.
 const NAMES = ['width', 'height', 'tile_w', 'tile_h', 'max_iter', 'time_limit_ms', 'num_threads', 'schedule', 'kernel',
     'region'];
 
-// status 0: there was no answer at all. retryAfter: seconds, or null.
+// status 0: there was no answer at all. retryAfter: seconds, or null. runLost: the run had begun, and is no more.
 export class ApiError extends Error {
+    runLost = false;
+
     constructor(status, message, retryAfter = null) {
         super(message);
         this.name = 'ApiError';
         this.status = status;
         this.retryAfter = retryAfter;
+    }
+
+    // Whether it is worth asking again, since there was nobody to answer.
+    get noService() {
+        return this.status === 0 || this.status === 503;
     }
 }
 
@@ -99,7 +108,9 @@ function makeRun(params, records, summary) {
 // {params, records, summary, threads, timeLimitNs}: params as the service used them, records in order of their starts.
 export async function compute(params, {signal} = {}) {
     const response = await request(computeUrl(params, {precision: 'ns', summary: '1'}), {signal});
-    const answer = await response.json();
+    const answer = await response.json().catch((error) => {
+        throw error.name === 'AbortError' ? error : new ApiError(0, 'The connection was lost.');
+    });
     return makeRun({...params, ...answer.params}, answer.data, answer.summary);
 }
 
@@ -113,24 +124,42 @@ function pause(ms, signal) {
     });
 }
 
+// What comes next. A connection that ends amiss is lost, and so is one on which nothing comes any more.
+async function read(reader) {
+    let timer;
+    const silence = new Promise((_, reject) => {
+        timer = setTimeout(reject, SILENT_MS, new Error('silence'));
+    });
+    try {
+        return await Promise.race([reader.read(), silence]);
+    } catch (error) {
+        throw error.name === 'AbortError' ? error : new ApiError(0, 'The connection was lost.');
+    } finally {
+        clearTimeout(timer);
+    }
+}
+
 async function* lines(body) {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    let parts = []; // of a line that is not whole yet
-    for (;;) {
-        const {value, done} = await reader.read();
-        if (done) {
-            return;
-        }
-        const pieces = value.split('\n');
-        while (pieces.length > 1) {
-            parts.push(pieces.shift());
-            const line = parts.join('');
-            parts = [];
-            if (line) {
-                yield line;
+    let rest = []; // of a line that is not whole yet
+    try {
+        for (;;) {
+            const {value, done} = await read(reader);
+            if (done) {
+                return;
+            }
+            const [first, ...others] = value.split('\n');
+            rest.push(first);
+            for (const other of others) {
+                const line = rest.join('');
+                rest = [other];
+                if (line) {
+                    yield line;
+                }
             }
         }
-        parts.push(pieces[0]);
+    } finally {
+        reader.cancel().catch(() => {}); // it may have failed
     }
 }
 
@@ -141,29 +170,23 @@ async function follow(address, last, {signal, onEvent}) {
     if (response.status === 204) {
         return; // nothing follows
     }
-    try {
-        for await (const line of lines(response.body)) {
-            const event = JSON.parse(line);
-            if (event.id) {
-                last.id = event.id;
-            }
-            if (event.event) {
-                await onEvent(event);
-            }
-            if (event.event === 'end') {
-                return;
-            }
+    for await (const line of lines(response.body)) {
+        const event = JSON.parse(line);
+        if (event.id) {
+            last.id = event.id;
         }
-    } catch (error) {
-        if (error.name === 'AbortError' || !(error instanceof TypeError)) {
-            throw error;
+        if (event.event) {
+            await onEvent(event);
+        }
+        if (event.event === 'end') {
+            return;
         }
     }
     throw new ApiError(0, 'The connection was lost.');
 }
 
-// Calls onEvent with each event: event is run, tile, summary, failure or end, as openapi.json tells. A connection that is
-// lost is taken up again where it ended; waiting is told of by the event {event: 'lost'}.
+// Calls onEvent with each event: event is run, tile, summary, failure, heartbeat or end, as openapi.json tells. A
+// connection that is lost is taken up again where it ended; waiting is told of by the event {event: 'lost', error}.
 export async function stream(params, {signal, onEvent}) {
     const address = url('stream', params, params.mode === 'sequential' ? {mode: 'sequential'} : {});
     const last = {id: null};
@@ -173,21 +196,22 @@ export async function stream(params, {signal, onEvent}) {
         try {
             return await follow(address, last, {signal, onEvent});
         } catch (error) {
-            if (!(error instanceof ApiError) || last.id === null || (error.status !== 0 && error.status !== 503)) {
+            if (!(error instanceof ApiError) || last.id === null) {
                 throw error;
             }
             lostAt = last.id === before && lostAt !== null ? lostAt : performance.now();
-            if (performance.now() - lostAt > RESUME_WITHIN_MS) {
+            if (!(error.noService || error.status === 429) || performance.now() - lostAt > RESUME_WITHIN_MS) {
+                error.runLost = LOST.includes(error.status);
                 throw error;
             }
-            await onEvent({event: 'lost'});
+            await onEvent({event: 'lost', error});
         }
         await pause(300, signal);
     }
 }
 
 export async function cancel(runId) {
-    await request(new URL(`api/compute/runs/${runId}`, document.baseURI), {method: 'DELETE'});
+    await request(new URL(`api/compute/runs/${runId}`, document.baseURI), {method: 'DELETE', signal: AbortSignal.timeout(5000)});
 }
 
 // Whether a server serves; in its own words where none does.

@@ -22,17 +22,17 @@ function pause(seconds, signal) {
     });
 }
 
-// One run; a server that is busy is asked again when it said it would take it.
+// One run; a server that is busy is asked again when it said it would take it, and one that is gone every second.
 async function computeWhenFree(params, {compute, signal, onWait}) {
     for (;;) {
         try {
             return await compute(params, {signal});
         } catch (error) {
-            if (error.status !== BUSY || signal.aborted) {
+            if (!(error.status === BUSY || error.noService) || signal.aborted) {
                 throw error;
             }
             const seconds = Math.max(error.retryAfter ?? 1, 0.1);
-            onWait(seconds);
+            onWait(seconds, error);
             await pause(seconds, signal);
         }
     }
@@ -40,7 +40,7 @@ async function computeWhenFree(params, {compute, signal, onWait}) {
 
 // Runs each of works, {name, params}, once a round, and begins each round with another one, so that nobody is always
 // the first. compute, signal: as api.compute has them. onProgress({done, total, round, rounds, work, wait}) is called
-// before each run with a wait of 0, and with the seconds to wait where the server is busy.
+// before each run with a wait of 0, and with the seconds to wait and the error where the server is busy or gone.
 //
 // Gives {runs, stopped}: runs[work][round], of rounds that were completed. A stop keeps those; another error is thrown.
 export async function runInTurns(works, {compute, rounds, signal, onProgress}) {
@@ -55,7 +55,7 @@ export async function runInTurns(works, {compute, rounds, signal, onProgress}) {
                 onProgress({...at, wait: 0});
                 signal.throwIfAborted();
                 latest[which] = await computeWhenFree(works[which].params,
-                    {compute, signal, onWait: (wait) => onProgress({...at, wait})});
+                    {compute, signal, onWait: (wait, error) => onProgress({...at, wait, error})});
             }
         } catch (error) {
             if (signal.aborted) {

@@ -136,16 +136,16 @@ function tabs(name, panels) {
     return list;
 }
 
-function progressText({done, total, round, rounds, work, wait}) {
-    return wait > 0 ? `The server is busy. Asking again in ${Math.ceil(wait)} s\u2026`
+function progressText({done, total, round, rounds, work, wait, error}) {
+    return wait > 0 ? `${error.noService ? error.message : 'The server is busy.'} Asking again in ${Math.ceil(wait)} s\u2026`
         : `Run ${done + 1} of ${total}: ${work.name}, round ${round + 1} of ${rounds}`;
 }
 
 class Panel {
     #controller = null;
 
-    constructor(kind, {form, api, rounds}) {
-        Object.assign(this, {kind, form, api, rounds});
+    constructor(kind, {form, api, rounds, lost}) {
+        Object.assign(this, {kind, form, api, rounds, lost});
         this.timelines = new TwoTimelines();
         this.run = h('button', {type: 'submit', class: 'primary'}, 'Compare');
         this.stop = h('button', {type: 'button', disabled: true, click: () => this.#controller.abort()}, 'Stop');
@@ -205,6 +205,9 @@ class Panel {
         this.bar.max = at.total;
         this.bar.value = at.done;
         this.doing.textContent = progressText(at);
+        if (at.error?.noService) {
+            this.lost(at.error.message);
+        }
     }
 
     #finish(runs, {stopped, rounds, result}) {
@@ -238,9 +241,10 @@ class Panel {
     }
 }
 
-export function mountCompare(section, {form, api}) {
+// lost(message) is told where the service does not answer.
+export function mountCompare(section, {form, api, lost}) {
     const panels = [concurrentKind(), scheduleKind(), scalingKind()].map((kind) => new Panel(kind, {
-        form, api, rounds: field('Runs of each', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS])),
+        form, api, lost, rounds: field('Runs of each', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS])),
     }));
     for (const panel of panels) {
         panel.onBusy = (busy) => panels.forEach((each) => each.lock(busy));

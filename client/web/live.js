@@ -1,11 +1,18 @@
 // One run, as its tiles come.
 import * as api from './api.js';
 
+// What ended a run that had begun; a server that went, or a new one in its place that does not know the run.
+function failed({error: message, code}) {
+    const error = new api.ApiError(code === 'UNAVAILABLE' ? 503 : 500, message);
+    error.runLost = code === 'UNAVAILABLE' || code === 'NOT_FOUND';
+    return error;
+}
+
 export class LiveRun {
     #abort = new AbortController();
     #id = null;
 
-    // handlers: {begun(run), tile(record, counts), lost(), back()}. run is {params, records, summary, threads, timeLimitNs,
+    // handlers: {begun(run), tile(record, counts), lost(error), back()}. run is {params, records, summary, threads, timeLimitNs,
     // planned}, and grows.
     constructor(params, handlers) {
         this.params = params;
@@ -21,7 +28,7 @@ export class LiveRun {
             onEvent: (event) => {
                 if (event.event === 'lost') {
                     lost = true;
-                    this.handlers.lost();
+                    this.handlers.lost(event.error);
                     return undefined;
                 }
                 if (lost) {
@@ -35,7 +42,10 @@ export class LiveRun {
             },
         });
         if (failure !== null) {
-            throw new api.ApiError(failure.code === 'UNAVAILABLE' ? 503 : 500, failure.error);
+            throw failed(failure);
+        }
+        if (!this.run?.summary) {
+            throw new api.ApiError(500, 'The run ended without its summary.');
         }
         return this.run;
     }

@@ -34,7 +34,10 @@ const records = new Records({
 let live = null; // a run that is under way
 let run = null; // what is shown
 let counting = false; // in the next frame
+let waiting = false; // for the service, to make the run anew
+let remade = 0; // how often in a row, since the service had lost the run
 const views = []; // regions to go back to
+const MOST_REMADE = 3; // a run that ends its server each time is not tried for ever
 
 // ---- A run ----
 
@@ -90,9 +93,11 @@ function shown() {
 function finished() {
     shown();
     const {summary} = run;
-    say(summary.time_limited
+    const again = remade > 0 ? '; made again, since the service had lost the run' : '';
+    remade = 0;
+    say((summary.time_limited
         ? `The time limit came after ${plural(summary.tiles_done, 'tile')} of ${number(summary.tiles_planned)}`
-        : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`);
+        : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`) + again);
 }
 
 function failed(error, stopped) {
@@ -103,13 +108,17 @@ function failed(error, stopped) {
         say(run === null ? 'Stopped' : `Stopped after ${plural(run.records.length, 'tile')}`);
         return;
     }
-    say('The run failed');
+    say(error.runLost ? 'The service lost the run' : 'The run failed');
     showAlert(error);
 }
 
+// In the service's own words, and what comes of it.
 function showAlert(error) {
-    const wait = error.retryAfter ? ` Try again in ${plural(error.retryAfter, 'second')}.` : '';
-    byId('alert-text').textContent = error.message + wait;
+    const returns = error.runLost ? remade < MOST_REMADE : error.noService;
+    byId('alert-text').textContent = error.message;
+    byId('alert-hint').textContent = returns
+        ? 'The page goes on asking, and makes the run anew as soon as it is answered.'
+        : error.retryAfter ? `Try again in ${plural(error.retryAfter, 'second')}.` : '';
     byId('alert').hidden = false;
     byId('alert').scrollIntoView({block: 'nearest'});
     const wantsToken = error.status === 401;
@@ -119,8 +128,10 @@ function showAlert(error) {
     for (const name of Object.keys(DEFAULTS)) {
         markField(name, error.status === 400 && new RegExp(`\\b${name}\\b`).test(error.message));
     }
-    if (error.status === 0 || error.status === 503) {
+    if (returns) {
         service.lost(error.message);
+        waiting = true;
+        remade += error.runLost;
     }
 }
 
@@ -140,13 +151,21 @@ function clearAlert() {
     Object.keys(DEFAULTS).forEach((name) => markField(name, false));
 }
 
-async function start() {
+// again: how often in a row this is done for a run that was lost.
+async function start(again = 0) {
     live?.stop();
+    remade = again;
+    waiting = false;
     clearAlert();
     const mine = new LiveRun(form.get(), {
         begun: (begunRun) => live === mine && begun(begunRun),
         tile: (record, counts) => live === mine && tile(record, counts),
-        lost: () => live === mine && say('The connection was lost; taking it up again'),
+        lost: (error) => {
+            if (live === mine) {
+                say('The connection was lost; taking it up again');
+                service.lost(error.message);
+            }
+        },
         back: () => live === mine && say(`Computing ${plural(run.planned, 'tile')}`),
     });
     live = mine;
@@ -216,7 +235,7 @@ function listen() {
         start();
     });
     byId('stop').addEventListener('click', stop);
-    byId('again').addEventListener('click', start);
+    byId('again').addEventListener('click', () => start());
     byId('token').addEventListener('change', (event) => api.token.set(event.target.value.trim()));
     byId('colour').addEventListener('change', (event) => picture.setColour(event.target.value));
     byId('zoom-in').addEventListener('click', () => look(partOf(regionOf(form.get()),
@@ -246,15 +265,15 @@ function listen() {
         byId('result').focus();
     });
     form.onChange(showViews);
-    window.addEventListener('hashchange', start);
+    window.addEventListener('hashchange', () => start());
 }
 
 // The run that failed for want of a service is made again once there is one.
 const service = new Service({
     pill: byId('service'), text: byId('service-text'),
     recovered: () => {
-        if (live === null && !byId('alert').hidden) {
-            start();
+        if (live === null && waiting) {
+            start(remade);
         }
     },
 });
@@ -264,7 +283,7 @@ mountRequest();
 listen();
 byId('more').open = matchMedia('(min-width: 700px)').matches;
 byId('token').value = api.token.get();
-mountCompare(byId('compare'), {form, api});
+mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message)});
 if (location.hash.length < 2) {
     form.set(PRESETS.uneven.params); // there is something to be seen
 }

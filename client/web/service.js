@@ -3,20 +3,24 @@ import * as api from './api.js';
 
 const CALM_MS = 10000;
 const LOST_MS = 1000;
+const PATIENCE_MS = 10000; // with one that takes the question and does not answer
 
 export class Service {
     #lost = false;
     #timer = null;
+    #asked = 0;
 
     // recovered() is called when a service that was lost is there again.
     constructor({pill, text, recovered}) {
         Object.assign(this, {pill, text, recovered});
         document.addEventListener('visibilitychange', () => this.#ask());
+        window.addEventListener('online', () => this.#ask());
         this.#ask();
     }
 
     // Somebody has noticed that it is gone.
     lost(message) {
+        this.#asked++; // what was asked before says nothing
         this.#lost = true;
         this.#show('lost', 'Lost; trying again', message);
         this.#later(LOST_MS);
@@ -27,16 +31,25 @@ export class Service {
             return;
         }
         clearTimeout(this.#timer);
+        const question = ++this.#asked;
+        let answer, trouble = null;
         try {
-            const {message} = await api.health();
-            this.#show('serving', 'Serving', message);
-            if (this.#lost) {
-                this.#lost = false;
-                this.recovered();
-            }
-            this.#later(CALM_MS);
+            answer = await api.health({signal: AbortSignal.timeout(PATIENCE_MS)});
         } catch (error) {
-            this.lost(error.message);
+            trouble = error;
+        }
+        if (question !== this.#asked) {
+            return;
+        }
+        if (trouble !== null) {
+            this.lost(trouble.message);
+            return;
+        }
+        this.#show('serving', 'Serving', answer.message);
+        this.#later(CALM_MS);
+        if (this.#lost) {
+            this.#lost = false;
+            this.recovered();
         }
     }
 

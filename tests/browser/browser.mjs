@@ -1,6 +1,7 @@
 // What the browser's tests share: real servers, and Chromium with nothing in it.
 import {spawn} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {createInterface} from 'node:readline';
@@ -33,6 +34,47 @@ export class Process {
     close(signal = 'SIGTERM') {
         this.child.kill(signal);
         return this.ended;
+    }
+}
+
+// What stands between the page and the service, and cuts its connections. resumed: the Last-Event-IDs that went through.
+export class Cutter {
+    resumed = [];
+    #open = new Set();
+
+    static async start(url) {
+        const cutter = new Cutter();
+        const {hostname, port} = new URL(url);
+        cutter.server = net.createServer((near) => cutter.#join(near, net.connect(port, hostname)));
+        await new Promise((resolve) => cutter.server.listen(0, '127.0.0.1', resolve));
+        cutter.url = `http://127.0.0.1:${cutter.server.address().port}`;
+        return cutter;
+    }
+
+    #join(near, far) {
+        this.#open.add(near);
+        near.on('data', (bytes) => {
+            const id = bytes.toString('latin1').match(/^last-event-id: (\S+)/im)?.[1];
+            this.resumed.push(...id ? [id] : []);
+        });
+        near.pipe(far).pipe(near);
+        for (const socket of [near, far]) {
+            socket.on('error', () => {}); // it is cut
+            socket.on('close', () => {
+                this.#open.delete(near);
+                near.destroy();
+                far.destroy();
+            });
+        }
+    }
+
+    cut() {
+        this.#open.forEach((socket) => socket.resetAndDestroy());
+    }
+
+    close() {
+        this.cut();
+        return new Promise((resolve) => this.server.close(resolve));
     }
 }
 

@@ -4,7 +4,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {after, before, test} from 'node:test';
-import {Browser, Page, Process, metric} from './browser.mjs';
+import {Browser, Cutter, Page, Process, metric} from './browser.mjs';
 
 const SMALL = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
 const SLOW = 'width=256&height=256&tile_w=32&tile_h=32&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2'
@@ -55,7 +55,7 @@ test('a service that is busy says for how long', async () => {
         // until one runs and one waits
     }
     const page = await Page.open(browser, bridge.url, SMALL);
-    await page.until('alert-text', /Try again in [0-9]+ seconds?\.$/);
+    await page.until('alert-hint', /^Try again in [0-9]+ seconds?\.$/);
     assert.equal(await page.text('service-text'), 'Serving');
     holder.abort();
     await Promise.all(held);
@@ -91,7 +91,7 @@ test('a token is asked for, and used', async () => {
     rmSync(home, {recursive: true});
 });
 
-test('a service that is killed and started again is found again', async () => {
+test('a service that is killed and started again is found again, and its run made anew', async () => {
     let bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
     const page = await Page.open(browser, bridge.url, SLOW);
     await page.until('figure-tiles', /^[1-9][0-9]* of 64$/);
@@ -101,9 +101,125 @@ test('a service that is killed and started again is found again', async () => {
     await page.field('max_iter').fill('64');
     bridge = await Process.start('tilery-bridge', '--listen', bridge.url.replace('http://', ''));
     await page.until('service-text', /Serving/);
+    await page.until('status', /64 tiles in .*; made again, since the service had lost the run/);
+    assert.equal(await page.id('alert').isVisible(), false);
+    await page.id('run').click();
+    await page.until('status', /^64 tiles in [^;]*$/);
+    await page.close();
+    await bridge.close();
+});
+
+test('a server behind the bridge that is killed in mid-run is told of, and the run made anew', async () => {
+    let server = await Process.start('tileryd', '--listen', 'tcp://127.0.0.1:0');
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0', '--backend', server.url);
+    const page = await Page.open(browser, bridge.url, SLOW);
+    await page.until('figure-tiles', /^[1-9][0-9]* of 64$/);
+    await server.close('SIGKILL');
+    await page.until('status', /The service lost the run/);
+    await page.until('alert-text', /./);
+    assert.match(await page.text('alert-hint'), /makes the run anew/);
+    await page.until('service-text', /Lost; trying again/);
+    await page.field('max_iter').fill('64');
+    server = await Process.start('tileryd', '--listen', server.url);
+    await page.until('status', /64 tiles in .*; made again/);
+    await page.close();
+    await bridge.close();
+    await server.close();
+});
+
+test('a connection that is cut is taken up where it ended', async () => {
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const proxy = await Cutter.start(bridge.url);
+    const page = await Page.open(browser, proxy.url, SLOW.replace('65535', '2000'));
+    await page.until('figure-tiles', /^[1-9][0-9]* of 64$/);
+    proxy.cut();
     await page.finished();
     assert.equal(await page.text('figure-tiles'), '64 of 64');
-    assert.equal(await page.id('alert').isVisible(), false);
+    assert.match(await page.text('status'), /^64 tiles in [^;]*$/);
+    assert.ok(proxy.resumed.length > 0);
+    assert.match(proxy.resumed[0], /^[0-9a-f]{32}\/[0-9]+$/);
+    assert.deepEqual(await page.pixels(), await page.served(SLOW.replace('65535', '2000')));
+    await page.close();
+    await proxy.close();
+    await bridge.close();
+});
+
+// A stream of which these are the lines.
+async function told(page, ...lines) {
+    await page.tab.route(/\/api\/compute\/stream/, (route) => route.fulfill({
+        contentType: 'application/x-ndjson', body: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    }));
+    await page.id('run').click();
+}
+
+test('what ended a stream is shown as the service gave it, by either name', async () => {
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const page = await Page.open(browser, bridge.url, SMALL);
+    await page.finished();
+    const run = {event: 'run', id: 'a/1', run: 'a', tiles_planned: 9, params: {width: 96, height: 96, tile_w: 32, tile_h: 32,
+        max_iter: 64, time_limit_ms: 2000, num_threads: 2}};
+    for (const event of ['failure', 'error']) {
+        const error = `the run met an ${event} <b>of the test</b>`;
+        await told(page, run, {event, id: 'a/2', success: false, error, code: 'INTERNAL'}, {event: 'end', id: 'a/3', tiles: 0});
+        await page.until('alert-text', error);
+        assert.equal(await page.text('alert-text'), error);
+        assert.equal(await page.text('status'), 'The run failed');
+        assert.equal(await page.text('service-text'), 'Serving');
+        await page.tab.unroute(/\/api\/compute\/stream/);
+    }
+    await told(page, run, {event: 'end', id: 'a/2', tiles: 0});
+    await page.until('alert-text', 'The run ended without its summary.');
+    await page.tab.unroute(/\/api\/compute\/stream/);
+    await page.close();
+    await bridge.close();
+});
+
+test('a run that is lost each time is not made anew for ever', async () => {
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const page = await Page.open(browser, bridge.url, SMALL);
+    await page.finished();
+    const run = {event: 'run', id: 'a/1', run: 'a', tiles_planned: 9, params: {width: 96, height: 96, tile_w: 32, tile_h: 32,
+        max_iter: 64, time_limit_ms: 2000, num_threads: 2}};
+    let asked = 0;
+    page.tab.on('request', (request) => {
+        asked += request.url().includes('/api/compute/stream');
+    });
+    await told(page, run, {event: 'failure', id: 'a/2', success: false, error: 'the server cannot be reached', code: 'UNAVAILABLE'},
+        {event: 'end', id: 'a/3', tiles: 0});
+    while (asked < 4 || await page.text('alert-hint') !== '') {
+        await page.tab.evaluate(() => new Promise(requestAnimationFrame));
+    }
+    assert.equal(await page.text('status'), 'The service lost the run');
+    assert.equal(await page.text('alert-text'), 'the server cannot be reached');
+    await page.until('service-text', /Serving/);
+    assert.equal(asked, 4);
+    await page.close();
+    await bridge.close();
+});
+
+test('a comparison waits for a service that is gone', async () => {
+    let bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const page = await Page.open(browser, bridge.url, SMALL);
+    await page.finished();
+    await page.field('max_iter').fill('65535');
+    await page.field('kernel').selectOption('scalar');
+    await page.field('width').fill('4096');
+    await page.field('height').fill('4096');
+    await page.id('compare-rounds-concurrent').fill('1');
+    const panel = page.id('compare-concurrent');
+    await panel.getByRole('button', {name: 'Compare', exact: true}).click();
+    while (await metric(bridge.url, 'tilery_server_runs_running') !== 1) {
+        // until it is at work
+    }
+    await bridge.close('SIGKILL');
+    await panel.getByText('The service cannot be reached. Asking again in 1 s').waitFor();
+    await page.until('service-text', /Lost; trying again/);
+    await page.tab.route(/\/api\/compute\/(sequential|concurrent)/, (route) => route.continue({
+        url: route.request().url().replaceAll('4096', '64'),
+    }));
+    bridge = await Process.start('tilery-bridge', '--listen', bridge.url.replace('http://', ''));
+    await panel.getByText('Done: 2 runs.').waitFor();
+    await page.until('service-text', /Serving/);
     await page.close();
     await bridge.close();
 });
