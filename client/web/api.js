@@ -214,6 +214,13 @@ export async function cancel(runId) {
     await request(new URL(`api/compute/runs/${runId}`, document.baseURI), {method: 'DELETE', signal: AbortSignal.timeout(5000)});
 }
 
+// The escape counts of the same part of the plane at another size, row by row.
+export async function counts({max_iter, region}, {width, height}) {
+    const whole = {width, height, tile_w: width, tile_h: height, max_iter, region, num_threads: 1, time_limit_ms: 600000};
+    const {data} = await (await request(url('concurrent', whole, {data: '1'}))).json();
+    return decodeCounts(data[0].data);
+}
+
 // Whether a server serves; in its own words where none does.
 export async function health({signal} = {}) {
     const response = await request(new URL('api/compute/health', document.baseURI), {signal});

@@ -57,9 +57,9 @@ function frame(sides, {sentences, entries}, ...rest) {
 }
 
 // Of runs that the time limit ended there is nothing to compare, but how far they came.
-function cutFrame(sides, warning, timelines) {
+function cutFrame(sides, warning, race) {
     return h('div', {class: 'compare-result'},
-        h('p', {class: 'compare-lesson cut'}, warning), timelines.show(sides.slice(-2)), about(sides));
+        h('p', {class: 'compare-lesson cut'}, warning), race.show(sides.slice(-2)), about(sides));
 }
 
 function pairTable(sides, against) {
@@ -74,8 +74,8 @@ function pairTable(sides, against) {
 }
 
 // all: of which sides, those shown, are the last.
-function pair({all, sides, against, timelines, ...head}) {
-    return frame(all, head, timelines.show(sides),
+function pair({all, sides, against, race, ...head}) {
+    return frame(all, head, race.show(sides),
         h('div', {class: 'compare-charts'}, wallChart(sides),
             h('figure', {}, h('figcaption', {}, 'The figures'), scrolled('The figures', pairTable(sides, against)))));
 }
@@ -90,13 +90,13 @@ function sidesOf(works, runs) {
     });
 }
 
-// timelines: TwoTimelines, which the result takes for itself.
-export function concurrentResult(works, runs, timelines) {
+// race: a Race, which the result takes for itself.
+export function concurrentResult(works, runs, race) {
     const sides = sidesOf(works, runs);
     const [base, other] = sides;
     const warning = cutShort(sides);
-    return warning !== null ? cutFrame(sides, warning, timelines) : pair({
-        all: sides, sides, against: 'one thread', timelines,
+    return warning !== null ? cutFrame(sides, warning, race) : pair({
+        all: sides, sides, against: 'one thread', race,
         sentences: sayConcurrent({base, other, ratio: other.ratio, efficiency: other.gain}),
         entries: [
             ['Speedup', `${times(other.ratio.median)} \u00d7`, between(times, other.ratio)],
@@ -107,15 +107,15 @@ export function concurrentResult(works, runs, timelines) {
     });
 }
 
-export function scheduleResult(works, runs, timelines) {
+export function scheduleResult(works, runs, race) {
     const all = sidesOf(works, runs);
     const [one, base, other] = all;
     const warning = cutShort(all);
     const ratio = speedup(base.walls, other.walls);
     const both = (format, pick) => `${format(pick(base).median)} \u2192 ${format(pick(other).median)}`;
     const order = `${base.name} \u2192 ${other.name}`;
-    return warning !== null ? cutFrame(all, warning, timelines) : pair({
-        all, sides: [base, other], timelines, against: `one thread (${duration(one.wall.median)})`,
+    return warning !== null ? cutFrame(all, warning, race) : pair({
+        all, sides: [base, other], race, against: `one thread (${duration(one.wall.median)})`,
         sentences: saySchedules({base, other, ratio}),
         entries: [
             [`${other.name} against ${base.name}`, `${times(ratio.median)} \u00d7`, between(times, ratio)],
@@ -198,11 +198,11 @@ function fitOf(points, processors) {
     };
 }
 
-export function scalingResult(works, runs, timelines, processors) {
+export function scalingResult(works, runs, race, processors) {
     const points = sidesOf(works, runs);
     const warning = cutShort(points);
     if (warning !== null) {
-        return cutFrame(points, warning, timelines);
+        return cutFrame(points, warning, race);
     }
     const last = points[points.length - 1];
     const best = points.reduce((most, point) => (point.ratio.median > most.ratio.median ? point : most));
@@ -217,6 +217,6 @@ export function scalingResult(works, runs, timelines, processors) {
         ],
     },
     scalingCharts(points, serial, processors), legend(serial, processors < last.threads), law(serial, upTo),
-    scrolled('The figures', scalingTable(points)), chosen(points, (point) => timelines.show([points[0], point])),
-    timelines.show([points[0], last]));
+    scrolled('The figures', scalingTable(points)), chosen(points, (point) => race.show([points[0], point])),
+    race.show([points[0], last]));
 }

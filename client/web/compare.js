@@ -1,9 +1,9 @@
 // Comparisons of runs: one thread against several, a schedule against another, 1 to N threads.
 import {field, h} from './compare-dom.js';
 import {threadCounts} from './compare-figures.js';
+import {Race} from './compare-race.js';
 import {concurrentResult, scalingResult, scheduleResult} from './compare-results.js';
 import {runInTurns} from './compare-runs.js';
-import {TwoTimelines} from './compare-timelines.js';
 import {DEFAULTS} from './form.js';
 import {plural} from './format.js';
 
@@ -35,7 +35,7 @@ const together = (params, changes) => ({...params, mode: 'concurrent', ...change
 const oneThread = (params) => ({name: 'one thread', params: alone(params)});
 
 // A kind of comparison: look is what there is to see; plan(params) gives the works, which are run and named, and
-// result(runs, timelines), which shows them.
+// result(runs, race), which shows them.
 function concurrentKind() {
     return {
         id: 'concurrent', title: 'Sequential or concurrent', fields: [],
@@ -45,7 +45,7 @@ function concurrentKind() {
             const works = [oneThread(params), {
                 name: `${threadsOf(params.num_threads)}, ${params.schedule}`, params: together(params, {}),
             }];
-            return {works, result: (runs, timelines) => concurrentResult(works, runs, timelines)};
+            return {works, result: (runs, race) => concurrentResult(works, runs, race)};
         },
     };
 }
@@ -60,7 +60,7 @@ function scheduleKind() {
             const named = (schedule, name) => ({name, params: together(params, {schedule})});
             const works = [oneThread(params), named(left.value, left.value),
                 named(right.value, left.value === right.value ? `${right.value} again` : right.value)];
-            return {works, result: (runs, timelines) => scheduleResult(works, runs, timelines)};
+            return {works, result: (runs, race) => scheduleResult(works, runs, race)};
         },
     };
 }
@@ -82,7 +82,7 @@ function scalingKind() {
             const works = counts.map((threads) =>
                 ({name: threadsOf(threads), params: together(params, {num_threads: threads})}));
             const usable = Number(processors.value); // now: it may be another when the runs have ended
-            return {works, result: (runs, timelines) => scalingResult(works, runs, timelines, usable)};
+            return {works, result: (runs, race) => scalingResult(works, runs, race, usable)};
         },
     };
 }
@@ -144,9 +144,9 @@ function progressText({done, total, round, rounds, work, wait, error}) {
 class Panel {
     #controller = null;
 
-    constructor(kind, {form, api, rounds, lost}) {
-        Object.assign(this, {kind, form, api, rounds, lost});
-        this.timelines = new TwoTimelines();
+    constructor(kind, {form, api, rounds, lost, idle}) {
+        Object.assign(this, {kind, form, api, rounds, lost, idle});
+        this.race = new Race({api});
         this.run = h('button', {type: 'submit', class: 'primary'}, 'Compare');
         this.stop = h('button', {type: 'button', disabled: true, click: () => this.#controller.abort()}, 'Stop');
         this.bar = h('progress', {value: 0, 'aria-label': 'Runs done'});
@@ -178,6 +178,9 @@ class Panel {
         const {works, result} = this.kind.plan(filled(this.form.get()));
         this.#begin();
         try {
+            await Promise.race([this.idle(), new Promise((stop) => {
+                this.#controller.signal.addEventListener('abort', stop);
+            })]);
             const {runs, stopped} = await runInTurns(works, {
                 compute: this.api.compute, rounds, signal: this.#controller.signal,
                 onProgress: (at) => this.#progress(at),
@@ -194,6 +197,8 @@ class Panel {
         this.#controller = new AbortController();
         this.failed.textContent = this.said.textContent = '';
         this.onBusy(true);
+        this.doing.textContent = 'Waiting for the run above to end';
+        this.bar.removeAttribute('value');
         this.stop.disabled = false;
         this.going.hidden = false;
         if (focused) {
@@ -216,7 +221,7 @@ class Panel {
             : complete === 0 ? 'Stopped before the first round was complete.'
                 : `Stopped after ${complete} of ${plural(rounds, 'round')}.`;
         if (complete > 0) {
-            const shown = result(runs, this.timelines);
+            const shown = result(runs, this.race);
             this.output.replaceChildren(shown);
             shown.querySelector('.cut')?.after(this.#raise());
         }
@@ -241,10 +246,11 @@ class Panel {
     }
 }
 
-// lost(message) is told where the service does not answer.
-export function mountCompare(section, {form, api, lost}) {
+// lost(message) is told where the service does not answer; idle() resolves when the page's own run is over, which would
+// take turns with what is compared.
+export function mountCompare(section, {form, api, lost, idle}) {
     const panels = [concurrentKind(), scheduleKind(), scalingKind()].map((kind) => new Panel(kind, {
-        form, api, lost, rounds: field('Runs of each', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS])),
+        form, api, lost, idle, rounds: field('Runs of each', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS])),
     }));
     for (const panel of panels) {
         panel.onBusy = (busy) => panels.forEach((each) => each.lock(busy));

@@ -8,6 +8,8 @@ const WHOLE = [-2.5, -1, 3.5, 2]; // re_min, im_min, re_span, im_span
 const DRAG = 6; // CSS pixels that make a drag of a click
 const LABEL = 24; // CSS pixels of a tile that has room for its thread's number
 
+const STILL = matchMedia('(prefers-reduced-motion: reduce)');
+
 export const regionOf = (params) => params.region ? String(params.region).split(',').map(Number) : WHOLE;
 
 // A part of the region, from (x, y), all from 0 to 1; as the service's parameter.
@@ -30,9 +32,10 @@ export class Picture {
     #order = []; // in order of their ends
     #theme;
 
-    // container is empty, and positioned.
-    constructor(container, {label = 'The image'} = {}) {
+    // container is empty, and positioned. most: how many pixels are kept, of a larger image every second, third, ...
+    constructor(container, {label = 'The image', most} = {}) {
         this.container = container;
+        this.most = most;
         this.#base.className = 'pixels';
         this.#base.setAttribute('aria-hidden', 'true');
         this.#over.className = 'over';
@@ -72,7 +75,7 @@ export class Picture {
     begin(params) {
         const {width, height, tile_w: tileW, tile_h: tileH} = params;
         this.params = params;
-        this.#pixels = new Pixels(this.#base, params);
+        this.#pixels = new Pixels(this.#base, params, this.most);
         this.container.style.aspectRatio = `${width} / ${height}`;
         this.container.style.setProperty('--ratio', width / height);
         this.columns = Math.ceil(width / tileW);
@@ -91,15 +94,40 @@ export class Picture {
 
     // counts: the tile's, record.columns to a row.
     add(record, counts) {
-        this.#byTask.set(record.task_id, record);
-        this.lanes.add(record);
-        this.#order.push(record);
+        this.#keep(record);
         this.#pixels.keep(record, counts);
         this.#pixels.colour(record, this.#by);
         if (this.#time === null) {
             this.#pixels.paint(record);
             this.#draw();
         }
+    }
+
+    // A run that is over, whose counts are not known.
+    show(run) {
+        this.begin(run.params);
+        for (const record of run.records) {
+            this.#keep(record);
+            this.#pixels.colour(record, this.#by);
+            this.#pixels.paint(record);
+        }
+    }
+
+    // In pixels that are kept.
+    get size() {
+        return {width: this.#base.width, height: this.#base.height};
+    }
+
+    // counts: of size.
+    shade(counts) {
+        this.#pixels.keepAll(counts);
+        this.setColour(this.#by);
+    }
+
+    #keep(record) {
+        this.#byTask.set(record.task_id, record);
+        this.lanes.add(record);
+        this.#order.push(record);
     }
 
     // 'escape' or 'thread'.
@@ -204,10 +232,12 @@ export class Picture {
             const {x, y, width, height} = this.#place(record);
             const done = (this.#time - record.start_time_ns) / Math.max(1, record.duration_ns);
             context.fillStyle = threadColour(thread);
-            context.globalAlpha = 0.3;
+            context.globalAlpha = STILL.matches ? 0.6 : 0.3;
             context.fillRect(x, y, width, height);
-            context.globalAlpha = 0.85;
-            context.fillRect(x, y + height * (1 - done), width, height * done);
+            if (!STILL.matches) {
+                context.globalAlpha = 0.85;
+                context.fillRect(x, y + height * (1 - done), width, height * done);
+            }
             context.globalAlpha = 1;
             this.#label(context, record);
         }
@@ -244,7 +274,7 @@ export class Picture {
     #listen() {
         const over = this.#over;
         over.addEventListener('pointerdown', (event) => {
-            if (event.button === 0) {
+            if (event.button === 0 && this.#listeners.region.length > 0) {
                 over.setPointerCapture(event.pointerId);
                 this.#drag = {x: event.offsetX, y: event.offsetY, box: null};
             }

@@ -35,6 +35,7 @@ let live = null; // a run that is under way
 let run = null; // what is shown
 let counting = false; // in the next frame
 let waiting = false; // for the service, to make the run anew
+const whenIdle = []; // who waits for a run to be over
 let remade = 0; // how often in a row, since the service had lost the run
 const views = []; // regions to go back to
 const MOST_REMADE = 3; // a run that ends its server each time is not tried for ever
@@ -185,7 +186,14 @@ async function start(again = 0) {
     if (live === mine) {
         live = null;
         setBusy(false);
+        whenIdle.splice(0).forEach((fn) => fn());
     }
+}
+
+function idle() {
+    return live === null ? Promise.resolve() : new Promise((resolve) => {
+        whenIdle.push(resolve);
+    });
 }
 
 function stop() {
@@ -283,7 +291,7 @@ mountRequest();
 listen();
 byId('more').open = matchMedia('(min-width: 700px)').matches;
 byId('token').value = api.token.get();
-mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message)});
+mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message), idle});
 if (location.hash.length < 2) {
     form.set(PRESETS.uneven.params); // there is something to be seen
 }

@@ -14,11 +14,11 @@ export class Pixels {
     #escape;
     #lightness;
 
-    // Empties the canvas.
-    constructor(canvas, params) {
+    // Empties the canvas. most: how many pixels it may have.
+    constructor(canvas, params, most = MOST_PIXELS) {
         const {width, height, max_iter: maxIter} = params;
         this.params = params;
-        this.step = Math.max(1, Math.ceil(Math.sqrt(width * height / MOST_PIXELS)));
+        this.step = Math.max(1, Math.ceil(Math.sqrt(width * height / most)));
         canvas.width = this.width = Math.ceil(width / this.step);
         canvas.height = this.height = Math.ceil(height / this.step);
         this.#context = canvas.getContext('2d');
@@ -38,6 +38,11 @@ export class Pixels {
                 this.#counts[y * this.width + x] = counts[row + x * this.step];
             }
         }
+    }
+
+    // All counts at once, of the canvas's own size.
+    keepAll(counts) {
+        this.#counts.set(counts);
     }
 
     // by: 'escape' or 'thread'. To be seen when it is painted.

@@ -20,8 +20,9 @@ export class Replay {
     #chosen = false;
 
     // {play, restart, scrubber, speed, speedText, clock}, elements: two buttons, two sliders, two outputs.
-    constructor(elements) {
+    constructor(elements, {label = 'Replay'} = {}) {
         this.elements = elements;
+        this.label = label;
         elements.scrubber.max = STEPS;
         elements.play.addEventListener('click', () => this.#frame === null ? this.play() : this.pause());
         elements.restart.addEventListener('click', () => this.reset());
@@ -99,7 +100,7 @@ export class Replay {
     }
 
     #label(playing) {
-        this.elements.play.textContent = playing ? 'Pause' : 'Replay';
+        this.elements.play.textContent = playing ? 'Pause' : this.label;
         this.elements.play.dataset.playing = playing;
     }
 

@@ -33,7 +33,7 @@ function listen() {
     const got = [];
     page.on('response', (response) => {
         const {pathname, searchParams} = new URL(response.url());
-        if (/\/(concurrent|sequential)$/.test(pathname) && response.ok()) {
+        if (/\/(concurrent|sequential)$/.test(pathname) && !searchParams.has('data') && response.ok()) {
             got.push(response.json().then(({data, params, summary}) =>
                 ({params: {...Object.fromEntries(searchParams), ...params}, records: data, summary})));
         }
@@ -228,7 +228,77 @@ describe('what the comparisons show', () => {
     });
 });
 
+// How many pixels of a picture are painted, and their colours as a text.
+const pictureOf = (kind, side) => panel(kind).locator('.race-pictures .pixels').nth(side).evaluate((canvas) => {
+    const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return {painted: data.filter((value, i) => i % 4 === 3 && value === 255).length,
+        text: Array.from(data, (byte) => String.fromCharCode(byte)).join('')};
+});
+
+const pixelsUntil = ({records}, ns) => records.filter((record) => record.start_time_ns + record.duration_ns <= ns)
+    .reduce((sum, {tile_w: width, tile_h: height}) => sum + width * height, 0); // none is clipped
+
+describe('the race', () => {
+    it('shows both runs on one clock, and who is first', async () => {
+        await open();
+        const runs = await compare('concurrent', 1);
+        const sorted = [runs.find(({params}) => params.mode === 'sequential'), runs.find(({params}) => params.mode !== 'sequential')];
+        const walls = sorted.map(({summary}) => summary.wall_ns);
+        const longest = Math.max(...walls);
+        const race = panel('concurrent').locator('.compare-race');
+        for (const part of [0, 0.3, 0.6, 1]) {
+            await race.locator('.scrubber').evaluate((element, to) => {
+                element.value = to;
+                element.dispatchEvent(new Event('input', {bubbles: true}));
+            }, 1000 * part);
+            for (const side of [0, 1]) {
+                const {painted} = await pictureOf('concurrent', side);
+                assert.equal(painted, pixelsUntil(sorted[side], part * longest), `side ${side} at ${part}`);
+            }
+        }
+        const states = await race.locator('.race-state').allTextContents();
+        const first = walls[0] < walls[1] ? 0 : 1;
+        assert.deepEqual(states, walls.map((wall, side) => `Whole after ${duration(wall)}${side === first ? ': the first' : ''}`));
+        await race.getByText(/^Each ran alone; here both start together, on one clock: /).waitFor();
+        await race.getByRole('button', {name: 'Race'}).click();
+        await race.getByRole('button', {name: 'Pause'}).click();
+        await race.getByRole('button', {name: 'End'}).click();
+        assert.equal((await pictureOf('concurrent', 0)).painted, 96 * 96);
+    });
+
+    it('is in the threads\u2019 colours, shaded by the counts', async () => {
+        await open();
+        await compare('schedules', 1);
+        const {data} = await opened.served(`${new URLSearchParams(SMALL)}&palette=thread`); // static is
+        await soon(async () => Buffer.from((await pictureOf('schedules', 0)).text, 'latin1').equals(data));
+    });
+
+    it('marks a tile in both pictures and both timelines', async () => {
+        await open();
+        await compare('schedules', 1);
+        const overs = await panel('schedules').locator('.race-pictures .over, .compare-timelines canvas').all();
+        assert.equal(overs.length, 4);
+        const pictures = () => Promise.all(overs.map((canvas) => canvas.evaluate((element) => element.toDataURL())));
+        await drawn();
+        const before = await pictures();
+        await overs[0].press('ArrowRight');
+        await soon(async () => (await pictures()).every((picture, i) => picture !== before[i]));
+    });
+});
+
 describe('comparing', () => {
+    it('waits for the page\u2019s own run to be over', async () => {
+        await open({width: 4096, height: 4096, max_iter: 65535, time_limit_ms: 600000, kernel: 'scalar'});
+        await soon(async () => await running() === 1);
+        await page.click('#compare-concurrent button.primary');
+        await panel('concurrent').getByText('Waiting for the run above to end').waitFor();
+        assert.equal(await running(), 1);
+        await page.click('#stop');
+        await panel('concurrent').getByText('Run 1 of 10: one thread, round 1 of 5').waitFor();
+        await panel('concurrent').getByRole('button', {name: 'Stop'}).click();
+        await panel('concurrent').getByText('Stopped before the first round was complete.').waitFor();
+    });
+
     it('is stopped, and cancels the run at work', async () => {
         await open();
         await soon(async () => await running() === 0); // the page's own
