@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "pace.h"
 #include "wire/clock.h"
 
@@ -180,52 +180,46 @@ static uint64_t send_rested(struct bench *bench)
     return wire_now_ns() + REST_NS;
 }
 
-/* Until the time, or until a flight is free where that is asked for; the signal that came, or 0. */
-static int wait_until(const struct bench *bench, uint64_t until_ns, bool for_flight)
+/* Until the time, until a flight is free where that is asked for, or until a signal comes. */
+static void wait_until(const struct bench *bench, uint64_t until_ns, bool for_flight)
 {
     struct pollfd wakers[] = {{.fd = bench->options->signals, .events = POLLIN},
                               {.fd = for_flight ? bench->waker : -1, .events = POLLIN}};
     uint64_t now = wire_now_ns(), left = until_ns > now ? until_ns - now : 0, count;
     struct timespec time = {.tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S)};
-    struct signalfd_siginfo signal;
 
-    if (ppoll(wakers, 2, &time, NULL) <= 0)
-        return 0;
-    if (wakers[1].revents != 0)
+    if (ppoll(wakers, 2, &time, NULL) > 0 && wakers[1].revents != 0)
         (void)!read(bench->waker, &count, sizeof count);
-    if (wakers[0].revents == 0 || read(bench->options->signals, &signal, sizeof signal) != sizeof signal)
-        return 0;
-    return (int)signal.ssi_signo;
 }
 
-static int send_all(struct bench *bench)
+static bool is_ended(const struct bench *bench)
+{
+    return *bench->options->ended != 0;
+}
+
+static void send_all(struct bench *bench)
 {
     bool paced = bench->options->rate != 0;
-    int signal = 0;
 
-    while (signal == 0 && wire_now_ns() < bench->end_ns) {
+    while (!is_ended(bench) && wire_now_ns() < bench->end_ns) {
         uint64_t next_ns = paced ? send_paced(bench) : send_rested(bench);
 
-        signal = wait_until(bench, next_ns < bench->end_ns ? next_ns : bench->end_ns,
-                            paced && next_ns == UINT64_MAX);
+        wait_until(bench, next_ns < bench->end_ns ? next_ns : bench->end_ns, paced && next_ns == UINT64_MAX);
     }
-    return signal;
 }
 
 /* The answers to what is in flight, each within its timeout. */
-static int wait_for_answers(struct bench *bench)
+static void wait_for_answers(struct bench *bench)
 {
     unsigned left;
-    int signal = 0;
 
     do {
         pthread_mutex_lock(&bench->mutex);
         left = bench->in_flight;
         pthread_mutex_unlock(&bench->mutex);
         if (left != 0)
-            signal = wait_until(bench, wire_now_ns() + NS_PER_S, true);
-    } while (left != 0 && signal == 0);
-    return signal;
+            wait_until(bench, wire_now_ns() + NS_PER_S, true);
+    } while (left != 0 && !is_ended(bench));
 }
 
 /* What has no answer counts with the time that it has waited: left out, the slowest would be. */
@@ -249,7 +243,7 @@ static void count_waiting(struct bench *bench)
 }
 
 /* Takes the report, after which nothing counts. The bench is gone then, or when the last answer comes. */
-static void finish(struct bench *bench, int signal, struct bench_report *report)
+static void finish(struct bench *bench, struct bench_report *report)
 {
     bool last;
 
@@ -257,7 +251,7 @@ static void finish(struct bench *bench, int signal, struct bench_report *report)
     count_waiting(bench);
     *report = bench->report;
     report->ns = bench->end_ns > bench->from_ns ? bench->end_ns - bench->from_ns : 0;
-    report->signal = signal;
+    report->signal = *bench->options->ended;
     bench->over = true;
     last = bench->in_flight == 0;
     pthread_mutex_unlock(&bench->mutex);
@@ -269,20 +263,19 @@ static void run(struct bench *bench, struct bench_report *report)
 {
     const struct cli_options *options = bench->options;
     uint64_t start_ns = wire_now_ns();
-    int signal;
 
     bench->from_ns = start_ns + options->warm_up_ms * NS_PER_MS;
     bench->end_ns = bench->from_ns + options->duration_ms * NS_PER_MS;
     bench->pace = (struct pace){.start_ns = start_ns, .end_ns = bench->end_ns, .rate = options->rate};
-    signal = send_all(bench);
-    if (signal != 0) {
+    send_all(bench);
+    if (is_ended(bench)) {
         pthread_mutex_lock(&bench->mutex);
         bench->end_ns = bench->pace.end_ns = wire_now_ns();
         pthread_mutex_unlock(&bench->mutex);
     } else {
-        signal = wait_for_answers(bench);
+        wait_for_answers(bench);
     }
-    finish(bench, signal, report);
+    finish(bench, report);
 }
 
 /* ---- From the start to the end ---- */
@@ -315,7 +308,7 @@ static int try_one(tilery_client *client, const struct cli_options *options)
     struct tilery_error error;
     tilery_result *result;
 
-    if (tilery_compute(client, &options->request, &options->call, &result, &error) != TILERY_OK)
+    if (call_compute(client, options, &options->request, &result, &error) != TILERY_OK)
         return cli_fail(options, &error);
     tilery_result_free(result);
     return 0;
@@ -339,7 +332,7 @@ static int measure(tilery_client *client, const struct cli_options *options, boo
     struct cli_output output;
     int status = tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
 
-    if (bench != NULL && report != NULL && (status = cli_output_open(&output, options->output)) == 0) {
+    if (bench != NULL && report != NULL && (status = cli_output_open(&output, options)) == 0) {
         run(bench, report);
         (json ? bench_json : bench_table)(options, report, output.file);
         status = cli_output_close(&output, 0);

@@ -1,6 +1,7 @@
 #ifndef TILERY_CLI_CLI_H
 #define TILERY_CLI_CLI_H
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "format.h"
@@ -37,7 +38,10 @@ struct cli_options {
     unsigned clients, rate; /* 0: not given */
     uint64_t duration_ms, warm_up_ms;
     struct cli_terminal terminal;
-    int signals; /* a signalfd, for a command that ends in its own way or draws; else -1 */
+    /* For a command that works for long, or draws: main's handlers tell of signals here, a byte each, and of
+     * the one that is to end the program there, as long as it is not 0. Else -1, and always 0. */
+    int signals;
+    const volatile sig_atomic_t *ended;
 };
 
 /* The commands. Each prints its answer on stdout and returns the program's exit status, an error said on
@@ -56,7 +60,8 @@ int cli_cancel(tilery_client *client, const struct cli_options *options);
 bool cli_is_http(const char *server);
 int cli_health_http(const struct cli_options *options);
 
-/* Says the error on stderr, with the remedy where there is one, and returns its exit status. */
+/* Says the error on stderr, with the remedy where there is one, and returns its exit status. After a signal
+ * that ends the program nothing is an error any more: the status is the signal's. */
 int cli_fail(const struct cli_options *options, const struct tilery_error *error);
 
 /* Says what a wrong option is and what it may be, and returns CLI_USAGE_EXIT. */
@@ -65,13 +70,14 @@ int cli_refuse(const char *option, const char *value, const char *range);
 /* Where an answer goes: stdout, or a file that appears only when it is whole. */
 struct cli_output {
     FILE *file;
-    const char *name;
-    bool nameless; /* as yet */
+    const struct cli_options *options;
+    char *path, *beside; /* of a file that is to be whole; a name for the time until it is, or NULL */
+    bool nameless;       /* until then */
 };
 
-/* Both return 0 or the exit status, said on stderr: a full disk or a closed pipe is a failure, not a short
- * answer. status: the exit status so far; a file that is not whole is dropped. */
-int cli_output_open(struct cli_output *output, const char *name);
+/* Both return 0 or the exit status, said on stderr: a full disk is a failure, not a short answer. status: the
+ * exit status so far; a file that is not whole is dropped. */
+int cli_output_open(struct cli_output *output, const struct cli_options *options);
 int cli_output_close(struct cli_output *output, int status);
 
 /* Whether an answer goes to a terminal. */
@@ -80,8 +86,9 @@ bool cli_is_for_terminal(const struct cli_options *options);
 /* Where it would go to a terminal, says that "an image" is not for one. */
 bool cli_refuse_terminal(const struct cli_options *options, const char *what);
 
-/* Says, by errno, that it cannot be written, and returns the exit status. */
-int cli_output_failed(const char *name);
-int cli_flush_output(void);
+/* Says, by errno, that it cannot be written, and returns the exit status. Nobody wants to hear of a pipe
+ * whose reader has left. */
+int cli_output_failed(const struct cli_options *options);
+int cli_flush_output(const struct cli_options *options);
 
 #endif

@@ -7,6 +7,8 @@
 
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
+    if (*options->ended != 0)
+        return 128 + *options->ended;
     fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), error->message);
     if (error->status == TILERY_UNAVAILABLE && strncmp(options->client.server, "tls+", 4) == 0)
         fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
@@ -24,9 +26,9 @@ int cli_refuse(const char *option, const char *value, const char *range)
     return CLI_USAGE_EXIT;
 }
 
-int cli_flush_output(void)
+int cli_flush_output(const struct cli_options *options)
 {
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed("-");
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : cli_output_failed(options);
 }
 
 int cli_health(tilery_client *client, const struct cli_options *options)
@@ -37,7 +39,7 @@ int cli_health(tilery_client *client, const struct cli_options *options)
                               &error) != TILERY_OK)
         return cli_fail(options, &error);
     puts("SERVING");
-    return cli_flush_output();
+    return cli_flush_output(options);
 }
 
 static void print_names(const char *label, const char *const *names, size_t count)
@@ -69,7 +71,7 @@ int cli_info(tilery_client *client, const struct cli_options *options)
     printf("%-18s%" PRIu64 "\n", "max_request_bytes", info->max_request_bytes);
     printf("%-18s%" PRIu64 "\n", "max_reply_bytes", info->max_reply_bytes);
     tilery_info_free(info);
-    return cli_flush_output();
+    return cli_flush_output(options);
 }
 
 int cli_cancel(tilery_client *client, const struct cli_options *options)
@@ -86,7 +88,7 @@ int cli_cancel(tilery_client *client, const struct cli_options *options)
         return cli_fail(options, &error);
     }
     puts("cancelled");
-    return cli_flush_output();
+    return cli_flush_output(options);
 }
 
 int cli_describe(tilery_client *client, const struct cli_options *options)
@@ -99,7 +101,7 @@ int cli_describe(tilery_client *client, const struct cli_options *options)
 
     if (cli_refuse_terminal(options, "a schema"))
         return CLI_USAGE_EXIT;
-    if ((status = cli_output_open(&output, options->output)) != 0)
+    if ((status = cli_output_open(&output, options)) != 0)
         return status;
     if (tilery_describe(client, &options->call, &schema, &size, &error) != TILERY_OK)
         return cli_output_close(&output, cli_fail(options, &error));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bands.h"
+#include "calls.h"
 
 #define MAX_ROWS 1000u
 
@@ -124,7 +125,7 @@ static int run_row(tilery_client *client, const struct cli_options *options, str
     tilery_result *result;
     int status;
 
-    if (tilery_compute(client, &row->request, &options->call, &result, &error) != TILERY_OK)
+    if (call_compute(client, options, &row->request, &result, &error) != TILERY_OK)
         return cli_fail(options, &error);
     status = keep(options, row, run, result);
     tilery_result_free(result);
@@ -209,7 +210,7 @@ int cli_compare(tilery_client *client, const struct cli_options *options)
                              : tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     }
     status = fill_rows(options, lists, &comparison);
-    if (status == 0 && (status = cli_output_open(&output, options->output)) == 0) {
+    if (status == 0 && (status = cli_output_open(&output, options)) == 0) {
         choose_baseline(&comparison);
         status = run_all(client, options, &comparison);
         if (status == 0)

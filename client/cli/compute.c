@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "gathered.h"
 #include "progress.h"
 #include "terminal.h"
@@ -20,8 +21,7 @@ struct computing {
     struct progress progress;
     struct watch *watch; /* NULL: nobody watches */
     struct waker waker;
-    int signal;                /* that ended it; 0: none */
-    struct tilery_error error; /* else why it failed */
+    struct tilery_error error; /* why it failed */
 };
 
 static void write_all(struct format_writer *writer, FILE *file)
@@ -44,7 +44,7 @@ static int call(tilery_client *client, const struct cli_options *options, enum f
     struct tilery_error error;
     tilery_result *result;
 
-    if (tilery_compute(client, &options->request, &options->call, &result, &error) != TILERY_OK)
+    if (call_compute(client, options, &options->request, &result, &error) != TILERY_OK)
         return cli_fail(options, &error);
     format_init(&writer, format, &options->request, result, &options->json);
     write_all(&writer, file);
@@ -68,12 +68,9 @@ static bool wait(struct computing *computing)
     bool told = !tilery_stream_notify(computing->stream, waker_tell, &computing->waker);
 
     while (!told) {
-        int signal = waker_wait(&computing->waker, computing->options, PROGRESS_MS, &told);
-
-        if (signal != 0 && !watch_takes(computing->watch, signal)) {
-            computing->signal = signal;
+        watch_take(computing->watch, waker_wait(&computing->waker, computing->options, PROGRESS_MS, &told));
+        if (*computing->options->ended != 0)
             return false;
-        }
         show(computing);
     }
     return true;
@@ -108,8 +105,6 @@ static int read_shown(struct computing *computing)
     read = read_tiles(computing);
     progress_end(&computing->progress);
     watch_end(computing->watch, read ? &computing->gathered.tiles : NULL);
-    if (computing->signal != 0)
-        return 128 + computing->signal;
     return read ? 0 : cli_fail(computing->options, &computing->error);
 }
 
@@ -160,7 +155,7 @@ static int stream(tilery_client *client, const struct cli_options *options, enum
 
     if (!waker_open(&computing.waker))
         return fail_memory(options);
-    if (tilery_stream_open(client, &options->request, &options->call, &computing.stream, &error) != TILERY_OK)
+    if (call_stream_open(client, options, &computing.stream, &error) != TILERY_OK)
         status = cli_fail(options, &error);
     else
         status = read_and_write(&computing, format, file);
@@ -195,7 +190,7 @@ int cli_compute(tilery_client *client, const struct cli_options *options)
         return cli_refuse("format", options->format, "json, ndjson or csv with --data");
     if (options->watch && (status = watch_check(options)) != 0)
         return status;
-    if ((status = cli_output_open(&output, options->output)) != 0)
+    if ((status = cli_output_open(&output, options)) != 0)
         return status;
     if (is_streamed(options))
         status = stream(client, options, format, is_written(options) ? output.file : NULL);

@@ -112,5 +112,5 @@ int cli_health_http(const struct cli_options *options)
     if (status != 200)
         return unavailable(server, status == 0 ? "gives no answer" : "is not ready");
     puts("SERVING");
-    return cli_flush_output();
+    return cli_flush_output(options);
 }

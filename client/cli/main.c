@@ -1,12 +1,15 @@
 /* tilery: the command line of a Tilery server. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "options.h"
+#include "terminal.h"
 #include "wire/environment.h"
 #include "wire/warn.h"
 
@@ -65,29 +68,72 @@ static int run_command(const struct command *command, const struct cli_options *
     return status;
 }
 
-/* From here on so many of these come by the descriptor, to all threads that are begun. */
-enum { SIGNALS_TO_END = 3, SIGNALS_TO_DRAW = 6 };
+/* ---- Signals: the first one that ends the program lets it cancel what it has under way; the next one, or a
+ * few seconds, end it at once ---- */
 
-static void take_signals(struct cli_options *cli, size_t count)
+#define GRACE_S 3u
+
+/* What the handlers change. */
+static volatile sig_atomic_t ended;
+static int told_signals = -1;
+
+static void on_told(int number)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
-    sigset_t signals;
+    const unsigned char byte = (unsigned char)number;
+    int before = errno;
 
-    sigemptyset(&signals);
-    for (size_t i = 0; i < count; i++)
-        sigaddset(&signals, taken[i]);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    cli->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    (void)!write(told_signals, &byte, 1);
+    errno = before;
+}
+
+static void on_end(int number)
+{
+    if (ended != 0) {
+        terminal_give_back();
+        _exit(128 + (number == SIGALRM ? ended : number));
+    }
+    ended = number;
+    alarm(GRACE_S);
+    on_told(number);
+}
+
+/* As the shell, or nohup, wants it: what is ignored stays so. */
+static void take_signal(int number, void (*handler)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, before;
+
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        (void)sigaction(number, &action, NULL);
+}
+
+/* What waits for an answer, or for a reader, is not to begin again after a signal that ends it. */
+static void take_signals(struct cli_options *cli)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return;
+    cli->signals = ends[0];
+    told_signals = ends[1];
+    take_signal(SIGINT, on_end, 0);
+    take_signal(SIGTERM, on_end, 0);
+    take_signal(SIGHUP, on_end, 0);
+    take_signal(SIGALRM, on_end, 0);
+    if (cli->watch) {
+        take_signal(SIGTSTP, on_told, SA_RESTART);
+        take_signal(SIGCONT, on_told, SA_RESTART);
+        take_signal(SIGWINCH, on_told, SA_RESTART);
+    }
 }
 
 static void prepare(const struct command *command, struct cli_options *cli)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* writing fails, and what is under way is cancelled */
     if (cli->verbose)
         cli->client.on_attempt = say_attempt;
-    if (cli->watch)
-        take_signals(cli, SIGNALS_TO_DRAW);
+    if ((command->set & FOR_WORK) != 0)
+        take_signals(cli);
     if (command->set == FOR_BENCH) {
-        take_signals(cli, SIGNALS_TO_END);
         cli->client.max_attempts = 1; /* what is refused is to be seen */
         if (cli->clients == 0)
             cli->clients = cli->rate != 0 ? 1024 : 16;
@@ -127,7 +173,8 @@ int main(int argc, char **argv)
                                            .term = variable("TERM"),
                                            .colorterm = variable("COLORTERM"),
                                            .utf8 = is_utf8()},
-                              .signals = -1};
+                              .signals = -1,
+                              .ended = &ended};
     const struct command *command;
     int count = argc, status;
     char **with_environment = environment_argv("TILERY", cli_argp_options, no_lists, &count, argv);

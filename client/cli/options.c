@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define FOR_WORK (FOR_COMPUTE | FOR_RENDER | FOR_COMPARE | FOR_BENCH)
-
 const struct command *command_find(const char *name)
 {
     static const struct command commands[] = {

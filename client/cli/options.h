@@ -17,6 +17,7 @@ enum {
     FOR_BENCH = 1 << 3,
     FOR_DESCRIBE = 1 << 4,
     FOR_OTHERS = 1 << 5,
+    FOR_WORK = FOR_COMPUTE | FOR_RENDER | FOR_COMPARE | FOR_BENCH,
     FOR_ALL = (1 << 6) - 1
 };
 

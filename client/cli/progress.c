@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "terminal.h"
 #include "wire/clock.h"
@@ -70,7 +69,7 @@ static void draw(const struct progress *progress, uint64_t done, uint64_t planne
     if (columns > TEXT_COLUMNS && done != 0)
         out = put_left(out, (uint64_t)((double)(planned - done) / rate + 0.5));
     out = stpcpy(out, "\033[K");
-    (void)!write(STDERR_FILENO, line, (size_t)(out - line));
+    terminal_put(line, (size_t)(out - line));
 }
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
@@ -82,6 +81,8 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
     now = wire_now_ns();
     if (now - progress->start_ns < SHORT_MS * NS_PER_MS || now - progress->last_ns < PROGRESS_MS * NS_PER_MS)
         return;
+    if (!progress->drawn)
+        terminal_take("", "\r\033[K");
     progress->drawn = true;
     progress->last_ns = now;
     draw(progress, done, planned, (double)(now - progress->start_ns) / 1e9);
@@ -89,9 +90,7 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
 
 void progress_end(struct progress *progress)
 {
-    static const char erase[] = "\r\033[K";
-
     if (progress->drawn)
-        (void)!write(STDERR_FILENO, erase, sizeof erase - 1);
+        terminal_give_back();
     progress->drawn = progress->wanted = false;
 }

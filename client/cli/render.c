@@ -1,4 +1,5 @@
 /* The whole image, written band by band. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "bands.h"
@@ -6,6 +7,9 @@
 #include "image.h"
 #include "progress.h"
 #include "terminal.h"
+#include "wire/clock.h"
+
+#define NS_PER_MS UINT64_C(1000000)
 
 struct render {
     tilery_client *client;
@@ -15,7 +19,20 @@ struct render {
     struct cli_output output;
     struct waker waker;
     struct progress progress;
+    uint64_t start_ns;
 };
+
+/* Whether there is a reason to stop: a signal, or the time that the whole image may take. */
+static bool is_over(const struct render *render, struct tilery_error *error)
+{
+    uint64_t timeout_ms = render->options->call.timeout_ms;
+    bool late = timeout_ms != 0 && wire_now_ns() - render->start_ns > timeout_ms * NS_PER_MS;
+
+    *error = (struct tilery_error){.status = late ? TILERY_DEADLINE_EXCEEDED : TILERY_CANCELLED};
+    (void)snprintf(error->message, sizeof error->message, "the image took longer than %" PRIu64 " ms",
+                   timeout_ms);
+    return late || *render->options->ended != 0;
+}
 
 static enum tilery_status next_rows(struct render *render, struct bands_rows *rows,
                                     struct tilery_error *error)
@@ -30,6 +47,8 @@ static enum tilery_status next_rows(struct render *render, struct bands_rows *ro
         told = !bands_notify(bands, waker_tell, &render->waker);
         while (!told) {
             (void)waker_wait(&render->waker, render->options, PROGRESS_MS, &told);
+            if (is_over(render, error))
+                return error->status;
             progress_show(&render->progress, received, bands_tiles_planned(bands));
         }
     }
@@ -49,7 +68,7 @@ static int write_bands(struct render *render)
         if (rows.count == 0)
             return 0;
         if (!image_rows(render->image, rows.counts, rows.threads, rows.count))
-            return cli_output_failed(render->options->output);
+            return cli_output_failed(render->options);
     }
 }
 
@@ -87,18 +106,18 @@ static int write_image(struct render *render, enum image_format format, enum ima
 
     render->image = image_begin(&image);
     if (render->image == NULL)
-        return cli_output_failed(render->options->output);
+        return cli_output_failed(render->options);
     progress_begin(&render->progress, render->options);
     status = write_bands(render);
     progress_end(&render->progress);
     if (!image_end(render->image) && status == 0)
-        status = cli_output_failed(render->options->output);
+        status = cli_output_failed(render->options);
     return status;
 }
 
 int cli_render(tilery_client *client, const struct cli_options *options)
 {
-    struct render render = {.client = client, .options = options};
+    struct render render = {.client = client, .options = options, .start_ns = wire_now_ns()};
     enum image_format format = IMAGE_RAW;
     enum image_palette palette = IMAGE_VIRIDIS;
     int status;
@@ -109,7 +128,7 @@ int cli_render(tilery_client *client, const struct cli_options *options)
         return cli_refuse("palette", options->palette, "grey, viridis, magma or thread");
     if (cli_refuse_terminal(options, "an image"))
         return CLI_USAGE_EXIT;
-    status = cli_output_open(&render.output, options->output);
+    status = cli_output_open(&render.output, options);
     if (status != 0)
         return status;
     status = waker_open(&render.waker) ? open_bands(&render, palette == IMAGE_THREAD)

@@ -174,5 +174,5 @@ int cli_stats(tilery_client *client, const struct cli_options *options)
     else
         print_lines(stats);
     tilery_stats_free(stats);
-    return cli_flush_output();
+    return cli_flush_output(options);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 bool terminal_is_there(const struct cli_terminal *terminal)
@@ -36,6 +35,44 @@ void terminal_size(unsigned *columns, unsigned *lines)
     *lines = known ? size.ws_row : 24;
 }
 
+/* Of the whole program, as its terminal is, and for a signal's handler. */
+static const char *volatile gives_back;
+
+void terminal_put(const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t done = write(STDERR_FILENO, text, len);
+
+        if (done <= 0)
+            return;
+        text += done;
+        len -= (size_t)done;
+    }
+}
+
+void terminal_take(const char *take, const char *give_back)
+{
+    gives_back = give_back;
+    terminal_put(take, strlen(take));
+}
+
+/* A signal in between has it written twice, which is better than never. */
+void terminal_give_back(void)
+{
+    const char *text = gives_back;
+
+    if (text != NULL)
+        terminal_put(text, strlen(text));
+    gives_back = NULL;
+}
+
+int signal_next(const struct cli_options *options)
+{
+    unsigned char number;
+
+    return options->signals >= 0 && read(options->signals, &number, 1) == 1 ? number : 0;
+}
+
 bool waker_open(struct waker *waker)
 {
     waker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -56,14 +93,11 @@ void waker_close(struct waker *waker)
 int waker_wait(struct waker *waker, const struct cli_options *options, int ms, bool *told)
 {
     struct pollfd fds[] = {{.fd = waker->fd, .events = POLLIN}, {.fd = options->signals, .events = POLLIN}};
-    struct signalfd_siginfo signal;
     uint64_t count;
 
     *told = false;
     if (poll(fds, 2, ms) <= 0)
         return 0;
     *told = fds[0].revents != 0 && read(waker->fd, &count, sizeof count) == sizeof count;
-    if (fds[1].revents == 0 || read(options->signals, &signal, sizeof signal) != sizeof signal)
-        return 0;
-    return (int)signal.ssi_signo;
+    return fds[1].revents != 0 ? signal_next(options) : 0;
 }

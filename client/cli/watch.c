@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "watch_draw.h"
 #include "wire/clock.h"
@@ -32,18 +31,6 @@ int watch_check(const struct cli_options *options)
     return CLI_USAGE_EXIT;
 }
 
-static void put(const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(STDERR_FILENO, text, len);
-
-        if (done <= 0)
-            return; /* the terminal is gone */
-        text += done;
-        len -= (size_t)done;
-    }
-}
-
 struct watch *watch_begin(const struct cli_options *options)
 {
     struct watch *watch = calloc(1, sizeof *watch);
@@ -53,7 +40,7 @@ struct watch *watch_begin(const struct cli_options *options)
         return NULL;
     }
     watch->stale = true;
-    put(ENTER, sizeof ENTER - 1);
+    terminal_take(ENTER, LEAVE);
     return watch;
 }
 
@@ -62,7 +49,7 @@ static void draw(struct watch *watch, const struct format_tiles *tiles, bool las
     const char *frame;
     size_t len = drawing_frame(&watch->drawing, tiles, watch->planned, last, &frame);
 
-    put(frame, len);
+    terminal_put(frame, len);
 }
 
 void watch_show(struct watch *watch, const struct format_tiles *tiles, uint64_t planned)
@@ -79,30 +66,24 @@ void watch_show(struct watch *watch, const struct format_tiles *tiles, uint64_t 
     draw(watch, tiles, false);
 }
 
-/* Stopped by itself, so that the shell has its screen; goes on from here. */
-static void pause_all(struct watch *watch)
+void watch_take(struct watch *watch, int signal)
 {
-    put(LEAVE, sizeof LEAVE - 1);
-    (void)raise(SIGSTOP);
-    put(ENTER, sizeof ENTER - 1);
-    watch->stale = true;
-}
-
-bool watch_takes(struct watch *watch, int signal)
-{
-    if (watch == NULL)
-        return false;
-    if (signal == SIGTSTP)
-        pause_all(watch);
-    watch->stale |= signal == SIGWINCH || signal == SIGCONT;
-    return signal == SIGTSTP || signal == SIGWINCH || signal == SIGCONT;
+    if (signal == SIGTSTP) {
+        /* Stopped by itself, so that the shell has its screen; goes on from here. */
+        terminal_give_back();
+        (void)raise(SIGSTOP);
+        if (watch != NULL)
+            terminal_take(ENTER, LEAVE);
+    }
+    if (watch != NULL)
+        watch->stale |= signal == SIGTSTP || signal == SIGWINCH || signal == SIGCONT;
 }
 
 void watch_end(struct watch *watch, const struct format_tiles *tiles)
 {
     if (watch == NULL)
         return;
-    put(LEAVE, sizeof LEAVE - 1);
+    terminal_give_back();
     if (tiles != NULL && drawing_fit(&watch->drawing))
         draw(watch, tiles, true);
     drawing_end(&watch->drawing);

@@ -20,8 +20,9 @@ struct watch *watch_begin(const struct cli_options *options);
  * to. */
 void watch_show(struct watch *watch, const struct format_tiles *tiles, uint64_t planned);
 
-/* Whether it has dealt with the signal, which does not end the program then. watch may be NULL. */
-bool watch_takes(struct watch *watch, int signal);
+/* Deals with a signal that does not end the program; 0 is none. watch may be NULL: nothing is drawn as yet.
+ */
+void watch_take(struct watch *watch, int signal);
 
 /* Gives the terminal back, with the picture of the tiles where there are any. NULL is fine. */
 void watch_end(struct watch *watch, const struct format_tiles *tiles);

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""How the command line ends by a signal, by its timeout and by a reader that leaves: quietly, and nothing goes on."""
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from programs import OPTIONS, Process, ServedTest, program, stats, tilery, wait_stats
+from test_terminal import ENTER, LEAVE, Terminal
+
+SHAPE = ["--width=2048", "--height=2048", "--max-iter=65535", "--kernel=scalar", "--region=-0.2,-0.1,0.2,0.2"]
+ENDLESS = [*SHAPE, "--time-limit-ms=600000"]
+PICTURE = ["--width=4096", "--height=4096", "--max-iter=20"]
+COMMANDS = {"a call": ["compute", *ENDLESS], "a stream": ["compute", "--data", *ENDLESS], "bands": ["render", *ENDLESS],
+            "runs": ["compare", *ENDLESS], "a load's trial": ["bench", *ENDLESS]}
+CANCELS = "tilery.v1.TileCompute/Cancel.calls.OK"
+STREAMS = {"a stream", "bands"}
+
+
+class Signals(ServedTest):
+    def start(self, *arguments, **options):
+        return subprocess.Popen([program("tilery"), "--server", self.server.url, *arguments], stderr=subprocess.PIPE,
+                                stdout=options.pop("stdout", subprocess.PIPE), text=True, **options)
+
+    def cancels(self):
+        return int(stats(self.server.url).get(CANCELS, 0))
+
+    def ended(self, client):
+        """What became of it, and what it said."""
+        _, said = client.communicate(timeout=60)
+        wait_stats(self.server.url, runs_running=0, streams=0)
+        return client.returncode, said
+
+    def test_a_signal_cancels_whatever_is_under_way(self):
+        for sign in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            for name, command in COMMANDS.items():
+                with self.subTest(signal=sign, command=name):
+                    client, before = self.start(*command), self.cancels()
+                    wait_stats(self.server.url, runs_running=1)
+                    client.send_signal(sign)
+                    self.assertEqual(self.ended(client), (128 + sign, ""))
+                    if name in STREAMS:  # which nobody's leaving ends before its lease does
+                        self.assertGreater(self.cancels(), before)
+
+    def test_a_load_says_what_it_came_to(self):
+        client = self.start("bench", *OPTIONS, "--duration=1h", "--warm-up=0ms")
+        while int(stats(self.server.url).get("tilery.v1.TileCompute/Compute.calls.OK", 0)) < 100:
+            self.assertIsNone(client.poll())
+        client.send_signal(signal.SIGINT)
+        said, errors = client.communicate(timeout=60)
+        self.assertEqual((client.returncode, errors), (130, ""))
+        self.assertIn('"interrupted":true', said)
+
+    def test_what_waits_in_a_queue_ends_too(self):
+        busy = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-threads=1")
+        first = [program("tilery"), "--server", busy.url, "compute", "--num-threads=1", *ENDLESS]
+        with subprocess.Popen(first, stdout=subprocess.DEVNULL) as holder:
+            wait_stats(busy.url, runs_running=1)
+            for command in ["compute"], ["compute", "--watch"], ["compute", "--data"], ["render"], ["bench"]:
+                queued = Terminal(busy.url, *command, *ENDLESS, "--output=/dev/null")
+                wait_stats(busy.url, runs_queued=1)
+                queued.process.send_signal(signal.SIGINT)
+                queued.close()
+                self.assertEqual(queued.process.returncode, 130, command)
+                wait_stats(busy.url, runs_queued=0)
+            holder.send_signal(signal.SIGINT)
+        self.assertEqual((holder.returncode, busy.close()), (130, 0))
+
+    def test_a_bar_is_taken_away(self):
+        terminal = Terminal(self.server.url, "compute", *ENDLESS, "--output=/dev/null")
+        terminal.wait_for(r" of 1024 tiles")
+        terminal.process.send_signal(signal.SIGINT)
+        self.assertTrue(terminal.close().endswith("\r\x1b[K"))
+        self.assertEqual(terminal.process.returncode, 130)
+
+    def test_a_server_that_does_not_answer_keeps_nobody(self):
+        for further in [], [signal.SIGINT], [signal.SIGTERM]:
+            hung = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+            terminal = Terminal(hung.url, "compute", "--watch", *ENDLESS, "--tile-w=8", "--tile-h=8")
+            terminal.wait_for(r"[1-9]\d* of 65536 tiles")
+            hung.process.send_signal(signal.SIGSTOP)
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.wait_for(re.escape(LEAVE))
+            for sign in further:
+                terminal.process.send_signal(sign)
+            said = terminal.close()
+            self.assertIn(terminal.process.returncode, {130, *(128 + sign for sign in further)})
+            self.assertEqual((said.count(ENTER), said.count(LEAVE)), (1, 1))
+            hung.process.kill()
+            hung.process.communicate()
+
+    def test_a_reader_that_does_not_read_keeps_nobody(self):
+        client = self.start("render", *PICTURE)
+        while int(stats(self.server.url).get("tilery.v1.TileCompute/OpenStream.calls.OK", 0)) < 2:
+            self.assertIsNone(client.poll())  # the second band is begun before the first one is written
+        client.send_signal(signal.SIGTERM)
+        self.assertEqual(client.wait(timeout=60), 143)
+        client.communicate()
+
+    def test_what_the_shell_has_ignored_stays_ignored(self):
+        client = self.start("compute", "--data", *ENDLESS, "--request-id=nohup",
+                            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        wait_stats(self.server.url, runs_running=1)
+        client.send_signal(signal.SIGHUP)
+        self.assertEqual(tilery(self.server.url, "cancel", "nohup").returncode, 0)
+        status, said = self.ended(client)
+        self.assertEqual(status, 1)
+        self.assertIn("CANCELLED", said)
+
+
+class Readers(ServedTest):
+    """Who has read enough and leaves."""
+
+    def test_nothing_is_said_of_it_and_nothing_goes_on(self):
+        for command in (["render", *PICTURE], ["render", "--format=png", *PICTURE, "--palette=thread"],
+                        ["compute", "--tile-w=8", "--tile-h=8"], ["compute", "--data", "--format=csv"], ["stats"], ["info"]):
+            read, write = os.pipe()
+            with subprocess.Popen([program("tilery"), "--server", self.server.url, *command], stdout=write,
+                                  stderr=subprocess.PIPE, text=True) as client:
+                os.close(write)
+                os.close(read)
+                _, said = client.communicate(timeout=60)
+            self.assertEqual((client.returncode, said), (128 + signal.SIGPIPE, ""), command)
+            wait_stats(self.server.url, runs_running=0, streams=0)
+
+    def test_a_full_disk_is_an_error(self):
+        for command in (["compute"], ["compute", "--data", "--format=csv"], ["render"], ["render", "--format=png"],
+                        ["compare", "--runs=1"], ["bench", "--duration=10ms", "--warm-up=0ms"], ["describe"], ["health"],
+                        ["info"], ["stats"]):
+            with open("/dev/full", "wb") as full:
+                ran = subprocess.run([program("tilery"), "--server", self.server.url, *command], stdout=full,
+                                     stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            self.assertEqual(ran.returncode, 15, command)
+            self.assertEqual(ran.stderr, "tilery: cannot write the answer: No space left on device\n")
+
+
+class Timeouts(ServedTest):
+    def test_it_is_the_whole_of_a_computation_or_an_image(self):
+        bands = ["--width=65536", "--height=65536", "--max-iter=1", "--kernel=auto"]  # a thousand, each of them short
+        for command in (["compute"], ["compute", "--data"], ["render"], ["render", *bands], ["compare"], ["bench"]):
+            answer = tilery(self.server.url, *command[:1], *ENDLESS, *command[1:], "--timeout=1s", "--output=/dev/null")
+            self.assertEqual(answer.returncode, 4, command)
+            self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
+            wait_stats(self.server.url, runs_running=0, streams=0)
+
+
+if __name__ == "__main__":
+    unittest.main()
