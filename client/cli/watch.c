@@ -56,7 +56,7 @@ void watch_show(struct watch *watch, const struct format_tiles *tiles, uint64_t 
 {
     uint64_t now = wire_now_ns();
 
-    if (!watch->stale && now - watch->last_ns < FRAME_NS)
+    if (now - watch->last_ns < FRAME_NS)
         return;
     watch->planned = planned;
     watch->last_ns = now;

@@ -35,6 +35,7 @@ bool drawing_begin(struct drawing *drawing, const struct cli_options *options)
 void drawing_end(struct drawing *drawing)
 {
     colours_free(drawing->palette);
+    lanes_end(&drawing->lanes);
     free(drawing->dots);
     free(drawing->busy);
     free(drawing->frame);
@@ -58,16 +59,18 @@ bool drawing_fit(struct drawing *drawing)
 {
     const struct tilery_compute_request *request = &drawing->options->request;
     uint64_t threads = request->mode == TILERY_MODE_SEQUENTIAL ? 1 : request->num_threads;
+    unsigned lanes;
     size_t cells;
 
     terminal_size(&drawing->columns, &drawing->lines);
-    drawing->lanes = (unsigned)least(threads, drawing->lines / 4);
+    lanes = (unsigned)least(threads, drawing->lines / 4);
     drawing->lane_width = drawing->columns > LABEL_COLUMNS + SHARE_COLUMNS + 1
                               ? drawing->columns - LABEL_COLUMNS - SHARE_COLUMNS - 1
                               : 1;
-    fit_picture(drawing, drawing->lines > drawing->lanes + 2 ? drawing->lines - drawing->lanes - 2 : 1);
-    cells = (size_t)drawing->width * drawing->height / 2 + (size_t)drawing->lanes * drawing->lane_width;
+    fit_picture(drawing, drawing->lines > lanes + 2 ? drawing->lines - lanes - 2 : 1);
+    cells = (size_t)drawing->width * drawing->height / 2 + (size_t)lanes * drawing->lane_width;
     drawing->room = (cells + (size_t)drawing->lines * 4 + 16) * CELL_BYTES;
+    lanes_end(&drawing->lanes);
     free(drawing->dots);
     free(drawing->busy);
     free(drawing->frame);
@@ -75,7 +78,8 @@ bool drawing_fit(struct drawing *drawing)
     drawing->busy = malloc((drawing->lane_width + 1) * sizeof *drawing->busy);
     drawing->frame = malloc(drawing->room);
     drawing->drawn = 0;
-    return drawing->dots != NULL && drawing->busy != NULL && drawing->frame != NULL;
+    return lanes_begin(&drawing->lanes, lanes) && drawing->dots != NULL && drawing->busy != NULL &&
+           drawing->frame != NULL;
 }
 
 /* ---- Dots ---- */
@@ -223,32 +227,6 @@ static void put_picture(struct drawing *drawing, bool last)
 
 /* ---- Lanes ---- */
 
-static uint64_t end_of(const struct format_tiles *tiles)
-{
-    uint64_t end = 1;
-
-    for (size_t i = 0; i < tiles->count; i++) {
-        const struct tilery_record *record = &tiles->tiles[i].record;
-
-        if (record->start_time_ns + record->duration_ns > end)
-            end = record->start_time_ns + record->duration_ns;
-    }
-    return end;
-}
-
-/* A tile's time, over the cells that it lies in. */
-static void add_busy(struct drawing *drawing, const struct tilery_record *record, double cell_ns)
-{
-    double from = (double)record->start_time_ns / cell_ns;
-    double to = (double)(record->start_time_ns + record->duration_ns) / cell_ns;
-
-    for (unsigned cell = (unsigned)from; cell < drawing->lane_width && cell < to; cell++) {
-        double left = from > cell ? from : cell, right = to < cell + 1 ? to : cell + 1;
-
-        drawing->busy[cell] += right - left;
-    }
-}
-
 static void put_cell(struct drawing *drawing, double busy)
 {
     /* Never quite full, so that lanes stay apart. */
@@ -262,55 +240,50 @@ static void put_cell(struct drawing *drawing, double busy)
         put(drawing, "%c", " ..::==#"[part]);
 }
 
-static void put_lane(struct drawing *drawing, const struct format_tiles *tiles, uint32_t thread, uint64_t end)
+static void put_lane(struct drawing *drawing, unsigned thread)
 {
-    double cell_ns = (double)end / drawing->lane_width, busy_ns = 0;
+    const struct lanes *lanes = &drawing->lanes;
     uint8_t colour[COLOUR_BYTES];
 
-    memset(drawing->busy, 0, drawing->lane_width * sizeof *drawing->busy);
-    for (size_t i = 0; i < tiles->count; i++)
-        if (tiles->tiles[i].record.thread_id == thread) {
-            add_busy(drawing, &tiles->tiles[i].record, cell_ns);
-            busy_ns += (double)tiles->tiles[i].record.duration_ns;
-        }
-    put(drawing, "%3" PRIu32 " ", thread);
+    lanes_parts(lanes, thread, drawing->busy, drawing->lane_width);
+    put(drawing, "%3u ", thread);
     colours_thread(thread, colour);
     if (drawing->depth != DEPTH_NONE)
         put_colour(drawing, 38, colour);
     for (unsigned cell = 0; cell < drawing->lane_width; cell++)
         put_cell(drawing, drawing->busy[cell]);
-    put(drawing, "%s %4.0f%%", drawing->depth != DEPTH_NONE ? "\033[0m" : "", 100 * busy_ns / (double)end);
+    put(drawing, "%s %4.0f%%", drawing->depth != DEPTH_NONE ? "\033[0m" : "",
+        100 * lanes->busy_ns[thread] / (double)lanes->end_ns);
 }
 
 /* ---- Frames ---- */
 
-static void put_figures(struct drawing *drawing, const struct format_tiles *tiles, uint64_t planned,
-                        uint64_t end)
+static void put_figures(struct drawing *drawing, const struct format_tiles *tiles, uint64_t planned)
 {
     char line[160];
 
     (void)snprintf(line, sizeof line, "%3.0f%%  %zu of %" PRIu64 " tiles  %.1f ms",
                    planned != 0 ? 100 * (double)tiles->count / (double)planned : 0, tiles->count, planned,
-                   tiles->count != 0 ? (double)end / 1e6 : 0);
+                   tiles->count != 0 ? (double)drawing->lanes.end_ns / 1e6 : 0);
     put(drawing, "%.*s", (int)drawing->columns - 1, line);
 }
 
 size_t drawing_frame(struct drawing *drawing, const struct format_tiles *tiles, uint64_t planned, bool last,
                      const char **out)
 {
-    uint64_t end = end_of(tiles);
-
-    for (; drawing->drawn < tiles->count; drawing->drawn++)
+    for (; drawing->drawn < tiles->count; drawing->drawn++) {
         add_tile(drawing, &tiles->tiles[drawing->drawn]);
+        lanes_add(&drawing->lanes, &tiles->tiles[drawing->drawn].record);
+    }
     drawing->len = 0;
     if (!last)
         put(drawing, "\033[H");
     put_picture(drawing, last);
-    for (unsigned thread = 0; thread < drawing->lanes; thread++) {
-        put_lane(drawing, tiles, thread, end);
+    for (unsigned thread = 0; thread < drawing->lanes.count; thread++) {
+        put_lane(drawing, thread);
         end_line(drawing, last);
     }
-    put_figures(drawing, tiles, planned, end);
+    put_figures(drawing, tiles, planned);
     put(drawing, "%s", last ? "\n" : "\033[K\033[J");
     *out = drawing->frame;
     return drawing->len;

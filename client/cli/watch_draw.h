@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "colours.h"
+#include "lanes.h"
 #include "terminal.h"
 
 /* What tiles of a pixel of the drawing have come to: the sums of their colours, and how many there were. */
@@ -19,10 +20,11 @@ struct drawing {
     bool utf8;
     unsigned columns, lines; /* of the terminal, */
     unsigned width, height;  /* and of the picture, in dots */
-    unsigned lanes, lane_width;
+    unsigned lane_width;     /* in cells */
+    struct lanes lanes;
     struct dot *dots;
     double *busy; /* a lane's cells, each 0 to 1 */
-    size_t drawn; /* tiles that the dots know of */
+    size_t drawn; /* tiles that the dots and the lanes know of, which are not looked at again */
     char *frame;  /* of room bytes */
     size_t len, room;
 };
