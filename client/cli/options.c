@@ -3,18 +3,24 @@
 
 #include <string.h>
 
+const struct command cli_commands[] = {
+    {"compute", cli_compute, FOR_COMPUTE, NONE, "compute", "run a computation; print the documented JSON"},
+    {"render", cli_render, FOR_RENDER, NONE, "render", "write the image"},
+    {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads"},
+    {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput"},
+    {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id"},
+    {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
+     "say whether the server, or a service, serves"},
+    {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do"},
+    {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does"},
+    {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet"},
+    {0}};
+
 const struct command *command_find(const char *name)
 {
-    static const struct command commands[] = {
-        {"compute", cli_compute, FOR_COMPUTE, NONE},   {"render", cli_render, FOR_RENDER, NONE},
-        {"compare", cli_compare, FOR_COMPARE, NONE},   {"bench", cli_bench, FOR_BENCH, NONE},
-        {"cancel", cli_cancel, FOR_OTHERS, MUST},      {"health", cli_health, FOR_OTHERS, MAY},
-        {"info", cli_info, FOR_OTHERS, NONE},          {"stats", cli_stats, FOR_OTHERS, NONE},
-        {"describe", cli_describe, FOR_DESCRIBE, NONE}};
-
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return &commands[i];
+    for (const struct command *command = cli_commands; command->name != NULL; command++)
+        if (strcmp(name, command->name) == 0)
+            return command;
     return NULL;
 }
 
@@ -28,10 +34,15 @@ const char *option_field(int key)
     return fields[key - OPT_WIDTH];
 }
 
+/* A text has a part a line; those that begin with a command's name are told of that command alone. */
 const struct argp_option cli_argp_options[] = {
     {"server", 's', "URL[,URL...]", 0, "The servers' addresses (default " DEFAULT_SERVER ")", 0},
     {"timeout", OPT_TIMEOUT, "TIME", 0,
-     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m (default 11m; of a stream of tiles, none)",
+     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m; connecting and waiting for threads count\n"
+     "compute: default: 11m; none with --watch or where tiles are streamed\n"
+     "render: the whole image is to be there by then; default: none\n"
+     "compare: it is each run's; default: 11m\n"
+     "bench: it is each call's; default: 10s",
      0},
     {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
     {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, within --timeout", 0},
@@ -45,38 +56,38 @@ const struct argp_option cli_argp_options[] = {
     {"token-file", OPT_TOKEN_FILE, "FILE", 0, "The token that the server wants is the file's first line", 0},
     {"quiet", 'q', NULL, 0, "Nothing on stderr but errors", 0},
     {"verbose", 'v', NULL, 0, "Say on stderr which server was asked, how often, and how long it took", 0},
-    {0, 0, 0, 0, "What is computed, by compute, render, compare and bench:", 1},
+    {"full-help", OPT_FULL_HELP, NULL, 0, "Tell of the options of all commands", -1},
+    {0, 0, 0, 0, "What is computed:", 1},
     {"width", OPT_WIDTH, "PIXELS", 0, "1 to 65536 (default 800)", 0},
     {"height", OPT_HEIGHT, "PIXELS", 0, "1 to 65536 (default 600)", 0},
     {"tile-w", OPT_TILE_W, "PIXELS", 0, "1 to 65536 (default 64)", 0},
     {"tile-h", OPT_TILE_H, "PIXELS", 0, "1 to 65536 (default 64)", 0},
     {"max-iter", OPT_MAX_ITER, "N", 0, "1 to 65535 (default 256)", 0},
     {"time-limit-ms", OPT_TIME_LIMIT, "MS", 0,
-     "0 to 600000, looked at before each tile (default 2000; render and compare: none)", 0},
-    {"num-threads", OPT_NUM_THREADS, "N", 0, "1 to 256 (default 4); compare: several, commas between", 0},
-    {"first-task", OPT_FIRST_TASK, "ID", 0, "The first of a range of tasks (default 0); not of render", 0},
-    {"task-count", OPT_TASK_COUNT, "N", 0, "How many tasks (default: to the last); not of render", 0},
-    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential; not of compare", 0},
+     "0 to 600000, looked at before each tile\n"
+     "compute: default 2000\nrender: default: none\ncompare: default: none\nbench: default 2000",
+     0},
+    {"num-threads", OPT_NUM_THREADS, "N", 0, "1 to 256 (default 4)\ncompare: several, commas between", 0},
+    {"first-task", OPT_FIRST_TASK, "ID", 0, "The first of a range of tasks (default 0)", 0},
+    {"task-count", OPT_TASK_COUNT, "N", 0, "How many tasks (default: to the last)", 0},
+    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential", 0},
     {"schedule", OPT_SCHEDULE, "NAME", 0,
-     "static (default), cyclic, dynamic, guided or stealing; compare: several, commas between", 0},
+     "static (default), cyclic, dynamic, guided or stealing\ncompare: several, commas between", 0},
     {"region", OPT_REGION, "RE,IM,W,H", 0,
      "Part of the plane: re_min,im_min,re_span,im_span (default -2.5,-1,3.5,2)", 0},
     {"kernel", OPT_KERNEL, "NAME", 0,
-     "auto (default) or one that `tilery info` lists; compare: several, commas between", 0},
-    {0, 0, 0, 0, "compare and bench:", 2},
+     "auto (default) or one that `tilery info` lists\ncompare: several, commas between", 0},
+    {0, 0, 0, 0, "How it is measured:", 2},
     {"runs", OPT_RUNS, "N", 0,
      "compare: runs of each combination, 1 to 10000 (default 5), after one to warm up", 0},
     {"clients", OPT_CLIENTS, "N", 0,
      "bench: calls in flight, 1 to 10000 (default 16), each client calling again as soon as it has its "
-     "answer; at a "
-     "fixed rate the most at once (default 1024)",
+     "answer; at a fixed rate the most at once (default 1024)",
      0},
     {"rate", OPT_RATE, "N", 0,
      "bench: calls a second, 1 to 1000000, sent at their times whatever becomes of those before. Latency is "
-     "counted "
-     "from when a call was to be sent, so that calls held up by slow ones count as slow (coordinated "
-     "omission: Gil "
-     "Tene, wrk2)",
+     "counted from when a call was to be sent, so that calls held up by slow ones count as slow (coordinated "
+     "omission: Gil Tene, wrk2)",
      0},
     {"duration", OPT_DURATION, "TIME", 0,
      "bench: how long is measured, 1ms to 24h (default 10s); ctrl-C ends it", 0},
@@ -84,26 +95,25 @@ const struct argp_option cli_argp_options[] = {
      "bench: load before that which does not count, 0ms to 24h (default 1s)", 0},
     {0, 0, 0, 0, "How it is written:", 3},
     {"format", OPT_FORMAT, "FORMAT", 0,
-     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto); render: png, pgm, "
-     "raw (default: escape counts, row by row, little-endian uint16); compare: table, csv, json; bench: "
-     "table, "
-     "json; both by default a table for a terminal and json for a pipe",
+     "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto)\n"
+     "render: png, pgm or raw (default: escape counts, row by row, little-endian uint16)\n"
+     "compare: table (default at a terminal), csv, json (default in a pipe)\n"
+     "bench: table (default at a terminal), json (default in a pipe)",
      0},
     {"palette", OPT_PALETTE, "NAME", 0,
-     "Of a png, and of what is watched: viridis (default), magma, grey, or thread", 0},
-    {"output", 'o', "FILE", 0,
-     "Where all of these and describe write (default: -, stdout); a file appears when it is whole", 0},
-    {"summary", OPT_SUMMARY, NULL, 0, "compute, json and ndjson: what the run came to, in the end", 0},
+     "viridis (default), magma, grey, or thread\ncompute: of what is watched\nrender: of a png", 0},
+    {"output", 'o', "FILE", 0, "Where it is written (default: -, stdout); a file appears when it is whole",
+     0},
+    {"summary", OPT_SUMMARY, NULL, 0, "compute: in json and ndjson: what the run came to, in the end", 0},
     {"data", OPT_DATA, NULL, 0,
-     "compute, json, ndjson and csv: each tile's columns, rows and data, the escape counts as little-endian "
-     "uint16, row "
-     "by row, in base64",
+     "compute: in json, ndjson and csv: each tile's columns, rows and data, the escape counts as "
+     "little-endian uint16, row by row, in base64",
      0},
     {"watch", OPT_WATCH, NULL, 0,
-     "compute: draw the tiles in the terminal as they come, in --palette's colours, and a lane for each "
+     "compute: draw the tiles in the terminal as they come, in the palette's colours, and a lane for each "
      "thread",
      0},
-    {"ns", OPT_NS, NULL, 0, "compute, json: times in nanoseconds beside the milliseconds", 0},
+    {"ns", OPT_NS, NULL, 0, "compute: in json: times in nanoseconds beside the milliseconds", 0},
     {0},
 };
 

@@ -26,7 +26,11 @@ struct command {
     int (*run)(tilery_client *client, const struct cli_options *options);
     unsigned set; /* its own, of one element */
     enum need argument;
+    const char *usage, *summary;
 };
+
+/* Ends with one without a name. */
+extern const struct command cli_commands[];
 
 /* NULL: there is none of that name. */
 const struct command *command_find(const char *name);
@@ -67,6 +71,7 @@ enum {
     OPT_TLS_KEY,
     OPT_TLS_NAME,
     OPT_TOKEN_FILE,
+    OPT_FULL_HELP,
     OPT_END
 };
 
@@ -77,6 +82,20 @@ const char *option_field(int key);
 
 /* The commands that use the option. */
 unsigned option_commands(int key);
+
+/* What an option's text, or the program's own, is to a command, in memory of its own; NULL stands for all
+ * commands. As argp_help_filter: the same text where nothing changes. */
+char *help_text(const struct command *command, int key, const char *text);
+
+/* The options that a command's --help tells of, NULL for those of every command, as a table that ends with
+ * free; the others are there and hidden. NULL: no memory. */
+struct argp_option *help_options(const struct command *command);
+
+/* What --help begins with, in memory of its own. NULL: no memory. */
+char *help_doc(const struct command *command);
+
+/* The command that may have been meant; NULL: none comes near. */
+const struct command *command_nearest(const char *name);
 
 /* Its name, without the dashes. */
 const char *option_name(int key);

@@ -19,7 +19,7 @@ struct reading {
     const char *fields[OPT_FIELDS_END - OPT_WIDTH]; /* their texts, until the command is known */
 };
 
-/* The command, and then its argument. */
+/* The command, which is known by now if it is one, and then its argument. */
 static void add_word(const struct argp_state *state, struct cli_options *cli, const char *word)
 {
     if (cli->command == NULL)
@@ -201,17 +201,38 @@ static void check_command(const struct argp_state *state, struct reading *readin
             argp_error(state, "--%s is not an option of %s", option_name(key), command->name);
 }
 
+/* "compute, render, ... or describe" */
+static void list_commands(char *out, size_t size)
+{
+    size_t len = 0;
+
+    for (const struct command *command = cli_commands; command->name != NULL && len < size; command++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s", command->name,
+                                command[1].name == NULL   ? ""
+                                : command[2].name == NULL ? " or "
+                                                          : ", ");
+}
+
+static void refuse_command(const struct argp_state *state, const char *name)
+{
+    const struct command *nearest = command_nearest(name);
+
+    if (nearest != NULL)
+        argp_error(state, "there is no command \"%s\"; did you mean \"%s\"?", name, nearest->name);
+    else
+        argp_error(state, "there is no command \"%s\"", name);
+}
+
 static void finish(const struct argp_state *state, struct reading *reading)
 {
     const struct cli_options *cli = reading->cli;
+    char names[256];
 
+    list_commands(names, sizeof names);
     if (cli->command == NULL)
-        argp_error(
-            state,
-            "name a command: compute, render, compare, bench, cancel, health, info, stats or describe");
-    reading->command = command_find(cli->command);
+        argp_error(state, "name a command: %s", names);
     if (reading->command == NULL)
-        argp_error(state, "there is no command \"%s\"", cli->command);
+        refuse_command(state, cli->command);
     check_command(state, reading);
     set_fields(state, reading);
 }
@@ -241,52 +262,70 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* ---- Help ---- */
+/* ---- The command comes first, as its --help is its own ---- */
 
-static const char doc[] =
-    "The command line of a Tilery server.\v"
-    "Commands:\n"
-    "  compute           run a computation; print the documented JSON\n"
-    "  render            write the image\n"
-    "  cancel ID         end the run of that request_id\n"
-    "  health [SERVICE]  say whether the server, or a service of it, serves\n"
-    "  info              say what the server can do\n"
-    "  stats             say what the server has done and does\n"
-    "  describe          write the server's schema, a FileDescriptorSet\n\n"
-    "Every option that takes a value can also be given in the environment: --server as "
-    "TILERY_SERVER. What the command does not use is passed over there, and is an error "
-    "on the command line.\n\n"
-    "At a terminal, what takes longer than half a second shows a bar on stderr, for which "
-    "compute takes its tiles as a stream, up to 32 million pixels; --quiet shows none. "
-    "NO_COLOR is heeded.\n\n";
+struct looking {
+    const char *word;
+    bool all;
+};
 
-/* The exit statuses, behind the text that they are documented in. */
-static char *help(int key, const char *text, void *input)
+static error_t look(int key, char *arg, struct argp_state *state)
 {
-    char *all = NULL;
-    size_t size;
-    FILE *out;
+    struct looking *looking = state->input;
 
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC || (out = open_memstream(&all, &size)) == NULL)
-        return (char *)(uintptr_t)text;
-    fprintf(out, "%sThe exit status is the number of the gRPC code that the command ended with:", text);
-    for (enum tilery_status code = TILERY_OK; code <= TILERY_UNAUTHENTICATED; code++)
-        fprintf(out, "%s %d %s", code == TILERY_OK ? "" : ",", tilery_status_exit(code),
-                tilery_status_name(code));
-    fprintf(out, "; %d after a usage error, and 128 and the signal's number where a signal ended it.",
-            CLI_USAGE_EXIT);
-    (void)fclose(out);
-    return all;
+    if (key == ARGP_KEY_ARG && looking->word == NULL)
+        looking->word = arg;
+    looking->all |= key == OPT_FULL_HELP;
+    return 0;
+}
+
+/* The command that is named ahead of --help, and of whatever is no option. */
+static struct looking look_for_command(int argc, char **argv)
+{
+    const struct argp argp = {.options = cli_argp_options, .parser = look};
+    struct looking looking = {.all = false};
+
+    (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_SILENT, NULL, &looking);
+    return looking;
+}
+
+static char *filter(int key, const char *text, void *input)
+{
+    return help_text(input != NULL ? ((const struct reading *)input)->command : NULL, key, text);
+}
+
+/* Ends the process. */
+static void tell_of_all(const struct argp *argp, char *program)
+{
+    char help[] = "--help", *argv[] = {program, help, NULL};
+    struct reading nothing = {.command = NULL};
+    struct argp all = *argp;
+
+    all.options = cli_argp_options;
+    all.args_doc = "COMMAND [ARGUMENT]";
+    argp_parse(&all, 2, argv, 0, NULL, &nothing);
 }
 
 const struct command *options_parse(int argc, char **argv, int from_environment, struct cli_options *cli)
 {
-    static const struct argp argp = {cli_argp_options, parse, "COMMAND [ARGUMENT]", doc, NULL, help, NULL};
-    struct reading reading = {.cli = cli, .from_environment = from_environment};
+    struct looking looking = look_for_command(argc, argv);
+    struct reading reading = {.cli = cli,
+                              .from_environment = from_environment,
+                              .command = looking.word != NULL ? command_find(looking.word) : NULL};
+    struct argp_option *options = help_options(reading.command);
+    char *doc = help_doc(looking.all ? NULL : reading.command);
+    struct argp argp = {.options = options != NULL ? options : cli_argp_options,
+                        .parser = parse,
+                        .args_doc = reading.command != NULL ? reading.command->usage : "COMMAND [ARGUMENT]",
+                        .doc = doc,
+                        .help_filter = filter};
 
     argp_err_exit_status = CLI_USAGE_EXIT;
     tilery_compute_request_init(&cli->request);
+    if (looking.all)
+        tell_of_all(&argp, argv[0]);
     argp_parse(&argp, argc, argv, 0, NULL, &reading);
+    free(options);
+    free(doc);
     return reading.command;
 }

@@ -1,4 +1,5 @@
-# Completion of tilery, tileryd and tilery-bridge for bash. The options are those that the program's --help lists.
+# Completion of tilery, tileryd and tilery-bridge for bash. The options are those that the program's --help lists, or its
+# command's.
 
 # _tilery_values OPTION COMMAND: what may stand there, where that is one of a few words.
 _tilery_values()
@@ -21,17 +22,28 @@ _tilery_values()
     esac
 }
 
+# _tilery_options PROGRAM WORD...: fills takes with what its help lists.
+_tilery_options()
+{
+    local option value program=${1/#\~/$HOME}
+
+    shift
+    while read -r option value; do
+        takes[$option]=$value
+    done < <(ARGP_HELP_FMT=rmargin=200 "$program" "$@" 2>/dev/null |
+        sed -nE 's/^ +(-(.), )?--([a-z0-9-]+)(=([^ ]+))?( .*)?$/--\3 \5\n-\2 \5/p')
+    unset 'takes[-]'
+}
+
 _tilery_complete()
 {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word option value i
+    local help=--help
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word i
     local -A takes=() # an option's argument, as --help names it; empty where it takes none
 
     COMPREPLY=()
-    while read -r option value; do
-        takes[$option]=$value
-    done < <(ARGP_HELP_FMT=rmargin=200 "${1/#\~/$HOME}" --help 2>/dev/null |
-        sed -nE 's/^ +(-(.), )?--([a-z0-9-]+)(=([^ ]+))?( .*)?$/--\3 \5\n-\2 \5/p')
-    unset 'takes[-]'
+    [[ ${1##*/} != tilery ]] || help=--full-help
+    _tilery_options "$1" $help
 
     # Equals signs and colons are words of their own.
     if [[ $current = = ]]; then
@@ -59,6 +71,10 @@ _tilery_complete()
             mapfile -t COMPREPLY < <(compgen -W "$(_tilery_values "$previous" "$command")" -- "$current")
         fi
     elif [[ $current = -* ]]; then
+        if [[ -n $command ]]; then
+            takes=()
+            _tilery_options "$1" "$command" --help
+        fi
         mapfile -t COMPREPLY < <(compgen -W "${!takes[*]}" -- "$current")
     elif [[ ${1##*/} = tilery && -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'compute render compare bench cancel health info stats describe' -- "$current")

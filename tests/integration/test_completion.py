@@ -26,6 +26,11 @@ def completed(*words, folder=ROOT):
     return sorted(ran.stdout.splitlines())
 
 
+def options_of(name, *words):
+    said = subprocess.run([program(name), *words], capture_output=True, text=True, check=True).stdout
+    return sorted(re.findall(r"^ +(?:-., )?(--[a-z0-9-]+)", said, re.MULTILINE))
+
+
 def refusal(*words):
     """What a program says of what it does not take, before it does anything."""
     ran = subprocess.run([program(words[0]), *words[1:]], capture_output=True, text=True, timeout=60, check=False)
@@ -34,10 +39,17 @@ def refusal(*words):
 
 class Completion(unittest.TestCase):
     def test_every_option_of_each_program(self):
-        for name in "tilery", "tileryd", "tilery-bridge":
-            said = subprocess.run([program(name), "--help"], capture_output=True, text=True, check=True).stdout
-            options = re.findall(r"^ +(?:-., )?(--[a-z0-9-]+)", said, re.MULTILINE)
-            self.assertEqual(completed(name, "--"), sorted(options))
+        for name, *words in [["tilery", "--full-help"], ["tileryd", "--help"], ["tilery-bridge", "--help"]]:
+            self.assertEqual(completed(name, "--"), options_of(name, *words))
+
+    def test_a_command_s_options_are_its_own(self):
+        commands = completed("tilery", "")
+        self.assertGreater(len(commands), 8)
+        for command in commands:
+            options = options_of("tilery", command, "--help")
+            self.assertIn("--server", options)
+            self.assertEqual("--palette" in options, command in ("compute", "render"))
+            self.assertEqual(completed("tilery", "--server", "tcp", ":", "//h", ":", "1", command, "--"), options)
 
     def test_commands_come_first_and_once(self):
         listed = refusal("tilery").split("name a command: ")[1]

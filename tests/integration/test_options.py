@@ -20,6 +20,14 @@ def run(*arguments, **environment):
                           text=True, timeout=60, check=False)
 
 
+def options_in(said):
+    return re.findall(r"^ +(?:-., )?--([a-z-]+)", said, re.MULTILINE)
+
+
+VALUED = {option: "1s" if value == "TIME" else "1" for option, value in
+          re.findall(r"^ +(?:-., )?--([a-z-]+)=(\S+)", run("--full-help").stdout, re.MULTILINE)}
+
+
 class Options(ServedTest):
     def test_an_option_that_the_command_does_not_use_is_a_usage_error(self):
         for command, option, value in (("health", "palette", "grey"), ("info", "output", "x"), ("stats", "width", "8"),
@@ -108,6 +116,39 @@ class Options(ServedTest):
             self.assertEqual([again != "" for _, again in told], [True] * 4 + [False])
             self.assertEqual(tilery(busy.url, "cancel", "first").returncode, 0)
         self.assertEqual(busy.close(), 0)
+
+    def test_help_lists_the_commands_and_each_command_s_help_its_own_options(self):
+        listed = re.findall(r"^  ([a-z]+)(?: \S+)?  +\S", run("--help").stdout.split("Commands:\n")[1].split("\n\n")[0],
+                            re.MULTILINE)
+        self.assertEqual(len(listed), 9)
+        every = set(options_in(run("--help").stdout))
+        everything = set(options_in(run("--full-help").stdout))
+        for command in listed:
+            ran = run("--server", NOWHERE, command, "--help")
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+            options = set(options_in(ran.stdout))
+            self.assertLessEqual(every - {"full-help"}, options)
+            self.assertLessEqual(options, everything)
+            for option in everything - {"help", "full-help", "usage", "version"}:
+                said = run("--server", NOWHERE, command, f"--{option}={VALUED[option]}" if option in VALUED else f"--{option}",
+                           *(["ID"] if command == "cancel" else [])).stderr
+                if option not in options:
+                    self.assertIn(f"--{option} is not an option of {command}\n", said)
+                else:
+                    self.assertNotIn("is not an option", said)
+
+    def test_help_of_a_command_is_of_nothing_else(self):
+        said = " ".join(run("render", "--help").stdout.split())
+        self.assertIn("png, pgm or raw", said)
+        self.assertNotRegex(said, "compare|bench|ndjson|--watch|How it is measured")
+
+    def test_a_command_that_is_nearly_one_is_guessed(self):
+        for word, meant in (("compte", "compute"), ("rendr", "render"), ("comapre", "compare"), ("health-", "health")):
+            answer = run(word)
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""))
+            self.assertIn(f'there is no command "{word}"; did you mean "{meant}"?', answer.stderr)
+        for word in ("perform", "x", "", "c" * 1000):
+            self.assertNotIn("did you mean", run(word).stderr)
 
     def test_help_tells_the_exit_statuses(self):
         told = " ".join(run("--help").stdout.split())
