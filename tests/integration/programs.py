@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -19,6 +20,14 @@ RECORD_KEYS = ["task_id", "thread_id", "tile_x", "tile_y", "tile_w", "tile_h", "
                "pixels_computed"]
 FIELDS = ["width", "height", "tile_w", "tile_h", "max_iter", "time_limit_ms", "num_threads"]
 BAD_NUMBERS = ["", "x", "-1", "1.5", "+1", " 1", "1e3", "0x10", "4294967392", "99999999999999999999999"]
+
+
+def until(holds, what, within_s=180):
+    """Returns when it holds; fails when it does not come to hold at all."""
+    end = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {within_s} s")
 
 
 def public_names():

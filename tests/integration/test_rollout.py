@@ -4,7 +4,7 @@ import json
 import subprocess
 import unittest
 
-from programs import Process, get, program, stats, tilery
+from programs import Process, get, program, stats, tilery, until
 from rate import Http, Rpc
 
 RATE = 60
@@ -24,11 +24,8 @@ class Rollout(unittest.TestCase):
 
     def wait_computed(self, server, tiles=120):
         """Until the server has computed so many more tiles: it has its share of the load."""
-        def computed():
-            return int(stats(server.url)["tiles"])
-        before = computed()
-        while computed() < before + tiles:
-            pass
+        before = int(stats(server.url)["tiles"])
+        until(lambda: int(stats(server.url)["tiles"]) >= before + tiles, f"{server.url} computes")
 
     def restart_each(self):
         """A server must serve again, and the clients have come back, before the other goes."""
@@ -37,8 +34,7 @@ class Rollout(unittest.TestCase):
                 self.wait_computed(server)
                 self.assertEqual(server.close(), 0, server.said)
                 self.servers[i] = Process("tileryd", "--listen", server.url, "--log", "off")
-        for server in self.servers:
-            self.wait_computed(server)
+                self.wait_computed(self.servers[i])
 
     def check(self, load):
         (sent, answered, correct, again), wrong = load.end()
@@ -63,12 +59,10 @@ class Rollout(unittest.TestCase):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url)
         client = subprocess.Popen([program("tilery"), "--server", server.url, "compute", *LONG],
                                   stdout=subprocess.PIPE, text=True)
-        while stats(server.url)["runs_running"] != "1":
-            pass
+        until(lambda: stats(server.url)["runs_running"] == "1", "the run is at work")
         self.assertEqual(tilery(bridge.url, "health").returncode, 0)
         server.process.terminate()
-        while tilery(server.url, "health").returncode == 0:
-            pass
+        until(lambda: tilery(server.url, "health").returncode != 0, "the server is not ready")
         self.assertEqual(tilery(bridge.url, "health").returncode, 14)
         self.assertEqual(get(bridge.url, "/readyz")[0].status, 503)
         self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)
