@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Usage: tests/suite.sh [CTEST-OPTION...]
+#
+# Runs the release preset's tests, which are built, or those of them that the options choose; shows what failed, then why
+# which were skipped, and ends with the line "N passed, N failed", and ", N skipped" where some were. Everything is in
+# build/tests.log. The exit status is 0 when something ran and nothing failed.
+set -eu
+cd "$(dirname "$0")/.."
+[ "${1:-}" != --help ] || { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' tests/suite.sh && exit 0; }
+log=build/tests.log
+
+# Sums up the log that ctest -V wrote, whose lines begin with a test program's number: each failed program's output, each
+# reason to skip something, and the three counts as the last line. A failed program that counted no failure of its own, as
+# it crashed, ran out of time or was not built, counts as one. Python leaves out of the tests that "Ran" those that a whole
+# class or module skipped.
+sum_up() {
+    awk '
+        function count(name) {
+            if (!match($0, name "[=: ]+[0-9]+")) return 0
+            name = substr($0, RSTART, RLENGTH)
+            gsub(/[^0-9]/, "", name)
+            return name + 0
+        }
+        { id = 0 }
+        $1 == "Start" && $2 ~ /^[0-9]+:$/ { program[$2 + 0] = $3 }
+        match($0, /^ *[0-9]+: /) {
+            id = $0 + 0
+            $0 = substr($0, RLENGTH + 1)
+            output[id] = output[id] $0 "\n"
+        }
+        id && /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
+            bad = count("Failures") + count("Errors")
+            passed += count("Checks") - bad
+            failed += bad
+            failures[id] += bad
+        }
+        id && /^setUp(Class|Module) \(.*\) \.\.\. skipped / { whole++ }
+        id && /^Ran [0-9]+ tests? in / { ran = count("Ran") + whole; whole = 0 }
+        ran && /^(OK|FAILED|NO TESTS RAN)( \(.*\))?$/ {
+            gsub(/expected failures=[0-9]+/, "")
+            bad = count("failures") + count("errors") + count("unexpected successes")
+            passed += ran - bad - count("skipped")
+            failed += bad
+            skipped += count("skipped")
+            failures[id] += bad
+            ran = 0
+        }
+        id && /^# (pass|fail|cancelled|skipped) [0-9]+$/ {
+            passed += count("pass")
+            bad = count("fail") + count("cancelled")
+            failed += bad
+            failures[id] += bad
+            skipped += count("skipped")
+        }
+        id && match($0, /skipped(: .*| [\047"].*[\047"])( \(.*\))?$/) {
+            reasons = reasons substr($0, RSTART) " (" program[id] ")\n"
+        }
+        /^The following tests FAILED:/ { listing = 1 }
+        listing && /^[ \t]+[0-9]+ - / {
+            id = $1
+            if (!failures[id]) failed++
+            printf "%s\n%s", $0, output[id]
+        }
+        END { printf "%s", reasons; print passed + 0, failed + 0, skipped + 0 }
+    ' "$log"
+}
+
+status=0
+ctest --preset release --verbose "$@" >"$log" 2>&1 || status=$?
+summary=$(sum_up)
+read -r passed failed skipped <<<"${summary##*$'\n'}"
+[ "$summary" = "${summary##*$'\n'}" ] || printf '%s\n' "${summary%$'\n'*}"
+if [ $((passed + failed)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+    tail "$log"
+    failed=$((failed + 1))
+fi
+line="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+echo "$line"
+[ "$failed" -eq 0 ]
