@@ -10,14 +10,19 @@ shift 2
 
 # The files that a program loads, as the loader itself finds them, under the names that it asks for.
 libraries() {
-    ldd "$1" | grep -oE '/[^ ]+' | xargs realpath -s
+    local found
+    found=$(ldd "$1")
+    ! grep -F 'not found' <<<"$found" >&2 || return 1
+    grep -oE '/[^ ]+' <<<"$found" | xargs realpath -s
 }
 
 add_library() {
-    local package
+    local file package
     install -D -m 755 "$1" "$root${1#"$installed"}"
     [ "$1" = "${1#"$installed"}" ] || return 0
-    package=$(dpkg-query -S "$(realpath "$1")" | sed 's/[:,].*//;q')
+    file=$(realpath "$1") # of /lib or, as newer packages name them, /usr/lib
+    package=$(dpkg-query -S "$file" "${file#/usr}" 2>/dev/null | sed 's/[:,].*//;q')
+    [ -n "$package" ] || { echo "$file is of no package" >&2 && return 1; }
     install -D -m 644 "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/copyright"
     dpkg-query -s "$package" >"$root/var/lib/dpkg/status.d/$package"
 }
@@ -28,7 +33,8 @@ ln -s usr/lib "$root/lib"
 ln -s usr/lib64 "$root/lib64"
 for program; do
     install -m 755 "$installed/usr/bin/$program" "$root/usr/bin/"
-    for file in $(libraries "$installed/usr/bin/$program"); do
+    files=$(libraries "$installed/usr/bin/$program")
+    for file in $files; do
         add_library "$file"
     done
 done
