@@ -83,6 +83,13 @@ static void on_end(void *arg, const struct rpc_ended *ended)
         log_call(daemon->log, ended);
 }
 
+static void on_gone(void *arg, uint32_t connection)
+{
+    const struct daemon *daemon = arg;
+
+    service_connection_gone(daemon->service, connection);
+}
+
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
 {
     uint32_t max_threads = service_max_threads(daemon->service);
@@ -95,6 +102,8 @@ static struct rpc_server_options rpc_options(const struct daemon_options *option
             options->reply_budget_bytes != 0 ? options->reply_budget_bytes : daemon_reply_budget(),
         .on_end = on_end,
         .on_end_arg = daemon,
+        .on_gone = on_gone,
+        .on_gone_arg = daemon,
         .tls = options->tls,
         .authorize = security_authorize,
         .authorize_arg = daemon->security};

@@ -187,6 +187,21 @@ void rpc_call_set_items(struct rpc_call *call, uint64_t items)
     call->items = items;
 }
 
+uint32_t rpc_call_connection(const struct rpc_call *call)
+{
+    return call->peer->id;
+}
+
+bool rpc_call_is_gone(struct rpc_call *call)
+{
+    bool gone;
+
+    pthread_mutex_lock(&call->server->mutex);
+    gone = call->peer->gone;
+    pthread_mutex_unlock(&call->server->mutex);
+    return gone;
+}
+
 struct rpc_load rpc_call_load(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -275,8 +290,7 @@ void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg)
     pthread_mutex_unlock(&server->mutex);
 }
 
-/* Gives the frame to nng. From here on the call is not the handler's any more. */
-static void send_frame(struct rpc_call *call, nng_msg *msg)
+void rpc_call_send(struct rpc_call *call, nng_msg *msg)
 {
     struct rpc_server *server = call->server;
 
@@ -292,30 +306,7 @@ static void send_frame(struct rpc_call *call, nng_msg *msg)
     atomic_fetch_sub(&server->inside, 1);
 }
 
-/* The connection stays the call's until its reply is sent, so that its name can be read without the lock. */
-static void tell_end(const struct rpc_call *call, const struct wire_reply *head, size_t reply_bytes)
-{
-    const struct rpc_server_options *options = &call->server->options;
-
-    if (options->on_end == NULL)
-        return;
-    options->on_end(options->on_end_arg, &(struct rpc_ended){.method = call->method,
-                                                             .request = &call->request,
-                                                             .peer = call->peer->name,
-                                                             .status = head->status,
-                                                             .message = head->message,
-                                                             .queue_ns = call->queue_ns,
-                                                             .run_ns = call->run_ns,
-                                                             .total_ns = wire_now_ns() - call->arrived_ns,
-                                                             .has_items = call->has_items,
-                                                             .items = call->items,
-                                                             .request_bytes = call->request_bytes,
-                                                             .reply_bytes = reply_bytes});
-}
-
-/* A call that cannot even be told of its failure: the connection goes, so that the caller does not wait for
- * ever. */
-static void drop(struct rpc_call *call)
+void rpc_call_drop(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
     nng_pipe pipe;
@@ -331,66 +322,4 @@ static void drop(struct rpc_call *call)
     pthread_mutex_unlock(&server->mutex);
     rpc_peer_reset(server, pipe);
     atomic_fetch_sub(&server->inside, 1);
-}
-
-static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,
-                void (*write)(void *arg, uint8_t *out), void *arg)
-{
-    static const struct wire_reply no_memory = {.status = WIRE_RESOURCE_EXHAUSTED,
-                                                .message = "no memory for the reply"};
-    size_t frame = wire_reply_size(head, size);
-    nng_msg *msg;
-
-    if (nng_msg_alloc(&msg, frame) != 0) {
-        tell_end(call, &no_memory, 0);
-        drop(call);
-        return;
-    }
-    write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
-    tell_end(call, head, frame);
-    send_frame(call, msg);
-}
-
-static void write_nothing(void *arg, uint8_t *out)
-{
-    (void)arg;
-    (void)out;
-}
-
-void rpc_call_fail(struct rpc_call *call, const struct wire_error *error)
-{
-    end(call,
-        &(struct wire_reply){.status = error->status,
-                             .message = error->message,
-                             .retry_after_ms = error->retry_after_ms,
-                             .queue_ns = call->queue_ns,
-                             .run_ns = call->run_ns},
-        0, write_nothing, NULL);
-}
-
-void rpc_call_reply_packed(struct rpc_call *call, size_t size, void (*write)(void *arg, uint8_t *out),
-                           void *arg)
-{
-    struct wire_error error;
-
-    if (size > WIRE_MAX_REPLY_BYTES / 2)
-        wire_error_set(&error, WIRE_INTERNAL, "the reply would take %zu bytes; at most %llu are sent", size,
-                       (unsigned long long)WIRE_MAX_REPLY_BYTES / 2);
-    if (size > WIRE_MAX_REPLY_BYTES / 2 || rpc_call_reserve(call, size, &error) != WIRE_OK) {
-        rpc_call_fail(call, &error);
-        return;
-    }
-    end(call, &(struct wire_reply){.message = "", .queue_ns = call->queue_ns, .run_ns = call->run_ns}, size,
-        write, arg);
-}
-
-static void write_message(void *arg, uint8_t *out)
-{
-    (void)protobuf_c_message_pack(arg, out);
-}
-
-void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *reply)
-{
-    rpc_call_reply_packed(call, protobuf_c_message_get_packed_size(reply), write_message,
-                          (void *)(uintptr_t)reply);
 }

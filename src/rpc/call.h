@@ -1,6 +1,7 @@
 #ifndef TILERY_RPC_CALL_H
 #define TILERY_RPC_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,12 @@ void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_n
 /* How many things the answer is about, for whoever is told of the end; before it, by whoever ends the call.
  */
 void rpc_call_set_items(struct rpc_call *call, uint64_t items);
+
+/* The connection that the call came by, as rpc_gone_fn names it; never 0. */
+uint32_t rpc_call_connection(const struct rpc_call *call);
+
+/* Whether that has gone: who waits to be told looks once more when it is known where. */
+bool rpc_call_is_gone(struct rpc_call *call);
 
 /* What the server has in hand, this call included. */
 struct rpc_load {

@@ -102,6 +102,13 @@ void rpc_call_arm(struct rpc_call *call);
 void rpc_call_stop(struct rpc_call *call);
 void rpc_call_close(struct rpc_call *call);
 
+/* Gives the frame to nng. From here on the call is not the handler's any more. */
+void rpc_call_send(struct rpc_call *call, nng_msg *msg);
+
+/* For a call that cannot even be told of its failure: the connection goes, so that the caller does not wait
+ * for ever. */
+void rpc_call_drop(struct rpc_call *call);
+
 /* Calls the hooks of all deferred calls that are of that connection, or, with NULL, whose deadline has
  * passed. */
 void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer);

@@ -127,7 +127,9 @@ static bool add_peer(struct rpc_server *server, nng_pipe pipe)
 
 static void remove_peer(struct rpc_server *server, uint32_t id)
 {
+    const struct rpc_server_options *options = &server->options;
     struct peer **slot, *peer;
+    bool tell = false;
 
     pthread_mutex_lock(&server->mutex);
     slot = slot_of(server, id);
@@ -138,14 +140,19 @@ static void remove_peer(struct rpc_server *server, uint32_t id)
         rpc_reply_written(server, peer);
         peer->gone = true;
         peer->in_flight++; /* keeps it while the hooks run */
+        tell = options->on_gone != NULL && !server->closing;
+        atomic_fetch_add(&server->inside, tell);
     }
     pthread_mutex_unlock(&server->mutex);
     if (peer == NULL)
         return;
     rpc_cancel_calls(server, peer);
+    if (tell)
+        options->on_gone(options->on_gone_arg, id);
     pthread_mutex_lock(&server->mutex);
     rpc_peer_release(peer);
     pthread_mutex_unlock(&server->mutex);
+    atomic_fetch_sub(&server->inside, tell);
 }
 
 void rpc_peer_event(nng_pipe pipe, nng_pipe_ev event, void *server)

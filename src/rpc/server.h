@@ -39,6 +39,9 @@ typedef void rpc_end_fn(void *arg, const struct rpc_ended *ended);
 typedef enum wire_status rpc_authorize_fn(void *arg, const struct wire_request *request,
                                           struct wire_error *error);
 
+/* A connection that has gone, when its calls have been told. On a thread of nng's, without a lock. */
+typedef void rpc_gone_fn(void *arg, uint32_t connection);
+
 #define RPC_MAX_LISTENERS 16
 
 /* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
@@ -53,6 +56,8 @@ struct rpc_server_options {
     uint64_t reply_budget_bytes;
     rpc_end_fn *on_end; /* NULL: nobody is told */
     void *on_end_arg;
+    rpc_gone_fn *on_gone; /* NULL: nobody is told. Nor is anybody once the server stops. */
+    void *on_gone_arg;
     struct wire_tls tls;         /* for listeners on tls+tcp://; the strings stay the caller's */
     rpc_authorize_fn *authorize; /* NULL: all requests may */
     void *authorize_arg;

@@ -117,6 +117,8 @@ static struct stream *visit(struct streams *streams, const char *id, struct poll
     stream = stream_find(streams, id);
     if (stream != NULL) {
         stream->refs++;
+        stream->opener = 0;
+        stream->orphan = false;
         stream_renew(stream);
         *replaced = stream_take_poll(stream);
     }

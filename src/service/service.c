@@ -97,6 +97,11 @@ void service_count(struct service *service, const struct rpc_ended *ended)
     stats_count_call(service->stats, ended);
 }
 
+void service_connection_gone(struct service *service, uint32_t connection)
+{
+    streams_connection_gone(service->streams, connection);
+}
+
 void service_drain(struct service *service)
 {
     admission_drain(service->admission);

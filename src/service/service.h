@@ -32,6 +32,9 @@ const struct rpc_service *service_table(size_t *count);
 /* Counts a call that has ended, for Stats: a part of the RPC server's on_end. */
 void service_count(struct service *service, const struct rpc_ended *ended);
 
+/* The RPC server's on_gone. */
+void service_connection_gone(struct service *service, uint32_t connection);
+
 /* New work is UNAVAILABLE from now on, Health says NOT_SERVING, and streams' leases are shorter. */
 void service_drain(struct service *service);
 

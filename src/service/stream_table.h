@@ -13,6 +13,8 @@
 /* While the server drains: a reader that is alive comes back sooner, and one that is dead holds up the end.
  */
 #define STREAM_DRAIN_LEASE_MS UINT64_C(2000)
+/* Where the opener's connection was lost before its first NextTiles. */
+#define STREAM_ORPHAN_LEASE_MS UINT64_C(2000)
 
 /* So many streams that were cancelled are known as such, for a reader that was away meanwhile: one that is
  * merely gone would be begun anew. */
@@ -37,6 +39,8 @@ struct stream {
     struct stream *next;
     unsigned refs; /* the table's, the job's, and one a call that works with it */
     uint64_t lease_until_ns;
+    uint32_t opener;         /* its connection, until the first NextTiles; then 0 */
+    bool orphan;             /* that has gone meanwhile */
     struct poll *poll;       /* the one that waits */
     bool ended, delivered;   /* the run; the reply that said done */
     struct wire_error error; /* why it ended, unless by reaching its end */
@@ -73,6 +77,9 @@ bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_s
 
 /* Ends a stream that the caller has taken out of the table, with the reference and the poll that it had. */
 void stream_end(struct stream *stream, const struct poll *poll);
+
+/* openers.c: the same request by another connection; false when there is no such orphan. Takes the mutex. */
+bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, uint32_t opener);
 
 /* leases.c: the thread that ends the streams whose lease has run out, until closing. */
 void *streams_watch_leases(void *streams);

@@ -321,14 +321,15 @@ static void leave(struct stream *stream, const struct wire_error *why)
         rpc_call_fail(poll->call, why);
 }
 
-enum wire_status streams_open(struct streams *streams, const char *id, const struct run_spec *spec,
-                              struct wire_error *error)
+static enum wire_status open_new(struct streams *streams, const char *id, const struct run_spec *spec,
+                                 uint32_t opener, struct wire_error *error)
 {
     struct stream *stream = new_stream(streams, id, spec);
     enum wire_status status;
 
     if (stream == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the stream; try again");
+    stream->opener = opener;
     status = enter(streams, stream, error);
     if (status == WIRE_OK) {
         status = admission_submit(&stream->job, error);
@@ -336,6 +337,19 @@ enum wire_status streams_open(struct streams *streams, const char *id, const str
             leave(stream, error);
     }
     stream_release(stream);
+    return status;
+}
+
+enum wire_status streams_open(struct streams *streams, struct rpc_call *call, const char *id,
+                              const struct run_spec *spec, struct wire_error *error)
+{
+    uint32_t opener = rpc_call_connection(call);
+    enum wire_status status = WIRE_OK;
+
+    if (!stream_adopt(streams, id, spec, opener))
+        status = open_new(streams, id, spec, opener, error);
+    if (status == WIRE_OK && rpc_call_is_gone(call))
+        streams_connection_gone(streams, opener);
     return status;
 }
 

@@ -10,9 +10,9 @@
 #include "wire/status.h"
 
 /*
- * The open streams, by id. A stream is a run behind a window; it outlives its connection and ends by Cancel,
- * when nobody has called NextTiles for the lease, or with the service. One that was read to its end is kept
- * for the lease, so that its last reply can be asked for again.
+ * The open streams, by id. A stream is a run behind a window; once read it outlives its connection and ends
+ * by Cancel, when nobody has called NextTiles for the lease, or with the service. One that was read to its
+ * end is kept for the lease, so that its last reply can be asked for again.
  *
  * Any thread may call any function but streams_free. One mutex guards the table, and each stream's poll and
  * lease; no window's and not admission's mutex is taken before it.
@@ -24,9 +24,17 @@ WIRE_MUST_USE enum wire_status streams_create(struct admission *admission, struc
                                               struct wire_error *error);
 void streams_free(struct streams *streams);
 
-/* Starts a run, or queues it, under that id. */
-WIRE_MUST_USE enum wire_status streams_open(struct streams *streams, const char *id,
+/* Starts a run, or queues it, under that id, for the call; or gives it the stream of that id whose opener may
+ * not have heard of it: see streams_connection_gone. */
+WIRE_MUST_USE enum wire_status streams_open(struct streams *streams, struct rpc_call *call, const char *id,
                                             const struct run_spec *spec, struct wire_error *error);
+
+/*
+ * The streams that were opened by that connection, and not asked for any tile yet: their reply may be lost,
+ * and nobody know of them. Their leases are short from now on, and the same OpenStream, sent again by another
+ * connection, gets the very stream.
+ */
+void streams_connection_gone(struct streams *streams, uint32_t connection);
 
 /* Answers the call, at once or when a tile comes or wait_ms are over. */
 void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,

@@ -124,7 +124,7 @@ void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request,
         random_id(id);
     if (service_read_request(open->compute != NULL ? open->compute : &defaults, &spec, &error) != WIRE_OK ||
         check_tile_bytes(&spec, &error) != WIRE_OK ||
-        streams_open(service->streams, id, &spec, &error) != WIRE_OK) {
+        streams_open(service->streams, call, id, &spec, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         return;
     }

@@ -92,6 +92,8 @@ static bool cuts_at(struct proxy *proxy, bool reply)
     case PROXY_BEFORE_REQUESTS:
     case PROXY_AFTER_REQUESTS:
         return !reply && number > 2 && number % 2 == 0;
+    case PROXY_BEFORE_THE_FIRST_REPLY:
+        return reply && number == 1;
     case PROXY_WHEN_TOLD:
         break;
     }

@@ -3,8 +3,8 @@
 
 /*
  * A TCP proxy between one client and a server, in a thread of its own. It knows nng's framing and cuts the
- * connection at chosen messages, so that a client that tries again still gets on. The first reply and the
- * first two requests always pass.
+ * connection at chosen messages, so that a client that tries again still gets on. The first two
+ * requests always pass, and so does the first reply but with the last of these.
  */
 enum proxy_cut {
     PROXY_AFTER_REPLIES,   /* each, passed on whole */
@@ -14,6 +14,7 @@ enum proxy_cut {
     PROXY_AFTER_REQUESTS,  /* every second one, passed on whole */
     PROXY_CUTS,
     PROXY_WHEN_TOLD = PROXY_CUTS,
+    PROXY_BEFORE_THE_FIRST_REPLY, /* and nowhere else */
 };
 
 struct proxy;

@@ -263,6 +263,7 @@ START_TEST(a_stream_outlives_the_connections_it_was_opened_and_polled_on)
     set_up_clients(_i, 2);
     raw_open_endless(&one, "endless");
     open_small("queued");
+    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"endless", 0, 0, 0}), WIRE_OK);
     raw_start_next(&one, (struct raw_poll){"queued", 0, MIB, 5000});
     raw_close(&one);
     raw_open(&one, served.url);
