@@ -23,6 +23,19 @@ function choice(id, options, value) {
     return h('select', {id}, options.map((option) => h('option', {selected: option === value}, option)));
 }
 
+// A control whose value is of the page's address.
+function kept(form, name, control) {
+    const own = control.value;
+    control.addEventListener('input', () => form.look({[name]: control.value}));
+    form.onView((view) => {
+        if (control !== document.activeElement) {
+            control.value = view[name] || own;
+            control.value ||= own; // an address may name what there is not
+        }
+    });
+    return control;
+}
+
 const threadsOf = (number) => (number === 1 ? '1 thread' : `${number} threads`); // may be what somebody typed
 
 // A field that was left empty is the service's default.
@@ -50,8 +63,9 @@ function concurrentKind() {
     };
 }
 
-function scheduleKind() {
-    const left = choice('compare-left', SCHEDULES, 'static'), right = choice('compare-right', SCHEDULES, 'dynamic');
+function scheduleKind(form) {
+    const left = kept(form, 'left', choice('compare-left', SCHEDULES, 'static'));
+    const right = kept(form, 'right', choice('compare-right', SCHEDULES, 'dynamic'));
     return {
         id: 'schedules', title: 'Two schedules', fields: [field('Schedule', left), field('against', right)],
         look: 'The tiles are the same, only who gets which differs. Look at how ragged the lanes\u2019 ends are, and '
@@ -65,10 +79,10 @@ function scheduleKind() {
     };
 }
 
-function scalingKind() {
-    const most = number('compare-most', Math.min(Math.max(2 * PROCESSORS, 8), 64), [2, MOST_THREADS]);
-    const steps = choice('compare-steps', [DOUBLED, 'each number'], DOUBLED);
-    const processors = number('compare-processors', PROCESSORS, [1, MOST_THREADS]);
+function scalingKind(form) {
+    const most = kept(form, 'most', number('compare-most', Math.min(Math.max(2 * PROCESSORS, 8), 64), [2, MOST_THREADS]));
+    const steps = kept(form, 'steps', choice('compare-steps', [DOUBLED, 'each number'], DOUBLED));
+    const processors = kept(form, 'processors', number('compare-processors', PROCESSORS, [1, MOST_THREADS]));
     return {
         id: 'scaling', title: '1 to N threads',
         fields: [field('Up to threads', most), field('Steps', steps), field('Processors', processors)],
@@ -113,26 +127,25 @@ function workLine(form) {
 }
 
 // A tablist as https://www.w3.org/WAI/ARIA/apg/patterns/tabs/ has it, where arrow keys choose.
-function tabs(name, panels) {
-    const choose = (which, focus) => panels.forEach(({tab, panel}, i) => {
+function tabs(name, panels, form) {
+    const show = (which) => panels.forEach(({tab, panel}, i) => {
         tab.setAttribute('aria-selected', String(i === which));
         tab.tabIndex = i === which ? 0 : -1;
         panel.hidden = i !== which;
-        if (focus && i === which) {
-            tab.focus();
-        }
     });
+    const choose = (which) => form.look({compare: panels[which].kind.id});
     const list = h('div', {class: 'compare-tabs', role: 'tablist', 'aria-label': name, keydown: (event) => {
         const at = panels.findIndex(({tab}) => tab === event.target), last = panels.length - 1;
         const [next, back] = [at === last ? 0 : at + 1, at === 0 ? last : at - 1];
         const to = {ArrowRight: next, ArrowLeft: back, Home: 0, End: last}[event.key];
         if (at >= 0 && to !== undefined) {
             event.preventDefault();
-            choose(to, true);
+            choose(to);
+            panels[to].tab.focus();
         }
     }}, panels.map(({tab}) => tab));
     panels.forEach(({tab}, i) => tab.addEventListener('click', () => choose(i)));
-    choose(0);
+    form.onView(({compare}) => show(Math.max(0, panels.findIndex(({kind}) => kind.id === compare))));
     return list;
 }
 
@@ -249,8 +262,9 @@ class Panel {
 // lost(message) is told where the service does not answer; idle() resolves when the page's own run is over, which would
 // take turns with what is compared.
 export function mountCompare(section, {form, api, lost, idle}) {
-    const panels = [concurrentKind(), scheduleKind(), scalingKind()].map((kind) => new Panel(kind, {
-        form, api, lost, idle, rounds: field('Runs of each', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS])),
+    const panels = [concurrentKind(), scheduleKind(form), scalingKind(form)].map((kind) => new Panel(kind, {
+        form, api, lost, idle, rounds: field('Runs of each',
+            kept(form, 'rounds', number(`compare-rounds-${kind.id}`, 5, [1, MOST_ROUNDS]))),
     }));
     for (const panel of panels) {
         panel.onBusy = (busy) => panels.forEach((each) => each.lock(busy));
@@ -259,5 +273,5 @@ export function mountCompare(section, {form, api, lost, idle}) {
     section.classList.add('compare', 'panel');
     section.replaceChildren(
         h('h2', {}, 'Compare'), workLine(form),
-        tabs('What to compare', panels), ...panels.map(({panel}) => panel));
+        tabs('What to compare', panels, form), ...panels.map(({panel}) => panel));
 }

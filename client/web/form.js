@@ -1,9 +1,15 @@
-// The parameters: a real form, whose state is the page's address.
+// The parameters: a real form, whose state is the page's address, with how its run is looked at.
 
 // As the service has them.
 export const DEFAULTS = {
     mode: 'concurrent', width: 800, height: 600, tile_w: 64, tile_h: 64, max_iter: 256, time_limit_ms: 2000,
     num_threads: 4, schedule: 'static', kernel: 'auto', region: '',
+};
+
+// How it is looked at. What is empty is the page's own choice.
+export const VIEW = {
+    colour: 'escape', compare: 'concurrent', left: 'static', right: 'dynamic', most: '', steps: 'doubled', processors: '',
+    rounds: '5',
 };
 
 const NUMBERS = ['width', 'height', 'tile_w', 'tile_h', 'max_iter', 'time_limit_ms', 'num_threads'];
@@ -42,15 +48,20 @@ function read(name, text) {
     return NUMBERS.includes(name) && /^[0-9]+$/.test(text) ? Number(text) : text;
 }
 
+const changesOf = (values, defaults) => Object.entries(values).filter(([name, value]) => value !== defaults[name]);
+
 class Form {
     #element = document.getElementById('form');
     #listeners = [];
+    #viewListeners = [];
+    #view = {...VIEW};
+    #settled = false; // the address is one to come back to
 
     constructor() {
         this.#readAddress();
         this.#element.addEventListener('input', (event) => {
             if (event.target.name in DEFAULTS) {
-                this.#changed();
+                this.#changed(this.trail);
             }
         });
         window.addEventListener('hashchange', () => {
@@ -65,15 +76,42 @@ class Form {
         return Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, read(name, elements[name].value)]));
     }
 
-    // Those given; the others stay.
-    set(params) {
+    // Those given; the others stay. trail: the regions to go back to from there.
+    set(params, trail = this.trail) {
         this.#write(params);
-        this.#changed();
+        this.#changed(trail);
+    }
+
+    get trail() {
+        return history.state?.trail ?? [];
+    }
+
+    // All of VIEW's names.
+    get view() {
+        return this.#view;
+    }
+
+    // Those of VIEW that are given; the others stay.
+    look(view) {
+        this.#view = {...this.#view, ...view};
+        history.replaceState(history.state, '', this.#address());
+        this.#tell();
+    }
+
+    // What is in the form is what was run: the browser's Back comes here again.
+    settle() {
+        this.#settled = true;
     }
 
     // fn(params), after every change, by whomever.
     onChange(fn) {
         this.#listeners.push(fn);
+    }
+
+    // fn(view), now and after every change.
+    onView(fn) {
+        this.#viewListeners.push(fn);
+        fn(this.#view);
     }
 
     #write(params) {
@@ -91,18 +129,25 @@ class Form {
     #readAddress() {
         const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
         this.#write({...DEFAULTS, ...given});
+        if (this.get().mode === '') {
+            this.#write({mode: DEFAULTS.mode});
+        }
+        this.#view = Object.fromEntries(Object.entries(VIEW).map(([name, value]) => [name, given[name] || value]));
     }
 
-    #changed() {
-        const params = this.get();
-        const told = new URLSearchParams();
-        for (const [name, value] of Object.entries(params)) {
-            if (value !== DEFAULTS[name]) {
-                told.set(name, value);
-            }
-        }
+    #address() {
+        const told = new URLSearchParams([...changesOf(this.get(), DEFAULTS), ...changesOf(this.#view, VIEW)]);
         const hash = told.toString().replaceAll('%2C', ',');
-        history.replaceState(null, '', hash ? `#${hash}` : location.pathname + location.search);
+        return hash ? `#${hash}` : location.pathname + location.search;
+    }
+
+    #changed(trail) {
+        if (this.#settled) {
+            history.pushState({trail}, '', this.#address());
+        } else {
+            history.replaceState({trail}, '', this.#address());
+        }
+        this.#settled = false;
         this.#tell();
     }
 
@@ -110,6 +155,9 @@ class Form {
         const params = this.get();
         for (const fn of this.#listeners) {
             fn(params);
+        }
+        for (const fn of this.#viewListeners) {
+            fn(this.#view);
         }
     }
 }

@@ -35,9 +35,9 @@ let live = null; // a run that is under way
 let run = null; // what is shown
 let counting = false; // in the next frame
 let waiting = false; // for the service, to make the run anew
+let coloured = 'escape'; // or 'thread'
 const whenIdle = []; // who waits for a run to be over
 let remade = 0; // how often in a row, since the service had lost the run
-const views = []; // regions to go back to
 const MOST_REMADE = 3; // a run that ends its server each time is not tried for ever
 
 // ---- A run ----
@@ -157,6 +157,7 @@ async function start(again = 0) {
     live?.stop();
     remade = again;
     waiting = false;
+    form.settle();
     clearAlert();
     const mine = new LiveRun(form.get(), {
         begun: (begunRun) => live === mine && begun(begunRun),
@@ -207,22 +208,29 @@ function stop() {
 // ---- Zoom ----
 
 function showViews() {
-    byId('zoom-back').disabled = views.length === 0;
+    byId('zoom-back').disabled = form.trail.length === 0;
     byId('zoom-whole').disabled = form.get().region === '';
 }
 
 function look(region) {
-    views.push(form.get().region);
-    form.set({region});
-    showViews();
+    form.set({region}, [...form.trail, form.get().region]);
     start();
 }
 
 function lookBack() {
-    if (views.length > 0) {
-        form.set({region: views.pop()});
-        showViews();
+    const trail = [...form.trail];
+    if (trail.length > 0) {
+        form.set({region: trail.pop()}, trail);
         start();
+    }
+}
+
+function showColour({colour}) {
+    const choice = byId('colour').querySelector(`[value=${CSS.escape(colour)}]`);
+    if (choice !== null && choice.value !== coloured) {
+        choice.checked = true;
+        coloured = choice.value;
+        picture.setColour(coloured);
     }
 }
 
@@ -245,7 +253,7 @@ function listen() {
     byId('stop').addEventListener('click', stop);
     byId('again').addEventListener('click', () => start());
     byId('token').addEventListener('change', (event) => api.token.set(event.target.value.trim()));
-    byId('colour').addEventListener('change', (event) => picture.setColour(event.target.value));
+    byId('colour').addEventListener('change', (event) => form.look({colour: event.target.value}));
     byId('zoom-in').addEventListener('click', () => look(partOf(regionOf(form.get()),
         {x: 0.25, y: 0.25, width: 0.5, height: 0.5})));
     byId('zoom-back').addEventListener('click', lookBack);
@@ -273,6 +281,7 @@ function listen() {
         byId('result').focus();
     });
     form.onChange(showViews);
+    form.onView(showColour);
     window.addEventListener('hashchange', () => start());
 }
 

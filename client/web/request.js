@@ -61,4 +61,7 @@ export function mountRequest() {
     }
     form.onChange(show);
     show(form.get());
+    form.onView(() => {
+        byId('link').textContent = location.href;
+    });
 }

@@ -125,6 +125,11 @@ export class Page {
         await this.tab.goto(`${this.url}/#${hash}`);
     }
 
+    // tab.url() comes later.
+    address() {
+        return this.tab.evaluate(() => location.href);
+    }
+
     id(name) {
         return this.tab.locator(`#${name}`);
     }

@@ -215,6 +215,71 @@ test('an address is shared with all its settings', async () => {
     await other.close();
 });
 
+test('the address has how the run is looked at, too', async () => {
+    await page.follow(`${MEDIUM}&colour=thread&compare=scaling&most=6&steps=each+number&rounds=3&left=cyclic&right=nonsense`);
+    await page.finished();
+    assert.deepEqual(await page.pixels(), await page.served(`${MEDIUM}&palette=thread`));
+    assert.equal(await page.id('compare-scaling').isVisible(), true);
+    for (const [name, value] of [['most', '6'], ['steps', 'each number'], ['rounds-scaling', '3'], ['left', 'cyclic'],
+        ['right', 'dynamic']]) {
+        assert.equal(await page.id(`compare-${name}`).inputValue(), value, name);
+    }
+    await page.tab.locator('#colour [value=escape]').check({force: true});
+    await page.id('compare-tab-schedules').click();
+    await page.id('compare-right').selectOption('guided');
+    await page.id('compare-rounds-schedules').fill('7');
+    const given = Object.fromEntries(new URLSearchParams(new URL(await page.address()).hash.slice(1)));
+    assert.equal(given.colour, undefined);
+    assert.deepEqual([given.compare, given.left, given.right, given.rounds], ['schedules', 'cyclic', 'guided', '7']);
+    assert.equal(await page.text('link'), await page.address());
+    assert.equal(await page.text('figure-tiles'), '40 of 40'); // looking computes nothing anew
+});
+
+test('the browser goes back and forward through runs and regions', async () => {
+    await page.follow(MEDIUM);
+    await page.finished();
+    const region = page.field('region');
+    const idle = () => page.tab.locator('#result[data-busy=false]').waitFor();
+    await page.id('zoom-in').click();
+    await idle();
+    const first = await region.inputValue();
+    await page.id('zoom-in').click();
+    await idle();
+    const second = await region.inputValue();
+    assert.notEqual(second, first);
+    await page.field('num_threads').fill('2');
+    await page.id('run').click();
+    await idle();
+    await page.tab.goBack();
+    await page.until('figure-threads', /^3$/);
+    assert.equal(await region.inputValue(), second);
+    await page.tab.goBack();
+    await idle();
+    assert.equal(await region.inputValue(), first);
+    assert.deepEqual(await page.pixels(), await page.served(`${MEDIUM}&region=${first}`));
+    await page.tab.goForward();
+    await idle();
+    assert.equal(await region.inputValue(), second);
+    await page.tab.reload();
+    await page.finished();
+    await page.id('zoom-back').click(); // it is known still
+    await idle();
+    assert.equal(await region.inputValue(), first);
+    await page.id('zoom-back').click();
+    await idle();
+    assert.equal(await region.inputValue(), '');
+    assert.equal(await page.id('zoom-back').isDisabled(), true);
+});
+
+test('link, URL and curl command are copied', async () => {
+    await browser.context.grantPermissions(['clipboard-read', 'clipboard-write'], {origin: page.url});
+    for (const name of ['link', 'url', 'curl']) {
+        await page.tab.locator(`[data-copy=${name}]`).click();
+        await page.tab.locator(`[data-copy=${name}]`, {hasText: 'Copied'}).waitFor();
+        assert.equal(await page.tab.evaluate(() => navigator.clipboard.readText()), await page.text(name));
+    }
+});
+
 test('picture, trace and records can be kept', async () => {
     await page.follow(MEDIUM);
     await page.finished();
