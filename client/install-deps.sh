@@ -13,7 +13,7 @@ case ${1:-} in
 build) ;;
 suite) packages+=("${suite[@]}") ;;
 tests)
-    packages+=("${suite[@]}" clang-format python3-yaml help2man mandoc doxygen dpkg-dev file mmdebstrap chromium
+    packages+=("${suite[@]}" clang-format python3-yaml help2man mandoc doxygen dpkg-dev file lintian mmdebstrap chromium
         fonts-dejavu-core)
     # Not everybody's comes from Debian.
     command -v node >/dev/null || packages+=(nodejs)

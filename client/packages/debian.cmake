@@ -63,7 +63,9 @@ tilery_service_deb(tilery-bridge)
 set(control ${CMAKE_CURRENT_BINARY_DIR}/libtilery0.control)
 file(WRITE ${control}/shlibs "libtilery 0 libtilery0 (>= ${PROJECT_VERSION})\n")
 file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
-set(CPACK_DEBIAN_LIBTILERY0_PACKAGE_CONTROL_EXTRA ${control}/shlibs ${control}/triggers)
+# Naming scripts that are not there keeps CPack from making its own, which do once more what the trigger does.
+set(CPACK_DEBIAN_LIBTILERY0_PACKAGE_CONTROL_EXTRA ${control}/shlibs ${control}/triggers
+  ${control}/none/postinst ${control}/none/postrm)
 
 set(CPACK_DEBIAN_TILERY_PACKAGE_SUGGESTS tileryd)
 set(CPACK_DEBIAN_TILERY-BRIDGE_PACKAGE_SUGGESTS tileryd)

@@ -156,10 +156,10 @@ class Packages(unittest.TestCase):
                 self.assertRegex(depends[name], rf"(^|, ){library}(t64)? ?(\(|,|$)", name)
 
     @unittest.skipIf(shutil.which("lintian") is None, "no lintian")
-    def test_lintian_finds_no_error(self):
+    def test_lintian_finds_nothing(self):
         said = subprocess.run(["lintian", "--allow-root", "--fail-on", "none", *self.debs], capture_output=True, text=True,
                               timeout=300, check=True).stdout
-        self.assertEqual([line for line in said.splitlines() if line.startswith("E:")], [])
+        self.assertEqual(said, "")
 
 
 if __name__ == "__main__":
