@@ -8,7 +8,8 @@ set -eu
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
     libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
-suite=(check python3 python3-jsonschema python3-prometheus-client jq nng-utils openssl protobuf-compiler wrk iproute2)
+suite=(check python3 python3-jsonschema python3-prometheus-client python3-seccomp jq nng-utils openssl protobuf-compiler wrk
+    iproute2)
 case ${1:-} in
 build) ;;
 suite) packages+=("${suite[@]}") ;;

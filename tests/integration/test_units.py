@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import ROOT, Process, program
+from programs import OPTIONS, ROOT, Process, get, program, tilery
 
 FOLDER = os.path.join(ROOT, "client", "packages")
 SERVERS = {"tileryd": "tcp://127.0.0.1:0", "tilery-bridge": "127.0.0.1:0"}
 MOST_EXPOSED = 2.0
+CONFINED = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "confined.py")]
 
 
 class Told(unittest.TestCase):
@@ -102,6 +103,36 @@ class Units(unittest.TestCase):
             said = self.analyze("security", "--offline=true", unit)
             exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said).group(1))
             self.assertLess(exposure, MOST_EXPOSED, name)
+
+
+HAS_SECCOMP = subprocess.run(["/usr/bin/python3", "-c", "import seccomp"], capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(HAS_SECCOMP and shutil.which("systemd-analyze"), "no python3-seccomp, or no systemd-analyze")
+class Confined(unittest.TestCase):
+    """What the units forbid is nothing that the servers need."""
+
+    def start(self, name, *arguments):
+        return Process(name, "--listen", SERVERS[name], *arguments,
+                       within=[*CONFINED, os.path.join(FOLDER, name + ".service")])
+
+    def test_both_servers_work_and_end_under_their_units_restrictions(self):
+        server = self.start("tileryd")
+        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+            said = status.read()
+        self.assertRegex(said, r"(?m)^Seccomp:\s+2$")
+        self.assertRegex(said, r"(?m)^CapBnd:\s+0+$")
+        bridge = self.start("tilery-bridge", "--backend", server.url)
+        inside = self.start("tilery-bridge")
+        answer = tilery(server.url, "compute", *OPTIONS, "--num-threads=8", "--schedule=stealing")
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertEqual(tilery(server.url, "compute", "--data", *OPTIONS).returncode, 0)
+        for url in bridge.url, inside.url:
+            for path in ("/api/compute/concurrent", "/api/compute/image.png", "/metrics", "/readyz", "/"):
+                self.assertEqual(get(url, path)[0].status, 200, path)
+        for process in inside, bridge, server:
+            self.assertEqual(process.close(), 0)
+            self.assertNotIn("not permitted", process.said)
 
 
 if __name__ == "__main__":
