@@ -254,7 +254,7 @@ static bool fits_queue(const struct admission *admission, const struct job *job)
 {
     uint32_t max = admission->options.max_queue;
 
-    return admission->queued.count <= max && (!job->stream || admission->queued_streams <= max / 2);
+    return admission->queued.count <= max && (!job->stream || admission->queued_streams <= max - max / 2);
 }
 
 /* The mutex is held. */

@@ -1,7 +1,11 @@
 /* Compute and Cancel. */
+#include <stdio.h>
+
 #include "engine/clock.h"
+#include "service/cancels.h"
 #include "service/internal.h"
 #include "service/streams.h"
+#include "wire/limits.h"
 
 struct compute {
     struct job job; /* first: a job is cast back */
@@ -46,6 +50,7 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
 {
     struct service *service = context;
     struct compute *compute = rpc_call_alloc(call, sizeof *compute);
+    char id[WIRE_MAX_REQUEST_ID + 1];
     struct run_spec spec;
     struct wire_error error;
     struct run *run;
@@ -66,17 +71,34 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
                                 .run = run,
                                 .finish = finish,
                                 .admission = service->admission};
+    (void)snprintf(id, sizeof id, "%s",
+                   compute->job.request_id); /* the call may be gone after its submission */
     rpc_call_defer(call, cancelled, compute);
     if (admission_submit(&compute->job, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         run_free(run);
+        return;
     }
+    service_arrived(service, id);
+}
+
+/* Cancels what has that name. */
+static bool look(void *arg, const char *id)
+{
+    const struct service *service = arg;
+
+    return streams_cancel(service->streams, id) || admission_cancel_id(service->admission, id);
+}
+
+void service_arrived(struct service *service, const char *request_id)
+{
+    if (request_id[0] != '\0')
+        cancels_arrived(service->cancels, request_id, look, service);
 }
 
 void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     const Tilery__V1__CancelRequest *cancel = (const Tilery__V1__CancelRequest *)(const void *)request;
-    Tilery__V1__CancelReply reply = TILERY__V1__CANCEL_REPLY__INIT;
     struct service *service = context;
     struct wire_error error;
 
@@ -86,8 +108,5 @@ void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void
         rpc_call_fail(call, &error);
         return;
     }
-    reply.has_found = 1;
-    reply.found = streams_cancel(service->streams, cancel->request_id) ||
-                  admission_cancel_id(service->admission, cancel->request_id);
-    rpc_call_reply(call, &reply.base);
+    cancels_wait(service->cancels, call, cancel->request_id, look, service);
 }

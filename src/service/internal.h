@@ -9,6 +9,7 @@
 
 #include "compute.pb-c.h"
 
+struct cancels;
 struct streams;
 struct stats;
 
@@ -16,6 +17,7 @@ struct service {
     struct pool *pool;
     struct admission *admission;
     struct streams *streams;
+    struct cancels *cancels;
     struct stats *stats;
     uint32_t cpus, max_threads;
     uint64_t started_ns;
@@ -45,6 +47,9 @@ void service_reply_write(void *run, uint8_t *out);
 /* A batch of a stream's tiles, with the summary when nothing follows. */
 struct window_batch;
 void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch);
+
+/* The run or the stream of that request can be named from now on; "" names none. */
+void service_arrived(struct service *service, const char *request_id);
 
 /* The handlers. */
 rpc_handler service_compute, service_cancel, service_open_stream, service_next_tiles, service_check,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/clock.h"
+#include "service/cancels.h"
 #include "service/internal.h"
 #include "service/stats.h"
 #include "service/streams.h"
@@ -69,7 +70,8 @@ enum wire_status service_create(const struct service_options *options, struct se
 
     *out = NULL;
     if (service == NULL || pool_create(&service->pool) != ENGINE_OK ||
-        (service->stats = stats_create(method_count())) == NULL) {
+        (service->stats = stats_create(method_count())) == NULL ||
+        (service->cancels = cancels_create()) == NULL) {
         service_free(service);
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the service");
     }
@@ -138,5 +140,6 @@ void service_free(struct service *service)
     streams_free(service->streams);
     admission_free(service->admission);
     free(service->stats);
+    cancels_free(service->cancels);
     free(service);
 }

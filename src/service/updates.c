@@ -113,7 +113,7 @@ void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request,
 {
     const Tilery__V1__OpenStreamRequest *open = (const Tilery__V1__OpenStreamRequest *)(const void *)request;
     static const Tilery__V1__ComputeRequest defaults = TILERY__V1__COMPUTE_REQUEST__INIT;
-    const struct service *service = context;
+    struct service *service = context;
     Tilery__V1__OpenStreamReply reply = TILERY__V1__OPEN_STREAM_REPLY__INIT;
     char id[WIRE_MAX_REQUEST_ID + 1];
     struct run_spec spec;
@@ -133,6 +133,7 @@ void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request,
     reply.tiles_planned = spec.task_count;
     reply.lease_ms = streams_lease_ms();
     rpc_call_reply(call, &reply.base);
+    service_arrived(service, id);
 }
 
 void service_next_tiles(struct rpc_call *call, const ProtobufCMessage *request, void *context)

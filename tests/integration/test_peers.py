@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import select
 import shutil
 import signal
 import socket
@@ -15,6 +14,7 @@ import unittest
 
 import test_programs
 from programs import OPTIONS, Process, most_memory, program, tilery, wait_stats
+from raw_client import RawClient
 
 PIDFD_GETFD = 438
 ENDLESS = ["compute", *test_programs.Signals.ENDLESS, "--time-limit-ms=600000"]
@@ -96,55 +96,6 @@ class HostileServer(unittest.TestCase):
         self.assertIn(result.returncode, (4, 14), result.stderr)
         self.assertGreaterEqual(len(server.ids), 1)
         self.assertEqual(len(set(server.ids)), len(server.ids))
-
-
-class RawClient:
-    """Speaks nng's framing and reads what it likes. With a small buffer, what it does not read waits in the server."""
-
-    COMPUTE = b"tilery.v1.TileCompute/Compute"
-    OPEN = b"tilery.v1.TileCompute/OpenStream"
-    NEXT = b"tilery.v1.TileCompute/NextTiles"
-
-    def __init__(self, url):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        self.socket.settimeout(60)
-        self.socket.connect(address_of(url))
-        self.socket.sendall(b"\0SP\0\0\x30\0\0")
-        self.socket.recv(8, socket.MSG_WAITALL)
-
-    @staticmethod
-    def field(number, data):
-        length = len(data)
-        return bytes([number << 3 | 2, length & 0x7f | 0x80, length >> 7]) + data
-
-    def send(self, method, payload, request_id=b""):
-        body = self.field(1, method) + self.field(4, request_id) + self.field(2, payload)
-        self.socket.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
-
-    def length(self):
-        """Of the reply that comes next, which stays unread."""
-        return struct.unpack(">Q", self.socket.recv(8, socket.MSG_WAITALL | socket.MSG_PEEK))[0]
-
-    def receive(self, pause_s=0.0):
-        """The reply, after nng's 4 bytes."""
-        length, reply = self.length() + 8, bytearray()
-        while len(reply) < length:
-            chunk = self.socket.recv(min(length - len(reply), 262144))
-            if not chunk:
-                raise ConnectionError("the connection ended within a reply")
-            reply += chunk
-            time.sleep(pause_s)
-        return bytes(reply[12:])
-
-    def wait_reset(self):
-        """False when it takes so long that the server's kernel would do it by itself."""
-        poll = select.poll()
-        poll.register(self.socket, 0)
-        return bool(poll.poll(20000))
-
-    def close(self):
-        self.socket.close()
 
 
 class Unread(unittest.TestCase):
@@ -300,7 +251,7 @@ class Draining(unittest.TestCase):
             client = RawClient(server.url)
             client.send(client.NEXT, last)
             self.assertEqual(client.receive()[-len(reply) + 16:], reply[16:])
-        client.send(b"tilery.v1.TileCompute/Cancel", client.field(1, b"small"))
+        client.send(client.CANCEL, client.field(1, b"small"))
         client.close()
         server.process.communicate(timeout=60)
         self.assertEqual(server.process.returncode, 0)
