@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 import unittest
 
 import test_programs
