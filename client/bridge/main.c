@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "access_log.h"
 #include "bridge.h"
 #include "daemon/daemon.h"
 #include "wire/address.h"
+#include "wire/descriptors.h"
 #include "wire/environment.h"
 #include "wire/notify.h"
 #include "wire/option.h"
@@ -25,8 +25,6 @@
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
 #define CONNECTION_TIMEOUT_S 30
-/* Descriptors beside those of connections: of the backend, of the log, of libmicrohttpd's threads. */
-#define OTHER_DESCRIPTORS 256
 #define GRACE_MS 30000
 #define HEARTBEAT_MS 10000
 #define LEASE_MS 10000
@@ -246,23 +244,6 @@ static int serve(const struct bridge_options *options, sigset_t *signals)
     return 0;
 }
 
-/* As many descriptors as connections may come; where the system allows fewer, they wait to be taken. */
-static void allow_descriptors(unsigned connections)
-{
-    rlim_t wanted = connections + OTHER_DESCRIPTORS;
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
-        fprintf(stderr,
-                "tilery-bridge: warning: the system allows %llu descriptors, which is less than "
-                "--max-connections %u wants\n",
-                (unsigned long long)limit.rlim_cur, connections);
-}
-
 /* Warnings first: what fails afterwards may be because of what they say. */
 static enum tilery_status open_client(const struct tilery_client_options *client, tilery_client **out,
                                       struct tilery_error *error)
@@ -346,7 +327,7 @@ static int run(const struct settings *settings, sigset_t *signals)
     struct tilery_error error;
     int status;
 
-    allow_descriptors(settings->max_connections);
+    descriptors_allow("tilery-bridge", settings->max_connections);
     warn_of_file("tilery-bridge", settings->token_file);
     if (start_parts(settings, &parts, &wire_error) != WIRE_OK) {
         stop_parts(&parts);

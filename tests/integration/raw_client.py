@@ -17,7 +17,8 @@ class RawClient:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.socket.settimeout(60)
-        self.socket.connect((url.removeprefix("tcp://").split(":")[0], int(url.rsplit(":", 1)[1])))
+        host, port = url.removeprefix("tcp://").split(":")
+        self.socket.connect((host, int(port)))
         self.socket.sendall(b"\0SP\0\0\x30\0\0")
         self.socket.recv(8, socket.MSG_WAITALL)
 
