@@ -76,6 +76,7 @@ static enum wire_status take_run(tilery_stream *stream, const Tilery__V1__OpenSt
     if (stream->id[0] == '\0' && !take_id(stream, opened->stream_id))
         return wire_error_set(error, WIRE_INTERNAL, "the server gave the stream no name that could be used");
     stream->refused = false;
+    stream->run += stream->moved;
     stream->run_tiles = stream->new_tiles;
     stream->time_limit_ms = stream->new_limit_ms;
     stream->cursor = stream->run_ns = 0;

@@ -50,6 +50,7 @@ struct tilery_stream {
     struct server *server;
     uint64_t run_tiles, cursor;
     bool moved;             /* it is not the first: some of its tiles have been delivered */
+    uint32_t run;           /* which it is; 0: the first */
     unsigned moves;         /* since a tile came that had not */
     uint64_t time_limit_ms; /* the run's */
     uint64_t run_ns;        /* how far the run's own clock has come, as far as its tiles tell */

@@ -118,7 +118,8 @@ static const struct tilery_tile *show(tilery_stream *stream, const TileUpdate *u
                                         .duration_ms = update->duration_ms,
                                         .start_time_ns = update->start_time_ns,
                                         .duration_ns = update->duration_ns,
-                                        .counts = (const uint16_t *)(const void *)update->data.data};
+                                        .counts = (const uint16_t *)(const void *)update->data.data,
+                                        .run = stream->run};
     return &stream->tile;
 }
 

@@ -20,6 +20,7 @@ struct tilery_tile {
     uint64_t start_time_ms, duration_ms;     /* since the run began; whole milliseconds, cut */
     uint64_t start_time_ns, duration_ns;
     const uint16_t *counts; /* escape counts, row-major, columns * rows of them */
+    uint32_t run; /* 0; 1 and so on where the rest is computed anew: the times are since that run began */
 };
 
 /*
@@ -42,8 +43,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *
  *
  * A connection that is lost is waited for, as long as the server keeps the stream. When the server has lost
  * the stream, or cannot be reached while another one serves, the rest is computed anew, elsewhere or there,
- * unless max_attempts is 1. Either way no tile is lost or comes twice; the times of later tiles, and the
- * summary, are then of the new run.
+ * unless max_attempts is 1. Either way no tile is lost or comes twice; the times of later tiles, which tell
+ * by their run, and the summary are then of the new run.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
                                                                  const struct tilery_tile **out,
