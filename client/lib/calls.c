@@ -217,3 +217,17 @@ bool call_give_up(tilery_client *client, const char *request_id)
     pthread_mutex_unlock(&client->mutex);
     return paused;
 }
+
+bool call_is_under_way(tilery_client *client, const char *request_id)
+{
+    bool found = false;
+
+    if (request_id == NULL || request_id[0] == '\0')
+        return false;
+    pthread_mutex_lock(&client->mutex);
+    for (struct call *call = client->active; call != NULL && !found; call = call->next)
+        found = (call->state == CALL_SENDING || call->state == CALL_RECEIVING) &&
+                strcmp(call->request_id, request_id) == 0;
+    pthread_mutex_unlock(&client->mutex);
+    return found;
+}

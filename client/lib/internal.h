@@ -74,6 +74,9 @@ WIRE_MUST_USE enum wire_status call_check_id(const char *id, struct wire_error *
  * server knows of it. */
 bool call_give_up(tilery_client *client, const char *request_id);
 
+/* Whether a call of this client, of that name, has been sent and not ended. */
+bool call_is_under_way(tilery_client *client, const char *request_id);
+
 /* call_start of a health check of one server. */
 WIRE_MUST_USE enum wire_status call_start_check(tilery_client *client, struct server *server,
                                                 const struct tilery_call_options *options, call_done_fn *done,

@@ -241,6 +241,43 @@ START_TEST(a_call_that_pauses_is_cancelled_by_its_id)
 }
 END_TEST
 
+/* As where the cancel overtakes the computation: the server knows of that when it is asked for the second
+ * time.
+ */
+static struct fake_answer overtake(void *arg, const struct wire_request *request, unsigned number)
+{
+    static Tilery__V1__CancelReply reply = TILERY__V1__CANCEL_REPLY__INIT;
+    atomic_uint *cancels = arg;
+
+    (void)number;
+    if (strcmp(request->method, COMPUTE) == 0)
+        return (struct fake_answer){.silent = true};
+    reply.has_found = 1;
+    reply.found = atomic_fetch_add(cancels, 1) == 1;
+    return (struct fake_answer){.payload = &reply.base};
+}
+
+START_TEST(a_cancel_that_overtakes_its_call_is_sent_again)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    static struct ending silent;
+    atomic_uint cancels = 0;
+    struct fake *fake = fake_start(NULL, overtake, &cancels);
+    bool found;
+
+    served.client = served_connect(fake_url(fake));
+    ending_of(&silent, served.client, &small, 0, "mine");
+    check_status(tilery_cancel(served.client, "nobody's", NULL, &found, &served.error), TILERY_OK);
+    ck_assert(!found && atomic_load(&cancels) == 1);
+    atomic_store(&cancels, 0);
+    check_status(tilery_cancel(served.client, "mine", NULL, &found, &served.error), TILERY_OK);
+    ck_assert(found && atomic_load(&cancels) == 2);
+    served_disconnect();
+    ck_assert_int_eq(ending_wait(&silent), TILERY_CANCELLED);
+    fake_stop(fake);
+}
+END_TEST
+
 START_TEST(a_client_that_is_closed_ends_calls_that_pause)
 {
     static struct ending paused;
@@ -284,6 +321,7 @@ int main(void)
     tcase_add_loop_test(tests, each_attempt_has_a_name_of_its_own_unless_the_caller_gave_one, 0, 2);
     tcase_add_test(tests, a_name_that_a_lost_attempt_still_holds_is_waited_for);
     tcase_add_test(tests, a_call_that_pauses_is_cancelled_by_its_id);
+    tcase_add_test(tests, a_cancel_that_overtakes_its_call_is_sent_again);
     tcase_add_test(tests, a_client_that_is_closed_ends_calls_that_pause);
     tcase_add_test(tests, health_is_not_asked_twice);
     return suite_run("retries", tests);
