@@ -231,6 +231,11 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
         tilery_client_close(client);
         return call_error(error, &why);
     }
+    if (!client_pulse_start(client)) {
+        wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
+        tilery_client_close(client);
+        return call_error(error, &why);
+    }
     *out = client;
     return TILERY_OK;
 }
@@ -330,6 +335,7 @@ void tilery_client_close(tilery_client *client)
     if (client == NULL)
         return;
     tilery_client_stop(client);
+    client_pulse_stop(client);
     disconnect(client);
     for (size_t i = 0; i < client->count; i++)
         closed &= server_close(&client->servers[i]);

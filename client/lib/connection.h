@@ -3,7 +3,7 @@
 
 /*
  * What connection.c, one server's connection, client.c, the set of them, calls.c, the calls over them,
- * and blocking.c, those that are waited for, share.
+ * blocking.c, those that are waited for, and pulse.c share.
  *
  * One mutex, the client's, guards all that changes. nng's functions may be called under it, as nng holds no
  * lock that they take while it calls back; callbacks of calls and nng_pipe_close may not.
@@ -81,6 +81,7 @@ struct tilery_client {
     uint64_t connect_timeout_ms;
     unsigned max_attempts;
     bool no_pauses;
+    nng_aio *pulse;                /* NULL: no server is reached by TLS */
     tilery_attempt_fn *on_attempt; /* or NULL */
     void *on_attempt_arg;
     struct server *servers;
@@ -179,6 +180,16 @@ void client_lose_calls(const struct server *server);
 
 /* The mutex is held, and the client is closing: whatever is under way ends. */
 void client_end_calls(tilery_client *client);
+
+/* ---- pulse.c ---- */
+
+/*
+ * Looks every now and then whether a connection over TLS has ended, until client_pulse_stop. nng takes notice
+ * of its end only while it waits for something to come: the end that comes with a reply, before nng asks for
+ * the next one, is lost, and so is all that is sent and waited for from then on. False: no memory.
+ */
+WIRE_MUST_USE bool client_pulse_start(tilery_client *client);
+void client_pulse_stop(tilery_client *client);
 
 /* ---- retries.c ---- */
 

@@ -1,0 +1,124 @@
+/* Connections over TLS that end with a reply, of which nng may take no notice: the client does. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "served.h"
+#include "suite.h"
+
+#define ROUNDS 10
+
+/* Passes bytes between a client and the server, one connection after another; what it cuts ends with the next
+ * bytes from the server. */
+struct relay {
+    struct sockaddr_in server;
+    int listening;
+    pthread_t thread;
+    atomic_bool cut, ending;
+};
+
+/* False when the connection is over. */
+static bool pass(struct relay *relay, int from, int to, bool reply)
+{
+    static char bytes[65536];
+    ssize_t got = read(from, bytes, sizeof bytes);
+
+    if (got <= 0 || send(to, bytes, (size_t)got, MSG_NOSIGNAL) != got)
+        return false;
+    return !reply || !atomic_exchange(&relay->cut, false);
+}
+
+static void serve(struct relay *relay, int client, int server)
+{
+    struct pollfd polled[] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+    bool on = true;
+
+    while (on && poll(polled, 2, -1) > 0) {
+        if (polled[0].revents != 0)
+            on = pass(relay, client, server, false);
+        if (on && polled[1].revents != 0)
+            on = pass(relay, server, client, true);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct relay *relay = arg;
+    int client;
+
+    while ((client = accept(relay->listening, NULL, NULL)) >= 0 && !atomic_load(&relay->ending)) {
+        int server = socket(AF_INET, SOCK_STREAM, 0);
+
+        if (connect(server, (const struct sockaddr *)&relay->server, sizeof relay->server) == 0)
+            serve(relay, client, server);
+        close(client);
+        close(server);
+    }
+    return NULL;
+}
+
+static struct sockaddr_in loopback(unsigned port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons((uint16_t)port)};
+}
+
+/* The URL is what the client dials. */
+static void relay_start(struct relay *relay, char *url, size_t size)
+{
+    struct sockaddr_in address = loopback(0);
+    socklen_t len = sizeof address;
+    unsigned port;
+
+    ck_assert_int_eq(sscanf(served.url, "tls+tcp://127.0.0.1:%u", &port), 1);
+    relay->server = loopback(port);
+    relay->listening = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(relay->listening, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(getsockname(relay->listening, (struct sockaddr *)&address, &len), 0);
+    ck_assert_int_eq(listen(relay->listening, 16), 0);
+    (void)snprintf(url, size, "tls+tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    ck_assert_int_eq(pthread_create(&relay->thread, NULL, run, relay), 0);
+}
+
+/* The client is closed. */
+static void relay_stop(struct relay *relay)
+{
+    atomic_store(&relay->ending, true);
+    shutdown(relay->listening, SHUT_RDWR);
+    pthread_join(relay->thread, NULL);
+    close(relay->listening);
+}
+
+START_TEST(a_connection_that_ends_with_a_reply_is_renewed)
+{
+    static struct relay relay;
+    tilery_client *client;
+    char url[64];
+
+    served_start(TLS, 1, 8);
+    relay_start(&relay, url, sizeof url);
+    client = served_connect_once(url);
+    for (int round = 0; round < ROUNDS; round++) {
+        served_wait_healthy(client);
+        atomic_store(&relay.cut, true);
+        while (atomic_load(&relay.cut))
+            (void)!tilery_health(client, NULL, &served.error);
+    }
+    tilery_client_close(client);
+    relay_stop(&relay);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("tls ends");
+
+    tcase_add_checked_fixture(tests, NULL, served_end);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_connection_that_ends_with_a_reply_is_renewed);
+    return suite_run("tls ends", tests);
+}
