@@ -27,9 +27,10 @@ struct peer;
  * On the watch's thread: the client of that run has left. Told again, after 10 ms, 20 ms and so on up to a
  * second, until peer_called: a cancel may overtake the run on its way to the server, or be lost. Each must be
  * followed by watch_told, as only WATCH_TELLS of them are under way at once: the server answers no more than
- * so many requests of a connection at a time, and those of who stayed come first.
+ * so many requests of a connection at a time, and those of who stayed have room beside them. With fewer, many
+ * that leave at once wait for as many round trips, each as long as a busy machine takes.
  */
-#define WATCH_TELLS 4
+#define WATCH_TELLS 32
 typedef void watch_gone_fn(void *arg, const char *call_id);
 
 struct watch_options {
