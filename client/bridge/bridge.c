@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 
 #define HTTP_THREADS 2u
 /* Taken beyond max_connections, to be told so. */
@@ -284,7 +284,6 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
     struct bridge *bridge;
     struct addrinfo *address;
     struct watch_options watched;
-    pthread_condattr_t clock;
 
     *out = NULL;
     if (read_address(options->listen, &address, error) != TILERY_OK)
@@ -297,10 +296,7 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
     bridge->options = *options;
     bridge->budget.limit = options->reply_budget_bytes;
     pthread_mutex_init(&bridge->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&bridge->idle, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&bridge->idle);
     watched = (struct watch_options){.request_timeout_ms = options->connection_timeout_s * UINT64_C(1000),
                                      .max_peers = options->max_connections,
                                      .on_gone = on_gone,
@@ -330,14 +326,12 @@ const char *bridge_url(const struct bridge *bridge)
 
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
 {
+    uint64_t until_ns = wire_after_ms(grace_ms);
     MHD_socket listener;
-    struct timespec until;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(grace_ms / 1000);
     pthread_mutex_lock(&bridge->mutex);
     bridge->draining = true;
-    while (bridge->awaited != 0 && pthread_cond_timedwait(&bridge->idle, &bridge->mutex, &until) == 0)
+    while (bridge->awaited != 0 && condition_wait(&bridge->idle, &bridge->mutex, until_ns))
         continue;
     pthread_mutex_unlock(&bridge->mutex);
     listener = MHD_quiesce_daemon(bridge->http);

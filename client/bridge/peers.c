@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "peers.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 
 #define FIRST_PAUSE_MS 10u
 /* For who is beyond max_peers to say what for; there is no room for many of them. */
@@ -159,16 +159,13 @@ void watch_leave(struct watch *watch, struct peer *peer)
 
 void watch_hang_up(struct watch *watch, uint64_t most_ms)
 {
-    struct timespec until;
+    uint64_t until_ns = wire_after_ms(most_ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(most_ms / 1000);
     pthread_mutex_lock(&watch->mutex);
     for (size_t fd = 0; fd < watch->fds; fd++)
         if (watch->by_fd[fd] != NULL)
             (void)shutdown((int)fd, SHUT_RDWR);
-    while (watch->peers != 0 &&
-           pthread_cond_clockwait(&watch->alone, &watch->mutex, CLOCK_MONOTONIC, &until) == 0)
+    while (watch->peers != 0 && condition_wait(&watch->alone, &watch->mutex, until_ns))
         continue;
     pthread_mutex_unlock(&watch->mutex);
 }

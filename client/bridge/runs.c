@@ -4,12 +4,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "run.h"
 #include "wire/clock.h"
-
-#define NS_PER_S UINT64_C(1000000000)
+#include "wire/condition.h"
 
 /* Of events that are kept for who comes again: more than the buffers of a connection hold, which may be lost
  * with it. */
@@ -254,13 +252,11 @@ static struct run *find_due(struct runs *runs, uint64_t now, uint64_t *next)
 /* The mutex is held. */
 static void sleep_until(struct runs *runs, uint64_t ns)
 {
-    const struct timespec until = {(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
-
     runs->sleeps_until_ns = ns;
     if (ns == UINT64_MAX)
         (void)pthread_cond_wait(&runs->wake, &runs->mutex);
     else
-        (void)pthread_cond_timedwait(&runs->wake, &runs->mutex, &until);
+        (void)condition_wait(&runs->wake, &runs->mutex, ns);
 }
 
 static void *runs_main(void *arg)
@@ -296,7 +292,6 @@ static void *runs_main(void *arg)
 enum tilery_status runs_create(const struct runs_options *options, struct runs **out)
 {
     struct runs *runs = calloc(1, sizeof *runs);
-    pthread_condattr_t clock;
 
     *out = NULL;
     if (runs == NULL)
@@ -304,10 +299,7 @@ enum tilery_status runs_create(const struct runs_options *options, struct runs *
     runs->options = *options;
     runs->sleeps_until_ns = UINT64_MAX;
     pthread_mutex_init(&runs->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&runs->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    condition_init(&runs->wake);
     if (pthread_create(&runs->thread, NULL, runs_main, runs) != 0) {
         pthread_cond_destroy(&runs->wake);
         pthread_mutex_destroy(&runs->mutex);

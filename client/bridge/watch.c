@@ -8,6 +8,7 @@
 
 #include "peers.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 
 #define EVENTS 64
 
@@ -157,7 +158,7 @@ enum tilery_status watch_create(const struct watch_options *options, struct watc
         return TILERY_RESOURCE_EXHAUSTED;
     watch->options = *options;
     pthread_mutex_init(&watch->mutex, NULL);
-    pthread_cond_init(&watch->alone, NULL);
+    condition_init(&watch->alone);
     if (!start(watch)) {
         close_all(watch);
         return TILERY_RESOURCE_EXHAUSTED;
