@@ -11,8 +11,6 @@
 #include "wire/condition.h"
 
 #define HTTP_THREADS 2u
-/* Taken beyond max_connections, to be told so. */
-#define SURPLUS_CONNECTIONS 64u
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
 #define CANCEL_TIMEOUT_MS 2000
@@ -263,9 +261,9 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
         MHD_OPTION_URI_LOG_CALLBACK, target_on_url, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, bridge,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, bridge, MHD_OPTION_THREAD_POOL_SIZE, HTTP_THREADS,
         MHD_OPTION_CONNECTION_TIMEOUT, bridge->options.connection_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
-        bridge->options.max_connections + SURPLUS_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        bridge->options.max_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        STRICT MHD_OPTION_END);
+        bridge->options.max_connections + bridge->options.surplus_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, bridge->options.max_per_address,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, STRICT MHD_OPTION_END);
     pthread_mutex_unlock(&bridge->mutex);
     return bridge->http != NULL;
 }

@@ -41,6 +41,7 @@ struct bridge_options {
     struct token_file *token;        /* the caller's; what computes wants it; NULL: none */
     uint64_t reply_budget_bytes;     /* what large answers that are not sent yet may take together */
     unsigned max_connections;        /* further ones are told to try again, or wait to be taken */
+    unsigned surplus_connections;    /* which are taken beyond, to be told so */
     unsigned max_per_address;        /* connections from one address, others are closed; 0: no limit */
     unsigned connection_timeout_s;   /* for a whole request to come, and for an answer to be read on */
     uint64_t heartbeat_ms;           /* of a stream that sends nothing else */

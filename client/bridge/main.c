@@ -25,6 +25,8 @@
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
 #define CONNECTION_TIMEOUT_S 30
+/* Taken beyond max_connections, to be told to come again. */
+#define SURPLUS_CONNECTIONS 64u
 #define GRACE_MS 30000
 #define HEARTBEAT_MS 10000
 #define LEASE_MS 10000
@@ -40,7 +42,7 @@ struct settings {
     uint64_t reply_budget_bytes;
     enum daemon_log log; /* of the server inside */
     const char *token_file;
-    unsigned max_connections, max_per_address, connection_timeout_s;
+    unsigned max_connections, surplus, max_per_address, connection_timeout_s;
     bool per_address_given;
     uint64_t heartbeat_ms, lease_ms;
 };
@@ -244,6 +246,21 @@ static int serve(const struct bridge_options *options, sigset_t *signals)
     return 0;
 }
 
+/* Without descriptors libmicrohttpd would try to take the next connection over and over again: where there are
+ * few, there are fewer connections, and of those that are taken to be told to come again, too. */
+static void limit_connections(struct settings *settings)
+{
+    unsigned allowed = descriptors_allow("tilery-bridge", settings->max_connections);
+
+    settings->surplus = SURPLUS_CONNECTIONS;
+    if (allowed >= settings->max_connections + DESCRIPTORS_BESIDE)
+        return;
+    if (settings->max_connections > allowed / 2)
+        settings->max_connections = allowed / 2;
+    if (settings->surplus > allowed / 4)
+        settings->surplus = allowed / 4;
+}
+
 /* Warnings first: what fails afterwards may be because of what they say. */
 static enum tilery_status open_client(const struct tilery_client_options *client, tilery_client **out,
                                       struct tilery_error *error)
@@ -308,6 +325,7 @@ static struct bridge_options bridge_options(const struct settings *settings, con
                                    .token = parts->token,
                                    .reply_budget_bytes = settings->reply_budget_bytes,
                                    .max_connections = settings->max_connections,
+                                   .surplus_connections = settings->surplus,
                                    .max_per_address = settings->per_address_given ? settings->max_per_address
                                                       : local                     ? 0
                                                                                   : MAX_PER_ADDRESS,
@@ -327,7 +345,6 @@ static int run(const struct settings *settings, sigset_t *signals)
     struct tilery_error error;
     int status;
 
-    descriptors_allow("tilery-bridge", settings->max_connections);
     warn_of_file("tilery-bridge", settings->token_file);
     if (start_parts(settings, &parts, &wire_error) != WIRE_OK) {
         stop_parts(&parts);
@@ -375,6 +392,7 @@ int main(int argc, char **argv)
     if (settings.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    limit_connections(&settings);
     status = run(&settings, &signals);
     environment_free(with_environment);
     return status;

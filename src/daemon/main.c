@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     if (settings.daemon.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    descriptors_allow("tileryd", settings.daemon.max_connections);
+    (void)descriptors_allow("tileryd", settings.daemon.max_connections);
     if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
         fprintf(stderr, "tileryd: %s\n", error.message);
         environment_free(with_environment);

@@ -2,12 +2,13 @@
 """Many clients that ask the bridge for much and do not read it: its memory stays within its budget."""
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
 import unittest
 
-from programs import Process, get, most_memory, program, tilery
+from programs import QUERY, Process, connect, get, most_memory, program, tilery
 from prometheus import Metrics
 
 SIDE = 316
@@ -102,6 +103,20 @@ class Budget(unittest.TestCase):
                                   text=True, timeout=60, check=False)
             self.assertEqual(done.returncode, 64)
             self.assertIn(f'--reply-budget-mib is "{value}"; it must be a whole number from 1 to 1048576', done.stderr)
+
+
+class Descriptors(unittest.TestCase):
+    def test_where_they_are_few_connections_are_and_it_goes_on(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--connection-timeout-s", "600", "--access-log", "off",
+                         within=("prlimit", "--nofile=64"))
+        peers = [connect(bridge.url) for _ in range(200)]
+        self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)  # when those that say nothing have made room
+        self.assertLess(len(os.listdir(f"/proc/{bridge.process.pid}/fd")), 64)
+        for peer in peers:
+            peer.close()
+        self.assertEqual(get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status, 200)
+        self.assertEqual(bridge.close(), 0)
+        self.assertIn("the system allows 64 descriptors, which is less than --max-connections 4096 wants", bridge.said)
 
 
 if __name__ == "__main__":
