@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "connection.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1:5570"
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
@@ -28,10 +28,7 @@ enum tilery_status call_error(struct tilery_error *out, const struct wire_error 
 
 bool client_wait_changed(tilery_client *client, uint64_t until_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
-                             .tv_nsec = (long)(until_ns % 1000000000u)};
-
-    return pthread_cond_timedwait(&client->changed, &client->mutex, &until) == 0;
+    return condition_wait(&client->changed, &client->mutex, until_ns);
 }
 
 /* ---- The set of servers ---- */
@@ -119,17 +116,6 @@ unsigned client_max_attempts(const tilery_client *client)
 
 /* ---- Open ---- */
 
-static void init_sync(tilery_client *client)
-{
-    pthread_condattr_t clock;
-
-    pthread_mutex_init(&client->mutex, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&client->changed, &clock);
-    pthread_condattr_destroy(&clock);
-}
-
 static void free_idle_calls(struct call *call)
 {
     while (call != NULL) {
@@ -163,7 +149,8 @@ static tilery_client *new_client(const char *addresses)
     for (const char *at = addresses; count < CLIENT_MAX_SERVERS && (at = strchr(at, ',')) != NULL; at++)
         count++;
     client->refs = 1;
-    init_sync(client);
+    pthread_mutex_init(&client->mutex, NULL);
+    condition_init(&client->changed);
     client->addresses = strdup(addresses);
     client->servers = calloc(count, sizeof *client->servers);
     if (client->addresses != NULL && client->servers != NULL)
