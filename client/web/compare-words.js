@@ -1,6 +1,7 @@
 // What there is to see, said in a sentence or two, from the figures alone.
 import {othersIdle, plateau, runFigures} from './compare-figures.js';
 import {duration, number, percent, plural} from './format.js';
+import {regionOf} from './region.js';
 
 const ALIKE = 1.1;        // an imbalance below it is not worth a sentence
 const MOSTLY = 0.85;      // an efficiency above it loses little
@@ -14,12 +15,10 @@ export function times(ratio) {
     return ratio.toFixed(ratio < 10 ? 2 : 1);
 }
 
-// What the service takes where no region is given.
-export const WHOLE = [-2.5, -1, 3.5, 2];
-
 // Whether the point in the middle of a tile never escapes, as far as can be told soon.
-function isInterior(record, {width, height, region}) {
-    const [reMin, imMin, reSpan, imSpan] = Array.isArray(region) ? region : WHOLE;
+function isInterior(record, params) {
+    const {width, height} = params;
+    const [reMin, imMin, reSpan, imSpan] = regionOf(params);
     const middle = (at, size, whole) => (at + Math.min(size, whole - at) / 2) / whole;
     const cRe = reMin + middle(record.tile_x, record.tile_w, width) * reSpan;
     const cIm = imMin + middle(record.tile_y, record.tile_h, height) * imSpan;

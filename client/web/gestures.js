@@ -1,6 +1,21 @@
-// What pointers, wheels and keys mean on a timeline.
+// What pointers, wheels and keys mean on a timeline, and two fingers on an image.
+const SLOP = 6; // CSS pixels that make a drag of a tap
 
-// One finger pans, two zoom, and on the axis either seeks.
+// Two fingers are the element's own; one may scroll the page.
+function keepTwoFingers(element) {
+    for (const name of ['touchstart', 'touchmove']) {
+        element.addEventListener(name, (event) => {
+            if (event.touches.length > 1 && event.cancelable) {
+                event.preventDefault();
+            }
+        }, {passive: false});
+    }
+}
+
+// One that goes from one such element to another leaves the mark to that one.
+export const leavesAll = (event) => event.relatedTarget?.getAttribute('role') !== 'application';
+
+// One finger pans, two zoom, on the axis either seeks, and a tap points.
 class Pointers {
     #held = new Map();
 
@@ -14,7 +29,7 @@ class Pointers {
         }
         const seeks = this.on.isAxis(event.offsetY);
         event.target.setPointerCapture(event.pointerId);
-        this.#held.set(event.pointerId, {x: event.offsetX, seeks});
+        this.#held.set(event.pointerId, {x: event.offsetX, seeks, moved: this.#held.size > 0});
         if (seeks) {
             this.on.seek(event.offsetX);
         }
@@ -25,20 +40,31 @@ class Pointers {
         const other = [...this.#held].find(([id]) => id !== pointerId)?.[1];
         if (held === undefined) {
             this.on.hover(x, y);
-        } else if (held.seeks) {
+            return;
+        }
+        held.moved ||= Math.abs(x - held.x) > SLOP;
+        if (held.seeks) {
             this.on.seek(x);
-        } else if (other === undefined) {
+        } else if (other !== undefined) {
+            this.on.zoom(Math.max(8, Math.abs(x - other.x)) / Math.max(8, Math.abs(held.x - other.x)), other.x);
+        } else if (held.moved) {
             this.on.pan(held.x - x);
         } else {
-            this.on.zoom(Math.max(8, Math.abs(x - other.x)) / Math.max(8, Math.abs(held.x - other.x)), other.x);
+            return; // it may be a tap
         }
-        if (held !== undefined) {
-            held.x = x;
+        held.x = x;
+    }
+
+    release({pointerId, offsetX: x, offsetY: y}) {
+        const held = this.#held.get(pointerId);
+        this.#held.delete(pointerId);
+        if (held !== undefined && !held.moved && !held.seeks) {
+            this.on.hover(x, y);
         }
     }
 
-    release(event) {
-        this.#held.delete(event.pointerId);
+    cancel({pointerId}) {
+        this.#held.delete(pointerId);
     }
 }
 
@@ -53,22 +79,69 @@ function wheel(event, on) {
     }
 }
 
+function press(event, keys) {
+    const name = event.shiftKey && event.key.startsWith('Arrow') ? `Shift+${event.key}` : event.key;
+    if (!event.ctrlKey && !event.metaKey && !event.altKey && name in keys) {
+        event.preventDefault();
+        keys[name]();
+    }
+}
+
 // on: {isAxis(y), seek(x), hover(x, y) or hover(null), pan(pixels), zoom(factor, x), twice(), keys: {name: fn}}; x and y are
 // CSS pixels from the element's corner.
 export function listenTo(element, on) {
     const pointers = new Pointers(on);
+    keepTwoFingers(element);
     element.addEventListener('pointerdown', (event) => pointers.press(event));
     element.addEventListener('pointermove', (event) => pointers.move(event));
     element.addEventListener('pointerup', (event) => pointers.release(event));
-    element.addEventListener('pointercancel', (event) => pointers.release(event));
-    element.addEventListener('pointerleave', () => on.hover(null));
-    element.addEventListener('blur', () => on.hover(null));
+    element.addEventListener('pointercancel', (event) => pointers.cancel(event));
+    element.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && on.hover(null)); // a tap lasts
+    element.addEventListener('blur', (event) => leavesAll(event) && on.hover(null));
     element.addEventListener('dblclick', () => on.twice());
     element.addEventListener('wheel', (event) => wheel(event, on), {passive: false});
-    element.addEventListener('keydown', (event) => {
-        if (!event.ctrlKey && !event.metaKey && !event.altKey && event.key in on.keys) {
-            event.preventDefault();
-            on.keys[event.key]();
+    element.addEventListener('keydown', (event) => press(event, on.keys));
+}
+
+// on: {begin(), move(change), end(change)}: the fingers take what is at (x, y) to (scale x + dx, scale y + dy), in CSS pixels;
+// null at the end: it came to nothing.
+export function listenToPinch(element, on) {
+    const held = new Map(); // by pointer: where it is
+    let from = null; // where both were
+    const between = () => {
+        const [a, b] = held.values();
+        return {x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: Math.max(8, Math.hypot(a.x - b.x, a.y - b.y))};
+    };
+    const change = () => {
+        const to = between();
+        const scale = to.apart / from.apart;
+        return {scale, dx: to.x - scale * from.x, dy: to.y - scale * from.y};
+    };
+    const leave = (event, whole) => {
+        if (from !== null && held.has(event.pointerId)) {
+            on.end(whole ? change() : null);
+            from = null;
+        }
+        held.delete(event.pointerId);
+    };
+    keepTwoFingers(element);
+    element.addEventListener('pointerdown', (event) => {
+        if (event.pointerType === 'touch' && held.size < 2) {
+            held.set(event.pointerId, {x: event.offsetX, y: event.offsetY});
+            if (held.size === 2) {
+                from = between();
+                on.begin();
+            }
         }
     });
+    element.addEventListener('pointermove', (event) => {
+        if (held.has(event.pointerId)) {
+            held.set(event.pointerId, {x: event.offsetX, y: event.offsetY});
+            if (from !== null) {
+                on.move(change());
+            }
+        }
+    });
+    element.addEventListener('pointerup', (event) => leave(event, true));
+    element.addEventListener('pointercancel', (event) => leave(event, false));
 }

@@ -1,23 +1,15 @@
 // The image: each tile as it is finished, by escape count or by thread.
-import {threadInk, threadColour, themeColours, onTheme} from './colours.js';
+import {threadColour, themeColours, onTheme} from './colours.js';
 import {endOf} from './format.js';
+import {leavesAll, listenToPinch} from './gestures.js';
 import {Lanes} from './lanes.js';
+import {drawThread, hasRoom} from './marks.js';
 import {Pixels} from './pixels.js';
+import {partOf, regionOf} from './region.js';
 
-const WHOLE = [-2.5, -1, 3.5, 2]; // re_min, im_min, re_span, im_span
 const DRAG = 6; // CSS pixels that make a drag of a click
-const LABEL = 24; // CSS pixels of a tile that has room for its thread's number
 
 const STILL = matchMedia('(prefers-reduced-motion: reduce)');
-
-export const regionOf = (params) => params.region ? String(params.region).split(',').map(Number) : WHOLE;
-
-// A part of the region, from (x, y), all from 0 to 1; as the service's parameter.
-export function partOf(region, {x, y, width, height}) {
-    const [re, im, reSpan, imSpan] = region;
-    return [re + x * reSpan, im + y * imSpan, width * reSpan, height * imSpan]
-        .map((value) => Number(value.toPrecision(15))).join(',');
-}
 
 export class Picture {
     #base = document.createElement('canvas');
@@ -229,7 +221,8 @@ export class Picture {
             if (record === null) {
                 continue;
             }
-            const {x, y, width, height} = this.#place(record);
+            const place = this.#place(record);
+            const {x, y, width, height} = place;
             const done = (this.#time - record.start_time_ns) / Math.max(1, record.duration_ns);
             context.fillStyle = threadColour(thread);
             context.globalAlpha = STILL.matches ? 0.6 : 0.3;
@@ -239,34 +232,18 @@ export class Picture {
                 context.fillRect(x, y + height * (1 - done), width, height * done);
             }
             context.globalAlpha = 1;
-            this.#label(context, record);
+            drawThread(context, record.thread_id, place);
         }
     }
 
     #drawLabels(context) {
         const shown = this.#time === null ? this.#order.length : this.#painted;
-        if (this.params.tile_w * this.#scale < LABEL || this.params.tile_h * this.#scale < LABEL) {
+        if (!hasRoom({width: this.params.tile_w * this.#scale, height: this.params.tile_h * this.#scale})) {
             return;
         }
         for (let i = 0; i < shown; i++) {
-            this.#label(context, this.#order[i]);
+            drawThread(context, this.#order[i].thread_id, this.#place(this.#order[i]));
         }
-    }
-
-    #label(context, record) {
-        const {x, y, width, height} = this.#place(record);
-        if (width < LABEL || height < LABEL) {
-            return;
-        }
-        context.font = '600 11px system-ui, sans-serif';
-        context.textAlign = 'center';
-        context.textBaseline = 'middle';
-        context.fillStyle = threadColour(record.thread_id);
-        context.beginPath();
-        context.roundRect(x + width / 2 - 10, y + height / 2 - 8, 20, 16, 3);
-        context.fill();
-        context.fillStyle = threadInk(record.thread_id);
-        context.fillText(record.thread_id, x + width / 2, y + height / 2 + 0.5);
     }
 
     // ---- Pointer and keyboard ----
@@ -274,30 +251,40 @@ export class Picture {
     #listen() {
         const over = this.#over;
         over.addEventListener('pointerdown', (event) => {
-            if (event.button === 0 && this.#listeners.region.length > 0) {
+            if (event.button === 0 && event.isPrimary && this.#listeners.region.length > 0) {
                 over.setPointerCapture(event.pointerId);
                 this.#drag = {x: event.offsetX, y: event.offsetY, box: null};
             }
         });
         over.addEventListener('pointermove', (event) => this.#move(event));
-        over.addEventListener('pointerup', () => this.#drop());
+        over.addEventListener('pointerup', (event) => this.#drop(event));
         over.addEventListener('pointercancel', () => this.#letGo());
-        over.addEventListener('pointerleave', () => this.#hover(null));
-        over.addEventListener('blur', () => this.#hover(null));
+        over.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && this.#hover(null)); // a tap lasts
+        over.addEventListener('blur', (event) => leavesAll(event) && this.#hover(null));
+        listenToPinch(over, {
+            begin: () => this.#pinch(), move: (change) => this.#stretch(change), end: (change) => this.#release(change),
+        });
         over.addEventListener('keydown', (event) => this.#key(event));
     }
 
     #move(event) {
         const {offsetX: x, offsetY: y} = event;
+        if (this.#pinched) {
+            return;
+        }
         if (this.#drag === null) {
-            const task = Math.floor(y / this.#scale / this.params.tile_h) * this.columns
-                + Math.floor(x / this.#scale / this.params.tile_w);
-            this.#hover(this.#byTask.get(task) ?? null);
+            this.#hover(this.#recordAt(x, y));
             return;
         }
         const [dx, dy] = [x - this.#drag.x, y - this.#drag.y];
         this.#drag.box = Math.hypot(dx, dy) < DRAG ? null : this.#boxOf(dx, dy);
         this.#draw();
+    }
+
+    #recordAt(x, y) {
+        const task = Math.floor(y / this.#scale / this.params.tile_h) * this.columns
+            + Math.floor(x / this.#scale / this.params.tile_w);
+        return this.#byTask.get(task) ?? null;
     }
 
     // From where the drag began, in the image's own proportion, and within the image.
@@ -315,15 +302,55 @@ export class Picture {
         this.#draw();
     }
 
-    #drop() {
+    #drop({offsetX, offsetY, pointerType}) {
         const box = this.#drag?.box;
+        const tapped = pointerType === 'touch' && !this.#pinched;
         this.#letGo();
         if (box && box.width > 0) {
             const [width, height] = [this.params.width * this.#scale, this.params.height * this.#scale];
-            this.#tell('region', partOf(regionOf(this.params), {
-                x: box.x / width, y: box.y / height, width: box.width / width, height: box.height / height,
-            }));
+            this.#zoom({x: box.x / width, y: box.y / height, width: box.width / width, height: box.height / height});
+        } else if (tapped) {
+            this.#hover(this.#recordAt(offsetX, offsetY));
         }
+    }
+
+    // part: of what is shown, from 0 to 1.
+    #zoom(part) {
+        this.#tell('region', partOf(regionOf(this.params), part));
+    }
+
+    // About the tile that is marked, or the middle. size: 0.5 is nearer, 2 further.
+    #zoomBy(size) {
+        const {x, y, width, height} = this.#marked === null ? {x: 0, y: 0, width: 1, height: 1} : this.#partOf(this.#marked);
+        this.#zoom({x: x + (width - size) / 2, y: y + (height - size) / 2, width: size, height: size});
+    }
+
+    #partOf({tile_x: x, tile_y: y, tile_w: w, tile_h: h}) {
+        const {width, height} = this.params;
+        return {x: x / width, y: y / height, width: w / width, height: h / height};
+    }
+
+    #pinched = false;
+
+    #pinch() {
+        this.#pinched = true;
+        this.#letGo();
+    }
+
+    // While fingers are on it, it is stretched; what is to be seen is computed when they leave.
+    #stretch({scale, dx, dy}) {
+        this.#base.style.transform = `translate(${dx}px, ${dy}px) scale(${scale})`;
+    }
+
+    #release(change) {
+        this.#pinched = false;
+        this.#base.style.transform = '';
+        if (change === null || Math.abs(change.scale - 1) < 0.05 || this.#listeners.region.length === 0) {
+            return;
+        }
+        const {scale, dx, dy} = change;
+        const [width, height] = [this.params.width * this.#scale, this.params.height * this.#scale];
+        this.#zoom({x: -dx / scale / width, y: -dy / scale / height, width: 1 / scale, height: 1 / scale});
     }
 
     #hover(record) {
@@ -344,12 +371,14 @@ export class Picture {
             const next = task < 0 ? 0 : Math.min(last, Math.max(0, there[event.key]));
             this.#hover(this.#byTask.get(next) ?? this.#marked);
         } else if (event.key === 'Enter' && this.#marked !== null) {
-            const {tile_x: x, tile_y: y, tile_w: w, tile_h: h} = this.#marked;
-            const {width, height} = this.params;
-            this.#tell('region', partOf(regionOf(this.params),
-                {x: x / width, y: y / height, width: w / width, height: h / height}));
-        } else if (event.key === 'Escape' && this.#drag !== null) {
+            this.#zoom(this.#partOf(this.#marked));
+        } else if (event.key === '+' || event.key === '=') {
+            this.#zoomBy(0.5);
+        } else if (event.key === '-') {
+            this.#zoomBy(2);
+        } else if (event.key === 'Escape') {
             this.#letGo();
+            this.#hover(null);
         } else if (event.key === 'Backspace') {
             this.#tell('back');
         } else {

@@ -2,10 +2,11 @@
 import * as api from './api.js';
 import {mountCompare} from './compare.js';
 import {form, DEFAULTS, PRESETS} from './form.js';
-import {Picture, regionOf, partOf} from './image.js';
+import {Picture} from './image.js';
 import {LiveRun} from './live.js';
 import {mountRequest} from './request.js';
 import {Records} from './records.js';
+import {partOf, regionOf} from './region.js';
 import {Replay} from './replay.js';
 import {savePng, saveJson, saveTrace} from './save.js';
 import {Service} from './service.js';
@@ -17,10 +18,11 @@ import {duration, number, plural} from './format.js';
 const byId = (id) => document.getElementById(id);
 
 const picture = new Picture(byId('picture'), {
-    label: 'The image. Arrows choose a tile, Enter zooms to it, Backspace goes back.',
+    label: 'The image. Arrows choose a tile, Enter zooms to it, plus and minus zoom, Backspace goes back.',
 });
 const timeline = new Timeline(byId('timeline'), {
-    label: 'Timeline. Left and right go from bar to bar, up and down from thread to thread, plus and minus zoom.',
+    label: 'Timeline. Left and right go from bar to bar, up and down from thread to thread, plus and minus zoom, Enter to the '
+        + 'bar, Shift with left and right pans, 0 shows all.',
 });
 const replay = new Replay({
     play: byId('play'), restart: byId('restart'), scrubber: byId('scrubber'), speed: byId('speed'),

@@ -1,8 +1,10 @@
 // A run's timeline: a lane for each thread, each tile a bar on the true scale; what is hatched is idle.
 import {threadColour, threadInk, isHatched, themeColours, onTheme} from './colours.js';
-import {duration, unitOf, percent, endOf} from './format.js';
+import {unitOf, percent, endOf} from './format.js';
 import {listenTo} from './gestures.js';
+import {Hatches} from './hatches.js';
 import {Lanes} from './lanes.js';
+import {drawLimit, limitMark} from './marks.js';
 import {Scale} from './scale.js';
 
 const AXIS = 26; // all in CSS pixels
@@ -30,6 +32,7 @@ export class Timeline {
     #time = null;
     #marked = null;
     #queued = false;
+    #hatches = new Hatches();
     #least; // ns that the whole width stands for
     #run = null;
     #theme;
@@ -158,7 +161,8 @@ export class Timeline {
         context.font = '11px system-ui, sans-serif';
         context.textBaseline = 'middle';
         this.#lane = {height: lane, pitch: lane + gap};
-        this.#drawAxis(context, height, this.#limitChip(context));
+        const chip = limitMark(context, this.#run?.timeLimitNs ?? 0, this.#scale);
+        this.#drawAxis(context, height, chip);
         for (let thread = 0; thread < this.#lanes.records.length; thread++) {
             this.#drawLane(context, thread, AXIS + thread * this.#lane.pitch);
         }
@@ -166,7 +170,9 @@ export class Timeline {
         context.beginPath();
         context.rect(GUTTER - 1, 0, this.#scale.width + 2, height);
         context.clip();
-        this.#drawLimit(context, height);
+        if (chip !== null) {
+            drawLimit(context, chip, {colour: this.#theme.limit, top: AXIS - 8, bottom: height});
+        }
         this.#drawTime(context, height);
         this.#drawMark(context);
         context.restore();
@@ -203,7 +209,7 @@ export class Timeline {
         context.fillStyle = this.#theme.lane;
         context.fillRect(GUTTER, y, this.#scale.width, height);
         if (right > left) {
-            context.fillStyle = this.#pattern(context, this.#theme.hatch, 7);
+            context.fillStyle = this.#hatches.of(context, this.#theme.hatch, 7);
             context.fillRect(left, y, right - left, height);
         }
         context.fillStyle = this.#theme.text;
@@ -219,37 +225,12 @@ export class Timeline {
         this.#drawBars(context, thread, y);
     }
 
-    #patterns = new Map(); // by colour and size
-
-    #pattern(context, colour, size) {
-        const key = `${colour} ${size}`;
-        if (!this.#patterns.has(key)) {
-            this.#patterns.set(key, this.#newPattern(context, colour, size));
-        }
-        return this.#patterns.get(key);
-    }
-
-    #newPattern(context, colour, size) {
-        const tile = new OffscreenCanvas(size, size);
-        const ink = tile.getContext('2d');
-        ink.strokeStyle = colour;
-        ink.beginPath();
-        ink.moveTo(-1, size + 1);
-        ink.lineTo(size + 1, -1);
-        ink.moveTo(-1, 1);
-        ink.lineTo(1, -1);
-        ink.moveTo(size - 1, size + 1);
-        ink.lineTo(size + 1, size - 1);
-        ink.stroke();
-        return context.createPattern(tile, 'repeat');
-    }
-
     // At most one bar a pixel: where there are more, what lies between them cannot be seen.
     #drawBars(context, thread, y) {
         const {from, to} = this.#scale.range();
         const records = this.#lanes.records[thread];
         const perPixel = (to - from) / this.#scale.width;
-        const hatch = isHatched(thread) ? this.#pattern(context, threadInk(thread), 5) : null;
+        const hatch = isHatched(thread) ? this.#hatches.of(context, threadInk(thread), 5) : null;
         let i = this.#lanes.from(thread, from);
         while (i < records.length && records[i].start_time_ns <= to) {
             const record = records[i];
@@ -282,39 +263,6 @@ export class Timeline {
             context.textAlign = 'center';
             context.fillStyle = threadInk(thread);
             context.fillText(record.task_id, left + width / 2, y + height / 2 + 0.5);
-        }
-    }
-
-    // The time limit's words, where they stand: at its line, or at the end where that is further on. Null: there is none.
-    #limitChip(context) {
-        const limit = this.#run?.timeLimitNs ?? 0;
-        const x = this.#scale.x(limit);
-        if (limit <= 0 || x < GUTTER) {
-            return null;
-        }
-        const end = GUTTER + this.#scale.width;
-        const text = `limit ${duration(limit)}${x > end ? ' →' : ''}`;
-        const right = Math.max(Math.min(x + 1, end), GUTTER + context.measureText(text).width);
-        return {text, right, left: right - context.measureText(text).width - 8, x: x > end ? null : x};
-    }
-
-    #drawLimit(context, height) {
-        const chip = this.#limitChip(context);
-        if (chip === null) {
-            return;
-        }
-        context.fillStyle = this.#theme.limit;
-        context.strokeStyle = this.#theme.limit;
-        context.textAlign = 'right';
-        context.fillText(chip.text, chip.right, 10);
-        if (chip.x !== null) {
-            context.setLineDash([4, 3]);
-            context.lineWidth = 1.5;
-            context.beginPath();
-            context.moveTo(chip.x, AXIS - 8);
-            context.lineTo(chip.x, height);
-            context.stroke();
-            context.setLineDash([]);
         }
     }
 
@@ -360,6 +308,10 @@ export class Timeline {
                 '+': () => this.zoom(1.5), '=': () => this.zoom(1.5), '-': () => this.zoom(1 / 1.5), '0': () => this.fit(),
                 ArrowRight: () => this.#step(1), ArrowLeft: () => this.#step(-1),
                 ArrowDown: () => this.#change(1), ArrowUp: () => this.#change(-1),
+                Home: () => this.#step(-Infinity), End: () => this.#step(Infinity), Enter: () => this.#zoomToMarked(),
+                Escape: () => this.#hover(null),
+                'Shift+ArrowRight': () => this.#pan(this.#scale.width / 4),
+                'Shift+ArrowLeft': () => this.#pan(-this.#scale.width / 4),
             },
         });
     }
@@ -392,6 +344,15 @@ export class Timeline {
         const lane = this.#lanes.records[thread] ?? [];
         const now = this.#marked === null ? -by : lane.indexOf(this.#marked);
         this.#go(lane[this.#marked === null ? 0 : Math.min(lane.length - 1, Math.max(0, now + by))]);
+    }
+
+    // So that the bar has a third of the width.
+    #zoomToMarked() {
+        if (this.#marked !== null) {
+            const {start_time_ns: start, duration_ns: took} = this.#marked;
+            this.#scale.look(start - took, 3 * Math.max(took, 100));
+            this.#draw();
+        }
     }
 
     // To what the next thread does at that time.

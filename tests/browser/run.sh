@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: tests/browser/run.sh TEST      (runs, ends, look)
+# Usage: tests/browser/run.sh TEST      (runs, ends, look, touch, compare, compare_figures)
 #
 # Runs test_TEST.mjs with Chromium; what it needs of npm is put beside it, at the versions of package-lock.json. Where
 # there is no Chromium, Node.js or npm, or no registry, it says so and counts as skipped.

@@ -157,6 +157,9 @@ test('the keyboard goes from tile to tile and from bar to bar', async () => {
     }
     assert.match(await page.text('tile-said'), /Task 31, thread 2, start .*, duration .*, 1,600 pixels/);
     await page.tab.locator('#timeline canvas').focus();
+    assert.equal(await page.text('tile-task'), '31'); // it stays for the timeline
+    await page.tab.keyboard.press('Escape');
+    assert.equal(await page.id('tile').isVisible(), false);
     const threads = [];
     for (const key of ['ArrowRight', 'ArrowDown', 'ArrowDown', 'ArrowUp']) {
         await page.tab.keyboard.press(key);
