@@ -1,22 +1,14 @@
 #!/usr/bin/env python3
-"""Peers that are hostile, or gone: what the libraries below do to whoever trusts their defaults."""
+"""Peers that are hostile: what the libraries below do to whoever trusts their defaults."""
 import contextlib
-import ctypes
-import os
-import shutil
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import unittest
 
-import test_programs
-from programs import OPTIONS, Process, most_memory, program, tilery, wait_stats
+from programs import OPTIONS, Process, most_memory, tilery, wait_stats
 from raw_client import RawClient
-
-PIDFD_GETFD = 438
-ENDLESS = ["compute", *test_programs.Signals.ENDLESS, "--time-limit-ms=600000"]
 
 
 def address_of(url):
@@ -254,112 +246,6 @@ class Draining(unittest.TestCase):
         client.close()
         server.process.communicate(timeout=60)
         self.assertEqual(server.process.returncode, 0)
-
-
-@contextlib.contextmanager
-def endless_client(server_url, within=()):
-    """A client whose request stays at work."""
-    client = subprocess.Popen([*within, program("tilery"), "--server", server_url, *ENDLESS], text=True,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        yield client
-    finally:
-        client.kill()
-        client.communicate()
-
-
-def wait_busy(server_url, within=()):
-    """Returns when the only thread of a server is taken by a run that stays."""
-    small = [*within, program("tilery"), "--server", server_url, "--timeout-ms=200", "compute", "--width=1",
-             "--height=1"]
-    while subprocess.run(small, capture_output=True, timeout=60, check=False).returncode != 4:
-        pass
-
-
-class Vanished(unittest.TestCase):
-    """Peers that go without a word, as when a machine loses its power."""
-
-    ONE_THREAD = ["--max-threads", "1"]
-
-    def sockets_of(self, pid):
-        """Duplicates of a process's TCP connections."""
-        pidfd = os.pidfd_open(pid)
-        libc = ctypes.CDLL(None, use_errno=True)
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
-                continue
-            copy = libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
-            if copy < 0:
-                self.skipTest("pidfd_getfd: " + os.strerror(ctypes.get_errno()))
-            with socket.socket(fileno=copy) as found:
-                if found.family == socket.AF_INET and not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    yield found
-        os.close(pidfd)
-
-    def check_tuned(self, pid, silence_ms):
-        wanted = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3,
-                  "TCP_USER_TIMEOUT": silence_ms}
-        count = 0
-        for found in self.sockets_of(pid):
-            count += 1
-            for name, value in wanted.items():
-                level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
-                self.assertEqual(found.getsockopt(level, getattr(socket, name)), value, name)
-        self.assertGreaterEqual(count, 1)
-
-    def test_both_ends_have_the_kernel_ask_after_a_silent_peer(self):
-        for send_timeout_ms, silence_ms in ("5000", 30000), ("90000", 90000):
-            server = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--send-timeout-ms", send_timeout_ms,
-                             *self.ONE_THREAD)
-            self.addCleanup(server.process.kill)
-            with endless_client(server.url) as client:
-                wait_busy(server.url)
-                self.check_tuned(client.pid, 30000)
-                self.check_tuned(server.process.pid, silence_ms)
-            self.assertEqual(server.close(), 0)
-
-    def run_ip(self, *command):
-        result = subprocess.run(["ip", *command], capture_output=True, text=True, timeout=60, check=False)
-        if result.returncode != 0:
-            self.skipTest("ip " + " ".join(command) + ": " + result.stderr.strip())
-
-    def make_networks(self):
-        """Two networks, A and B, and a router between them that can be told to swallow everything."""
-        if os.geteuid() != 0 or shutil.which("ip") is None:
-            self.skipTest("needs root, and ip of iproute2")
-        names = {end: f"tilery{os.getpid()}{end}" for end in "arb"}
-        for name in names.values():
-            self.run_ip("netns", "add", name)
-            self.addCleanup(subprocess.run, ["ip", "netns", "delete", name], check=False)
-            self.run_ip("-n", name, "link", "set", "lo", "up")
-        for number, end in enumerate("ab"):
-            self.run_ip("-n", names["r"], "link", "add", "name", "to-" + end, "type", "veth", "peer", "name", "out",
-                        "netns", names[end])
-            for name, link, host in (names["r"], "to-" + end, 1), (names[end], "out", 2):
-                self.run_ip("-n", name, "address", "add", f"10.99.{number}.{host}/24", "dev", link)
-                self.run_ip("-n", name, "link", "set", link, "up")
-            self.run_ip("-n", names[end], "route", "add", "default", "via", f"10.99.{number}.1")
-        self.forward(names["r"], 1)
-        return names
-
-    def forward(self, name, value):
-        self.run_ip("netns", "exec", name, "sh", "-c", f"echo {value} >/proc/sys/net/ipv4/ip_forward")
-
-    def test_both_ends_notice_when_nothing_gets_through_any_more(self):
-        names = self.make_networks()
-        at_a, at_b = (["ip", "netns", "exec", names[end]] for end in "ab")
-        server = Process("tileryd", "--listen", "tcp://10.99.0.2:0", *self.ONE_THREAD, within=at_a)
-        self.addCleanup(server.process.kill)
-        with endless_client(server.url, within=at_b) as client:
-            wait_busy(server.url, within=at_a)
-            self.forward(names["r"], 0)
-            _, said = client.communicate(timeout=120)
-            self.assertEqual(client.returncode, 14, said)
-            # The server's only thread is free again.
-            small = subprocess.run([*at_a, program("tilery"), "--server", server.url, "--timeout-ms=90000", "compute",
-                                    *OPTIONS], capture_output=True, text=True, timeout=120, check=False)
-            self.assertEqual(small.returncode, 0, small.stderr)
-        self.assertEqual(server.close(), 0)
 
 
 if __name__ == "__main__":
