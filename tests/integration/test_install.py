@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The installed tree as a user of the library meets it: found by CMake and by pkg-config, shared and static."""
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -59,6 +60,17 @@ class Install(unittest.TestCase):
                  for flag in self.flags("--static", "--cflags", "--libs")]
         run("cc", *STRICT, os.path.join(CONSUMER, "main.c"), *flags, "-o", program)
         self.check(program)
+
+    def test_the_documented_program_is_built_as_documented(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            section = file.read().split("\n## From a service\n")[1].split("\n## ")[0]
+        code = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+        with open(os.path.join(self.folder.name, "busy.c"), "w", encoding="utf-8") as file:
+            file.write(code.replace("tcp://127.0.0.1:5570", self.server.url))
+        build, = re.findall(r"`(cc busy\.c [^`]+)`", section)
+        run("sh", "-c", f"{build} {' '.join(STRICT)}", cwd=self.folder.name, env=self.environment)
+        said = run(os.path.join(self.folder.name, "a.out"), env=self.environment)
+        self.assertRegex(said, r"^(thread \d+: \d+ ns\n)+$")
 
     def names(self, library, *options):
         lines = run("nm", *options, "--defined-only", "--format=posix", os.path.join(self.library, library)).splitlines()
