@@ -22,7 +22,8 @@ tests)
     ;;
 containers)
     packages=(mmdebstrap buildah podman runc conmon netavark aardvark-dns catatonit uidmap iptables docker-compose
-        iproute2 python3)
+        iproute2 python3 python3-yaml)
+    command -v kubectl >/dev/null || packages+=(kubernetes-client)
     ;;
 *) echo "usage: ${0##*/} build|suite|tests|containers" >&2 && exit 2 ;;
 esac

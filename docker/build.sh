@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Usage: docker/build.sh [--base IMAGE] [--tests PATTERN] [IMAGE...]
+# Usage: docker/build.sh [--base IMAGE] [--without PATTERN] [IMAGE...]
 #
 # Builds the images tileryd, tilery-bridge and tilery, or those named, with docker, podman or buildah (TILERY_BUILDER
-# names one of them). --base: the Debian 13 to build on; --tests: those that must pass, as a
-# pattern for ctest (default: all).
+# names one of them), and tells their sizes. --base: the Debian 13 to build on; --without: the tests that the build leaves
+# out, as a pattern for ctest, instead of those that cannot run in it.
 set -eu
 cd "$(dirname "$0")/.."
 arguments=() images=()
 while [ $# -gt 0 ]; do
     case $1 in
     --base) arguments+=(--build-arg "BASE=$2") && shift ;;
-    --tests) arguments+=(--build-arg "TESTS=$2") && shift ;;
+    --without) arguments+=(--build-arg "WITHOUT=$2") && shift ;;
     -*) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' docker/build.sh && [ "$1" = --help ] && exit 0 || exit 64 ;;
     *) images+=("$1") ;;
     esac
@@ -27,4 +27,7 @@ esac
 arguments+=(--build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)")
 for image in "${images[@]}"; do
     "${command[@]}" "${arguments[@]}" --file docker/Dockerfile --target "$image" --tag "$image" .
+done
+for image in "${images[@]}"; do
+    echo "$image: $("$builder" images --format '{{.Size}}' "$image" | sed 's/ *MB$/ MB/;q')"
 done

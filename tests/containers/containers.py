@@ -1,8 +1,7 @@
 """What the tests of the images share: the images built from docker/Dockerfile, and containers of them.
 
-Everything runs in a network namespace of the test's own, so that ports, bridges and firewalls are nobody else's.
+A test runs on a small machine of its own: ports, bridges and firewalls are nobody else's.
 """
-import ctypes
 import json
 import os
 import shutil
@@ -12,17 +11,17 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STORE = os.path.join(ROOT, "tests", "containers", "store.sh")
-TOOLS = ["buildah", "docker-compose", "ip", "mmdebstrap", "podman", "runc"]
-# Of the tests that the image's build runs when nobody says: a choice of seconds, of all that Debian 13's libraries are
-# used for. The whole suite has just run on this machine; tests/fresh-root.sh trixie runs it on Debian 13.
-TESTS = os.environ.get("TILERY_IMAGE_TESTS", "^(test_(%s)|fuzz_replies)$" % "|".join((
-    "status", "limits", "arena", "address", "envelope", "envelope_limits", "check", "grid", "log", "quota", "refusals",
-    "stats", "programs", "schema")))
-CLONE_NEWNET = 0x40000000
+IMAGES = ["tileryd", "tilery-bridge", "tilery"]
+TOOLS = ["aardvark-dns", "buildah", "catatonit", "conmon", "docker-compose", "ip", "iptables", "mmdebstrap", "podman", "runc"]
+LIBRARIES = "/usr/lib/podman"  # where Debian has those that are no commands
+PATIENCE_S = 180
 sys.path.append(os.path.join(ROOT, "tests", "integration"))
 
+import apart  # noqa: E402
+from programs import until  # noqa: E402
 
-def store(*arguments, check=True, timeout=60):
+
+def store(*arguments, check=True, timeout=PATIENCE_S):
     """Runs a tool on the images and containers of the tests."""
     done = subprocess.run([STORE, *arguments], capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode != 0:
@@ -34,26 +33,28 @@ def podman(*arguments, **options):
     return store("podman", *arguments, **options)
 
 
-def prepare():
-    """Builds the images, or skips the tests where that cannot be; then leaves the machine's network."""
+def require_tools():
+    """Skips the tests where they cannot be."""
     if os.environ.get("TILERY_CONTAINERS") == "0":
         raise unittest.SkipTest("TILERY_CONTAINERS=0 leaves the images out")
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    path = os.pathsep.join([os.environ["PATH"], LIBRARIES])
+    missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing:
         raise unittest.SkipTest(f"no {', '.join(missing)}: client/install-deps.sh containers")
     if os.geteuid() != 0:
         raise unittest.SkipTest("containers want root here")
-    if subprocess.run(["unshare", "--net", "--mount", "true"], check=False).returncode != 0:
-        raise unittest.SkipTest("this machine lets nobody make namespaces")
-    os.environ["TILERY_BUILDER"] = "buildah"
-    store(os.path.join(ROOT, "docker", "build.sh"), "--tests", TESTS, timeout=900)
-    enter_own_network()
+    apart.require()
 
 
-def enter_own_network():
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
+def prepare():
+    """Goes to a machine of its own, where there are the images and no container; or skips the tests."""
+    require_tools()
+    apart.go("--net")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    podman("rm", "--all", "--force", "--time", "0")
+    for image in IMAGES:
+        if podman("image", "exists", image, check=False).returncode != 0:
+            raise AssertionError(f"no image {image}: tests/containers/test_build.py makes it")
 
 
 # What the compose file and the manifests give a container, too.
@@ -66,9 +67,9 @@ class Container:
 
     def __init__(self, image, *arguments, options=()):
         self.id = podman("run", "--detach", "--network", "host", *HARDENED, *options, image, *arguments).stdout.strip()
-        while not self.healthy():
-            if not self.inspect()["State"]["Running"]:
-                raise AssertionError(f"{image}: {self.logs()}")
+        until(self.healthy_or_ended, f"{image} is healthy")
+        if not self.inspect()["State"]["Running"]:
+            raise AssertionError(f"{image}: {self.logs()}")
 
     def inspect(self):
         return json.loads(podman("inspect", self.id).stdout)[0]
@@ -76,6 +77,9 @@ class Container:
     def healthy(self):
         """As the image's own HEALTHCHECK says."""
         return podman("healthcheck", "run", self.id, check=False).returncode == 0
+
+    def healthy_or_ended(self):
+        return self.healthy() or not self.inspect()["State"]["Running"]
 
     def execute(self, *arguments):
         return podman("exec", self.id, *arguments, check=False)
@@ -93,7 +97,7 @@ class Container:
         podman("kill", "--signal", name, self.id)
 
     def wait(self):
-        return int(podman("wait", self.id, timeout=90).stdout)
+        return int(podman("wait", self.id).stdout)
 
     def close(self):
         podman("rm", "--force", "--time", "0", self.id)

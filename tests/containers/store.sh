@@ -5,26 +5,39 @@
 # made of this machine's own apt sources is there as debian:trixie-slim: no registry is asked. Needs root.
 set -eu
 cd "$(dirname "$0")/../.."
-store=$PWD/build/containers base=docker.io/library/debian:trixie-slim
+store=$PWD/build/containers run=/run/tilery-containers base=docker.io/library/debian:trixie-slim
 mkdir -p "$store"
 
+# Writes a file of configuration, whole, since others may be reading it.
+write() {
+    cat >"$store/$1.$$"
+    mv "$store/$1.$$" "$store/$1"
+}
+
+# What stands in /run goes with the machine, or with the test that has a /run of its own.
 configure() {
     local driver=overlay
     [ "$(stat -f -c %T "$store")" != overlayfs ] || driver=vfs
-    printf '[storage]\ndriver = "%s"\ngraphroot = "%s/images"\nrunroot = "%s/run"\n' "$driver" "$store" "$store" \
-        >"$store/storage.conf"
-    cat >"$store/containers.conf" <<-EOF
+    write storage.conf <<-EOF
+	[storage]
+	driver = "$driver"
+	graphroot = "$store/images"
+	runroot = "$run/storage"
+	EOF
+    write containers.conf <<-EOF
 	[containers]
 	default_ulimits = ["nofile=$(ulimit -Hn):$(ulimit -Hn)", "nproc=4096:4096"]
 	log_driver = "k8s-file"
 	[network]
 	network_backend = "netavark"
+	network_config_dir = "$run/networks"
 	[engine]
 	runtime = "runc"
 	cgroup_manager = "cgroupfs"
 	events_logger = "file"
+	tmp_dir = "$run/libpod"
 	EOF
-    echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$store/policy.json"
+    write policy.json <<<'{"default": [{"type": "insecureAcceptAnything"}]}'
 }
 
 make_base() {
@@ -43,4 +56,5 @@ make_base() {
 configure
 export CONTAINERS_STORAGE_CONF=$store/storage.conf CONTAINERS_CONF=$store/containers.conf BUILDAH_ISOLATION=chroot
 podman image exists "$base" || make_base
+cd "$store" # where conmon leaves a file when memory runs out
 exec "$@"

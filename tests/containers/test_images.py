@@ -6,7 +6,7 @@ import threading
 import unittest
 
 from containers import Container, podman, prepare, store
-from programs import QUERY, ServedTest, get
+from programs import QUERY, ServedTest, get, until
 
 SERVER, BRIDGE = "tcp://127.0.0.1:5570", "http://127.0.0.1:8405"
 LONG = "/api/compute/concurrent?width=4000&height=4000&max_iter=20000&num_threads=1&kernel=scalar&time_limit_ms="
@@ -16,6 +16,11 @@ MOST_MIB = {"tileryd": 12, "tilery-bridge": 24, "tilery": 24}
 
 def setUpModule():
     prepare()
+
+
+def in_hand():
+    """A request, besides the one that asks for this."""
+    return re.search(r"(?m)^tilery_bridge_requests_in_hand 2$", get(BRIDGE, "/metrics")[1].decode())
 
 
 class Images(unittest.TestCase):
@@ -29,12 +34,17 @@ class Images(unittest.TestCase):
 
     def test_they_say_what_they_are_and_run_as_nobody(self):
         for image in MOST_MIB:
-            config = json.loads(podman("image", "inspect", image).stdout)[0]["Config"]
+            about = json.loads(podman("image", "inspect", image).stdout)[0]
+            config = about["Config"]
             self.assertEqual(config["User"], "65532:65532")
             self.assertEqual(config["Labels"]["org.opencontainers.image.title"], image)
-            for label in "version", "licenses", "revision", "description", "vendor":
+            self.assertEqual(about["Healthcheck"]["Test"], ["CMD", "/usr/bin/tilery", "--timeout-ms", "2000", "health"])
+            program = "/usr/bin/tileryd" if image == "tileryd" else "/usr/bin/tilery-bridge"
+            self.assertEqual(config["Entrypoint"], [program])
+            said = podman("run", "--rm", "--entrypoint", program, image, "--version").stdout
+            self.assertEqual(said.split()[1], config["Labels"]["org.opencontainers.image.version"])
+            for label in "licenses", "licenses", "revision", "description", "vendor":
                 self.assertTrue(config["Labels"]["org.opencontainers.image." + label], label)
-            self.assertEqual(config["Entrypoint"], ["/usr/bin/tileryd" if image == "tileryd" else "/usr/bin/tilery-bridge"])
 
     def test_each_library_s_licence_is_there(self):
         for image in MOST_MIB:
@@ -91,8 +101,7 @@ class Running(ServedTest):
             self.assertFalse(self.bridge.healthy())
         finally:
             podman("unpause", self.server.id)
-        while not self.bridge.healthy():
-            pass
+        until(self.bridge.healthy, "the bridge is healthy again")
 
 
 class AllInOne(ServedTest):
@@ -108,6 +117,14 @@ class AllInOne(ServedTest):
         response, body = get(BRIDGE, "/api/compute/concurrent?" + QUERY)
         self.assertEqual(response.status, 200)
         self.check_documented(body)
+
+
+class Elsewhere(unittest.TestCase):
+    def test_the_health_check_follows_the_configuration(self):
+        for image, listen, server in (("tileryd", "TILERYD_LISTEN=tcp://127.0.0.1:5999", "tcp://127.0.0.1:5999"),
+                                      ("tilery", "TILERY_BRIDGE_LISTEN=127.0.0.1:8999", "http://127.0.0.1:8999")):
+            container = Container(image, options=["--env", listen, "--env", "TILERY_SERVER=" + server])
+            self.addCleanup(container.close)
 
 
 class Signals(unittest.TestCase):
@@ -131,8 +148,7 @@ class Signals(unittest.TestCase):
         answers = []
         asking = threading.Thread(target=lambda: answers.append(get(BRIDGE, LONG + "3000")))
         asking.start()
-        while not re.search(r"(?m)^tilery_bridge_requests_in_hand 2$", get(BRIDGE, "/metrics")[1].decode()):
-            pass
+        until(in_hand, "the request is in hand")
         container.signal("TERM")
         self.assertEqual(container.wait(), 0, container.logs())
         asking.join()
@@ -143,11 +159,9 @@ class Signals(unittest.TestCase):
         container = self.run_one("tilery")
         asking = threading.Thread(target=lambda: self.assertRaises(OSError, get, BRIDGE, LONG + "600000"))
         asking.start()
-        while not re.search(r"(?m)^tilery_bridge_requests_in_hand 2$", get(BRIDGE, "/metrics")[1].decode()):
-            pass
+        until(in_hand, "the request is in hand")
         container.signal("TERM")
-        while "finishing the work in hand" not in container.logs():
-            pass
+        until(lambda: "finishing the work in hand" in container.logs(), "the first signal was noticed")
         container.signal("TERM")
         self.assertEqual(container.wait(), 143)
         asking.join()
