@@ -2,6 +2,8 @@
 """The manifests of docker/kubernetes: the rules of the restricted profile, and names that must fit together."""
 import os
 import re
+import shutil
+import subprocess
 import unittest
 
 try:
@@ -12,7 +14,8 @@ except ImportError:
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(ROOT, "docker", "kubernetes")
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted: nothing else stands in a pod here.
-POD_KEYS = {"automountServiceAccountToken", "terminationGracePeriodSeconds", "securityContext", "containers"}
+POD_KEYS = {"automountServiceAccountToken", "enableServiceLinks", "terminationGracePeriodSeconds", "securityContext",
+            "containers"}
 CONTAINER_KEYS = {"name", "image", "imagePullPolicy", "ports", "env", "lifecycle", "startupProbe", "livenessProbe",
                   "readinessProbe", "resources", "securityContext"}
 PROBE_KEYS = {"httpGet", "exec", "tcpSocket", "periodSeconds", "timeoutSeconds", "failureThreshold"}
@@ -60,6 +63,18 @@ class Manifests(unittest.TestCase):
                   for container in part["spec"]["template"]["spec"]["containers"]}
         self.assertEqual({image["name"] for image in base["images"]}, images)
 
+    @unittest.skipIf(shutil.which("kubectl") is None, "no kubectl: client/install-deps.sh containers")
+    def test_the_kustomization_builds_what_its_files_say(self):
+        built = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(built.returncode, 0, built.stderr)
+        wanted = {part["kind"]: part for part in load("tilery.yaml")}
+        wanted["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"] = "tilery:latest"
+        self.assertEqual({part["kind"]: part for part in yaml.safe_load_all(built.stdout)}, wanted)
+
+    def test_no_variable_of_a_service_meets_the_program_s_own(self):
+        for part in self.workloads:
+            self.assertIs(part["spec"]["template"]["spec"]["enableServiceLinks"], False)
+
     def test_every_pod_keeps_to_the_restricted_profile(self):
         for part in self.workloads:
             pod = part["spec"]["template"]["spec"]
@@ -86,6 +101,12 @@ class Manifests(unittest.TestCase):
             resources = container["resources"]
             for what, number in ("cpu", cpus_of), ("memory", bytes_of):
                 self.assertLessEqual(number(resources["requests"][what]), number(resources["limits"][what]))
+
+    def test_a_pod_that_drains_is_soon_known_to_and_the_next_one_waits_for_clients(self):
+        for part in self.workloads:
+            probe = part["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+            self.assertLessEqual(probe["failureThreshold"] * probe["periodSeconds"], 5)
+        self.assertGreaterEqual(self.workloads[1]["spec"]["minReadySeconds"], 15)
 
     def test_the_all_in_one_is_scraped_and_probed_by_its_own_routes(self):
         template = self.workloads[0]["spec"]["template"]
