@@ -19,6 +19,7 @@
 /* One connection leaves so many contexts to the others. */
 #define OTHERS 16
 #define REPLY_BUDGET (UINT64_C(512) << 20)
+#define REQUEST_BUDGET (UINT64_C(64) << 20)
 /* A last reply that its client does not read is given up after this. */
 #define LINGER_MS 2000
 
@@ -48,6 +49,11 @@ uint64_t daemon_reply_budget(void)
     uint64_t quarter = quota_read("/").memory_bytes / 4;
 
     return quarter != 0 && quarter < REPLY_BUDGET ? quarter : REPLY_BUDGET;
+}
+
+static uint64_t reply_budget(const struct daemon_options *options)
+{
+    return options->reply_budget_bytes != 0 ? options->reply_budget_bytes : daemon_reply_budget();
 }
 
 /* Where nobody says and there is no quota, the service goes by the CPUs that it may use; 0 leaves that to it.
@@ -93,20 +99,20 @@ static void on_gone(void *arg, uint32_t connection)
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
 {
     uint32_t max_threads = service_max_threads(daemon->service);
-    struct rpc_server_options rpc = {
-        .contexts = max_threads + options->max_queue + SERVICE_MAX_STREAMS + RESERVE,
-        .max_connections = options->max_connections,
-        .max_timeout_ms = options->max_timeout_ms,
-        .send_timeout_ms = options->send_timeout_ms,
-        .reply_budget_bytes =
-            options->reply_budget_bytes != 0 ? options->reply_budget_bytes : daemon_reply_budget(),
-        .on_end = on_end,
-        .on_end_arg = daemon,
-        .on_gone = on_gone,
-        .on_gone_arg = daemon,
-        .tls = options->tls,
-        .authorize = security_authorize,
-        .authorize_arg = daemon->security};
+    struct rpc_server_options rpc = {.contexts =
+                                         max_threads + options->max_queue + SERVICE_MAX_STREAMS + RESERVE,
+                                     .max_connections = options->max_connections,
+                                     .max_timeout_ms = options->max_timeout_ms,
+                                     .send_timeout_ms = options->send_timeout_ms,
+                                     .request_budget_bytes = REQUEST_BUDGET,
+                                     .reply_budget_bytes = reply_budget(options),
+                                     .on_end = on_end,
+                                     .on_end_arg = daemon,
+                                     .on_gone = on_gone,
+                                     .on_gone_arg = daemon,
+                                     .tls = options->tls,
+                                     .authorize = security_authorize,
+                                     .authorize_arg = daemon->security};
 
     rpc.max_calls = rpc.contexts - OTHERS;
     return rpc;
@@ -128,7 +134,8 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     struct daemon *daemon = calloc(1, sizeof *daemon);
     struct service_options service = {.max_threads = options->max_threads != 0 ? options->max_threads
                                                                                : threads_by_quota(),
-                                      .max_queue = options->max_queue};
+                                      .max_queue = options->max_queue,
+                                      .window_budget_bytes = reply_budget(options)};
     struct rpc_server_options rpc;
     const struct rpc_service *table;
     size_t count;

@@ -27,10 +27,10 @@ struct daemon_options {
     uint32_t max_threads;      /* of all runs side by side; 0: by the usable CPUs, or their quota */
     uint32_t max_queue;        /* requests that wait for threads */
     uint32_t max_connections;
-    uint64_t max_timeout_ms;  /* of a request, also where it gives none */
-    uint32_t send_timeout_ms; /* a client that takes nothing of its replies for so long is disconnected */
-    uint64_t
-        reply_budget_bytes; /* what large replies that are not read yet may take together; 0: the default */
+    uint64_t max_timeout_ms;     /* of a request, also where it gives none */
+    uint32_t send_timeout_ms;    /* a client that takes nothing of its replies for so long is disconnected */
+    uint64_t reply_budget_bytes; /* what large replies that are not read yet may take together, and streams'
+                                    windows as much; 0: the default */
     enum daemon_log log;
     struct wire_tls tls;    /* for tls+tcp:// addresses */
     const char *token_file; /* every method but Health/Check needs its token; NULL: none */

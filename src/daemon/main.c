@@ -52,7 +52,10 @@ static const struct argp_option options[] = {
     {"send-timeout-ms", OPT_SEND_TIMEOUT, "MS", 0,
      "Disconnect a client that reads nothing of its replies so long (default 5000)", 0},
     {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
-     "Memory of all large replies that are not read yet (default 512, or a quarter of the memory limit)", 0},
+     "Memory of all large replies that are not read yet, and as much for all streams' windows (default 512, "
+     "or a "
+     "quarter of the memory limit)",
+     0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"log", OPT_LOG, "FORMAT", 0, "A line on stderr for every call: logfmt (default), json or off", 0},
     {"tls-cert", OPT_TLS_CERT, "FILE", 0, "Certificate for tls+tcp:// addresses, and its chain, PEM", 0},

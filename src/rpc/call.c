@@ -16,6 +16,8 @@ static void rearm(struct rpc_call *call)
 
     call->state = CALL_RECEIVING;
     rpc_reply_release(call);
+    server->request_bytes -= call->unpacked;
+    call->unpacked = 0;
     if (call->peer != NULL)
         rpc_peer_release(call->peer);
     call->peer = NULL;

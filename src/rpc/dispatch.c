@@ -4,6 +4,8 @@
 #include "rpc/internal.h"
 #include "wire/check.h"
 
+#define USUAL_BYTES 16384u
+
 /* Leaves the method's place in the call. */
 static const ProtobufCMethodDescriptor *find_method(struct rpc_call *call, rpc_handler **handler)
 {
@@ -63,6 +65,32 @@ enum wire_status rpc_decode(struct rpc_call *call, rpc_handler **handler, const 
     return wire_check_fields(method->input, request->payload, request->payload_len, error);
 }
 
+/* A request may stay for long, as it waits or runs, and so does what it has been unpacked to. The usual size
+ * is not counted: that memory is kept for the next request anyhow. */
+static enum wire_status take_memory(struct rpc_call *call, struct wire_error *error)
+{
+    struct rpc_server *server = call->server;
+    size_t size = call->arena.taken;
+    bool fits;
+
+    if (size <= USUAL_BYTES)
+        return WIRE_OK;
+    pthread_mutex_lock(&server->mutex);
+    fits = size <= server->options.request_budget_bytes - server->request_bytes;
+    if (fits) {
+        call->unpacked = size;
+        server->request_bytes += size;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    if (fits)
+        return WIRE_OK;
+    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
+                   "the request takes %zu bytes unpacked, and others take nearly all of %llu; try again",
+                   size, (unsigned long long)server->options.request_budget_bytes);
+    error->retry_after_ms = RETRY_AFTER_MS;
+    return error->status;
+}
+
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
 {
     const ProtobufCMessage *message;
@@ -72,7 +100,8 @@ void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)
     if (bad != NULL) {
         (void)find_method(call, &handler);
         rpc_call_fail(call, bad);
-    } else if (rpc_decode(call, &handler, &message, &error) != WIRE_OK) {
+    } else if (rpc_decode(call, &handler, &message, &error) != WIRE_OK ||
+               take_memory(call, &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
     } else {
         handler(call, message, call->server->context);

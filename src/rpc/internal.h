@@ -56,6 +56,7 @@ struct rpc_call {
     bool awaited; /* by whoever stops the server */
     struct peer *peer;
     unsigned pins;   /* cancel hooks running, and cuts of its send */
+    size_t unpacked; /* bytes of its arena that count against the server's budget */
     size_t reserved; /* bytes that its reply takes, or may take; 0 for a small one */
     rpc_cancel_fn *hook;
     void *hook_arg;
@@ -84,11 +85,12 @@ struct rpc_server {
     bool timer_end;
     struct peer *peers[PEER_BUCKETS];
     unsigned connections;
-    bool closing;         /* no further connection is taken */
-    unsigned in_hand;     /* calls that are not RECEIVING */
-    unsigned awaited;     /* of those, the ones that were so when the server was told to stop */
-    uint64_t reply_bytes; /* reserved and held, of all */
-    uint64_t watch_at;    /* when the connections with replies on their way are looked at; UINT64_MAX: none */
+    bool closing;           /* no further connection is taken */
+    unsigned in_hand;       /* calls that are not RECEIVING */
+    unsigned awaited;       /* of those, the ones that were so when the server was told to stop */
+    uint64_t request_bytes; /* unpacked, of all */
+    uint64_t reply_bytes;   /* reserved and held, of all */
+    uint64_t watch_at; /* when the connections with replies on their way are looked at; UINT64_MAX: none */
     unsigned crowded_looks; /* the last ones, at which nearly all contexts were in hand */
     uint64_t refresh_at;    /* not before is nng asked again for what is written */
     uint32_t patience_ms;   /* for how long a connection need not take anything */

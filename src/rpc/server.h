@@ -51,6 +51,8 @@ struct rpc_server_options {
     unsigned max_calls;       /* of one connection at once; more are RESOURCE_EXHAUSTED */
     uint64_t max_timeout_ms;  /* of a request; also where it gives none */
     uint32_t send_timeout_ms; /* a connection that takes nothing of its replies for so long is closed */
+    /* What requests in hand may take together, unpacked; those of the usual size are not counted. */
+    uint64_t request_budget_bytes;
     /* What large replies may take together, from rpc_call_reserve until they are written; one alone may
      * take more. */
     uint64_t reply_budget_bytes;
@@ -63,12 +65,13 @@ struct rpc_server_options {
     void *authorize_arg;
 };
 
-#define RPC_SERVER_DEFAULTS                                \
-    ((struct rpc_server_options){.contexts = 256,          \
-                                 .max_connections = 1024,  \
-                                 .max_calls = 160,         \
-                                 .max_timeout_ms = 660000, \
-                                 .send_timeout_ms = 5000,  \
+#define RPC_SERVER_DEFAULTS                                                  \
+    ((struct rpc_server_options){.contexts = 256,                            \
+                                 .max_connections = 1024,                    \
+                                 .max_calls = 160,                           \
+                                 .max_timeout_ms = 660000,                   \
+                                 .send_timeout_ms = 5000,                    \
+                                 .request_budget_bytes = UINT64_C(64) << 20, \
                                  .reply_budget_bytes = UINT64_C(512) << 20})
 
 /* services is an array of `count`; it and the context stay the caller's. Ends with rpc_server_free. */

@@ -81,7 +81,8 @@ enum wire_status service_create(const struct service_options *options, struct se
         admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;
     service->max_threads = admission.max_threads;
     if (admission_create(&admission, service->pool, &service->admission, error) != WIRE_OK ||
-        streams_create(service->admission, &service->streams, error) != WIRE_OK) {
+        streams_create(service->admission, options->window_budget_bytes, &service->streams, error) !=
+            WIRE_OK) {
         service_free(service);
         return error->status;
     }

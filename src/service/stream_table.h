@@ -48,6 +48,7 @@ struct stream {
 
 struct streams {
     struct admission *admission;
+    uint64_t window_budget;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
     struct stream *first; /* the oldest */

@@ -8,13 +8,13 @@
 
 #define RETRY_AFTER_MS 100
 
-/* The bytes of all windows together, and of one: room for a few tiles a thread. */
-#define MAX_BYTES (UINT64_C(512) << 20)
+/* The bytes of one window: room for a few tiles a thread. */
 #define MIN_WINDOW (UINT64_C(2) << 20)
 #define MAX_WINDOW (UINT64_C(16) << 20)
 #define TILES_A_THREAD 4
 
-enum wire_status streams_create(struct admission *admission, struct streams **out, struct wire_error *error)
+enum wire_status streams_create(struct admission *admission, uint64_t window_budget, struct streams **out,
+                                struct wire_error *error)
 {
     struct streams *streams = calloc(1, sizeof *streams);
 
@@ -22,6 +22,7 @@ enum wire_status streams_create(struct admission *admission, struct streams **ou
     if (streams == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for streams");
     streams->admission = admission;
+    streams->window_budget = window_budget;
     streams->lease_ms = STREAM_LEASE_MS;
     pthread_mutex_init(&streams->mutex, NULL);
     condition_init(&streams->changed);
@@ -218,7 +219,7 @@ static size_t window_size(const struct run_spec *spec)
     if (bytes < MIN_WINDOW)
         bytes = MIN_WINDOW;
     else if (bytes > MAX_WINDOW)
-        bytes = MAX_WINDOW;
+        bytes = tile > MAX_WINDOW ? tile : MAX_WINDOW;
     return all < bytes ? all : bytes;
 }
 
@@ -269,11 +270,15 @@ static enum wire_status check_room(struct streams *streams, size_t bytes, struct
 {
     struct stream *old;
 
-    while (streams->count >= SERVICE_MAX_STREAMS || streams->bytes + bytes > MAX_BYTES) {
+    while (streams->count >= SERVICE_MAX_STREAMS ||
+           (streams->count != 0 && streams->bytes + bytes > streams->window_budget)) {
         old = take_delivered(streams);
         if (old == NULL) {
-            wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u streams are open already; try again",
-                           streams->count);
+            wire_error_set(
+                error, WIRE_RESOURCE_EXHAUSTED,
+                "%u streams are open already, whose windows may take %llu of %llu bytes; try again",
+                streams->count, (unsigned long long)streams->bytes,
+                (unsigned long long)streams->window_budget);
             error->retry_after_ms = RETRY_AFTER_MS;
             return error->status;
         }

@@ -19,9 +19,10 @@
  */
 struct streams;
 
-/* Ends with streams_free, after every job has ended. Admission stays the caller's. */
-WIRE_MUST_USE enum wire_status streams_create(struct admission *admission, struct streams **out,
-                                              struct wire_error *error);
+/* Ends with streams_free, after every job has ended. Admission stays the caller's. All windows together take
+ * up to window_budget bytes; one alone may take more. */
+WIRE_MUST_USE enum wire_status streams_create(struct admission *admission, uint64_t window_budget,
+                                              struct streams **out, struct wire_error *error);
 void streams_free(struct streams *streams);
 
 /* Starts a run, or queues it, under that id, for the call; or gives it the stream of that id whose opener may

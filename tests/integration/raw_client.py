@@ -25,7 +25,7 @@ class RawClient:
     @staticmethod
     def field(number, data):
         length = len(data)
-        return bytes([number << 3 | 2, length & 0x7f | 0x80, length >> 7]) + data
+        return bytes([number << 3 | 2, length & 0x7f | 0x80, length >> 7 & 0x7f | 0x80, length >> 14]) + data
 
     @classmethod
     def message(cls, method, payload, request_id=b"", number=1):
