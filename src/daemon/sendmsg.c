@@ -1,5 +1,5 @@
 /*
- * A remedy for nng before 1.6, which tileryd and tilery-bridge put before libc's sendmsg: to a peer that is
+ * A remedy for nng before 1.6, which every program of ours puts before libc's sendmsg: to a peer that is
  * gone, everything that nng sends counts as sent. Others, such as libmicrohttpd, are told.
  *
  * There, a connection whose send fails while a request of it is between header and body is never cleared
