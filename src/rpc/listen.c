@@ -125,6 +125,24 @@ static void bound_url(nng_listener listener, const char *url, char *bound)
     (void)snprintf(bound, URL_BYTES, "%.*s:%d", (int)(port - url), url, chosen);
 }
 
+/* A scheme that we serve, and the whole address: nng would choose a port or an abstract name where there is
+ * none, and its ws:// and wss:// are not for peers that are not trusted. */
+static bool is_whole(const char *url)
+{
+    static const char *const with_port[] = {"tcp://",     "tcp4://",     "tcp6://",
+                                            "tls+tcp://", "tls+tcp4://", "tls+tcp6://"};
+    static const char *const with_name[] = {"ipc://", "unix://", "abstract://", "inproc://"};
+    const char *port = strrchr(url, ':');
+
+    for (size_t i = 0; i < sizeof with_port / sizeof *with_port; i++)
+        if (strncasecmp(url, with_port[i], strlen(with_port[i])) == 0)
+            return port >= url + strlen(with_port[i]) && port[1] != '\0' && strchr(port, ']') == NULL;
+    for (size_t i = 0; i < sizeof with_name / sizeof *with_name; i++)
+        if (strncasecmp(url, with_name[i], strlen(with_name[i])) == 0)
+            return url[strlen(with_name[i])] != '\0';
+    return false;
+}
+
 static enum wire_status create(struct rpc_server *server, const char *url, nng_listener *listener,
                                struct wire_error *error)
 {
@@ -134,7 +152,7 @@ static enum wire_status create(struct rpc_server *server, const char *url, nng_l
     if (server->listeners == RPC_MAX_LISTENERS)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT, "more than %d addresses to listen on",
                               RPC_MAX_LISTENERS);
-    result = nng_listener_create(listener, server->socket, url);
+    result = is_whole(url) ? nng_listener_create(listener, server->socket, url) : NNG_EADDRINVAL;
     if (result == NNG_ENOMEM)
         return refuse(error, WIRE_RESOURCE_EXHAUSTED, url, "no memory");
     if (result != 0)

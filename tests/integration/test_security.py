@@ -347,11 +347,10 @@ class SocketFiles(Folder):
 class Usage(Folder):
     def test_what_is_no_url_is_a_usage_error_that_shows_one(self):
         for url in ("nonsense", "127.0.0.1:5570", "tcp:/127.0.0.1:1", "http://127.0.0.1:1", "tcp://127.0.0.1:99999",
-                    "tcp://127.0.0.1:x", "tcp://127.0.0.1:1/path", ":", "\x1b[31m"):
+                    "tcp://127.0.0.1:x", "tcp://127.0.0.1:1/path", ":", "\x1b[31m", "ws://127.0.0.1:0", "tcp://127.0.0.1",
+                    "tcp://[::1]", "tcp://127.0.0.1:", "abstract://", "inproc://"):
             self.check_refused("it must be a URL such as tcp://127.0.0.1:5570", "--listen", url)
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
             self.check_refused("Address in use", "--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}", status=14)
 
     def test_origins_are_as_browsers_send_them(self):
