@@ -291,6 +291,31 @@ static bool on_failure(struct call *call, int result)
     return conclude(call, NULL, &error);
 }
 
+/* What nng kept for the next connection was never sent: a call that waits for one goes on waiting. */
+static bool waits_on(struct call *call, int result)
+{
+    tilery_client *client = call->client;
+    bool on;
+
+    if (call->state != CALL_SENDING || result != NNG_ECLOSED || !call->wait_for_ready)
+        return false;
+    pthread_mutex_lock(&client->mutex);
+    on = !client->closing && !call->cancelled;
+    if (on) {
+        give_back_context(call);
+        call->attempts--;
+    }
+    pthread_mutex_unlock(&client->mutex);
+    return on;
+}
+
+static bool advance_or_conclude(struct call *call)
+{
+    struct wire_error error;
+
+    return call_advance(call, &error) != WIRE_OK && conclude(call, NULL, &error);
+}
+
 static bool on_sent_or_received(struct call *call)
 {
     int result = nng_aio_result(call->aio);
@@ -303,6 +328,8 @@ static bool on_sent_or_received(struct call *call)
         return false;
     if (result != 0 && msg != NULL)
         nng_msg_free(msg);
+    if (waits_on(call, result))
+        return advance_or_conclude(call);
     return on_failure(call, result != 0 ? result : NNG_ECANCELED);
 }
 
@@ -318,13 +345,11 @@ nng_aio *call_pending(const struct call *call)
 
 bool call_go_on(struct call *call)
 {
-    struct wire_error error;
-
     if (!is_asleep(call))
         return on_sent_or_received(call);
     if (call->method == NULL)
         return wake(call);
-    return call_advance(call, &error) != WIRE_OK && conclude(call, NULL, &error);
+    return advance_or_conclude(call);
 }
 
 void client_wake_calls(tilery_client *client)

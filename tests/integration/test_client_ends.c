@@ -190,8 +190,11 @@ START_TEST(calls_that_wait_for_ready_are_made_when_a_server_comes)
     tilery_stream *stream;
 
     served_start(_i, 1, 8);
+    check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
     served_halt();
-    wait_unavailable();
+    do
+        wait_unavailable();
+    while (strstr(served.error.message, "no server at") == NULL);
     ending_init(&ending);
     check_status(tilery_health_async(served.client, &patient, on_health, &ending, &served.error), TILERY_OK);
     check_status(served_compute(served.client, &small, 0, NULL), TILERY_UNAVAILABLE);
