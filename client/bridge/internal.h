@@ -146,6 +146,8 @@ enum MHD_Result bridge_end_run(struct exchange *exchange);
 
 /* names.c: the ids and the trace, from the request's headers. */
 void bridge_name(struct exchange *exchange);
+/* names.c: RUN/N, an event's id as it was sent. False: it is none. */
+bool bridge_read_event_id(const char *text, char run[33], uint64_t *number);
 
 /* answered.c: on_answered, which there is, is told. whole: the client has taken all of the answer. */
 void bridge_tell_answered(const struct exchange *exchange, bool whole);

@@ -1,4 +1,4 @@
-/* What a request is called: its ids, and its place in a trace. */
+/* What a request is called: its ids, and its place in a trace; and what it calls an event. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,4 +86,17 @@ void bridge_name(struct exchange *exchange)
 {
     name_request(exchange);
     trace_request(exchange);
+}
+
+bool bridge_read_event_id(const char *text, char run[33], uint64_t *number)
+{
+    size_t digits = 0;
+
+    if (strlen(text) > 32 + 1 + 19 || strspn(text, "0123456789abcdef") != 32 || text[32] != '/')
+        return false;
+    (void)snprintf(run, 33, "%.32s", text);
+    text += 33;
+    for (*number = 0; text[digits] >= '0' && text[digits] <= '9'; digits++)
+        *number = *number * 10 + (uint64_t)(text[digits] - '0');
+    return digits != 0 && text[digits] == '\0';
 }

@@ -208,6 +208,7 @@ static bool read_body(struct exchange *exchange)
                        ? NULL
                        : json_loadb(exchange->body, exchange->body_len,
                                     JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+    char shown[JSON_ERROR_TEXT_LENGTH];
     json_t *value;
     const char *key;
     bool good = json_is_object(body);
@@ -215,7 +216,8 @@ static bool read_body(struct exchange *exchange)
     if (body == NULL) {
         exchange->error = (struct tilery_error){.status = TILERY_INVALID_ARGUMENT};
         (void)snprintf(exchange->error.message, sizeof exchange->error.message,
-                       "the body is no JSON object: %s in line %d", why.text, why.line);
+                       "the body is no JSON object: %s in line %d", wire_quote(shown, sizeof shown, why.text),
+                       why.line); /* it may end within a letter */
         return false;
     }
     if (!good)

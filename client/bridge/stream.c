@@ -169,27 +169,13 @@ static enum MHD_Result open_stream(struct exchange *exchange)
 
 /* ---- Resumed ---- */
 
-/* RUN/N. */
-static bool read_id(const char *text, char run[33], uint64_t *number)
-{
-    size_t digits = 0;
-
-    if (strlen(text) > 32 + 1 + 19 || strspn(text, "0123456789abcdef") != 32 || text[32] != '/')
-        return false;
-    (void)snprintf(run, 33, "%.32s", text);
-    text += 33;
-    for (*number = 0; text[digits] >= '0' && text[digits] <= '9'; digits++)
-        *number = *number * 10 + (uint64_t)(text[digits] - '0');
-    return digits != 0 && text[digits] == '\0';
-}
-
 static enum MHD_Result resume(struct exchange *exchange, const char *id)
 {
     char name[33], shown[80], message[200];
     struct run *run;
     uint64_t number;
 
-    if (!read_id(id, name, &number)) {
+    if (!bridge_read_event_id(id, name, &number)) {
         (void)snprintf(message, sizeof message,
                        "Last-Event-ID is \"%s\"; it must be the id of an event as it was sent, RUN/N",
                        wire_quote(shown, sizeof shown, id));

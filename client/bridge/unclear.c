@@ -47,7 +47,7 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     found->authorizations += strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0;
     found->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
     if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 && found->codings++ == 0)
-        found->coding = value;
+        found->coding = value != NULL ? value : "";
     return MHD_YES;
 }
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 cmake --preset fuzz
 cmake --build --preset fuzz
-for target in requests computes replies; do
+for target in requests computes replies http; do
     corpus=build/fuzz/$target-corpus found=build/fuzz/$target-found
     mkdir -p "$corpus" "$found"
     build/fuzz/tests/fuzz_$target --write "$corpus"

@@ -223,7 +223,8 @@ class Post(ServedTest):
                             ('{"region":[' + 999 * "1," + "1]}", "region"), ('{"width":"1\\u0000"}', "line 1"),
                             ('{"width":true}', "width"), ('{"kernel":false}', "kernel"), ('{"width":[5]}', "width"),
                             ('{"summary":[1]}', "summary"), ('{"region":true}', "region"), ('{"region":[5]}', "region"),
-                            ('{"precision":{}}', "precision"), ('{"summary":2}', "summary"), (9999 * "[", "line 1"), (b'{"width":"\xff"}', "line 1")):
+                            ('{"precision":{}}', "precision"), ('{"summary":2}', "summary"), (9999 * "[", "line 1"), (b'{"width":"\xff"}', "line 1"),
+                            (b'{"palette":"\\u0\xd5\x9a\xc6\xa3"}', "line 1")):
             status, reply = self.post(body)
             self.assertEqual((status, list(reply)), (400, ["success", "error"]), body)
             self.assertIn(named, reply["error"])
