@@ -34,9 +34,19 @@ missing=()
 for package in "${packages[@]}"; do
     [[ $installed =~ " $package"[,\ ] ]] || missing+=("$package")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+# Of Prometheus its checker alone: the package would start a service.
+promtool=()
+[ "${1:-}" != tests ] || command -v promtool >/dev/null || promtool=(prometheus)
+[ $((${#missing[@]} + ${#promtool[@]})) -gt 0 ] || exit 0
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 "${as_root[@]}" apt-get -q update
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+[ ${#missing[@]} = 0 ] ||
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+[ ${#promtool[@]} = 0 ] && exit 0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+(cd "$folder" && apt-get -q download prometheus)
+dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -xC "$folder" ./usr/bin/promtool
+"${as_root[@]}" install -D "$folder/usr/bin/promtool" /usr/local/bin/promtool
