@@ -2,8 +2,8 @@
 import {drawnToFit, h, svg} from './compare-dom.js';
 import {duration, plural, unitOf} from './format.js';
 
-const HEIGHT = 260;
-const MARGIN = {top: 12, right: 16, bottom: 40, left: 44};
+const HEIGHT = 278;
+const MARGIN = {top: 30, right: 16, bottom: 40, left: 48};
 const LABEL = 26; // px that a number of threads needs on its axis
 const CAP = 5;    // px of half a whisker's end
 
@@ -55,6 +55,7 @@ function axes(chart, at) {
         ]),
         labelled(chart, at).map(({threads}) =>
             svg('text', {x: at.x(threads), y: at.bottom + 18, 'text-anchor': 'middle'}, String(threads))),
+        svg('text', {x: 0, y: 12}, chart.unit),
         svg('text', {x: at.right, y: at.bottom + 35, 'text-anchor': 'end'}, 'threads'));
 }
 
@@ -66,7 +67,8 @@ function crowd({processors, mostThreads}, at) {
     const x = at.x(processors);
     return svg('g', {class: 'crowd'},
         svg('rect', {x, y: MARGIN.top, width: at.right - x, height: at.bottom - MARGIN.top}),
-        svg('line', {x1: x, x2: x, y1: MARGIN.top, y2: at.bottom}));
+        svg('line', {x1: x, x2: x, y1: MARGIN.top, y2: at.bottom}),
+        svg('text', {x: x + 6, y: at.bottom - 8}, plural(processors, 'processor')));
 }
 
 function point({threads, value}, chart, at) {
@@ -93,7 +95,7 @@ function draw(chart, width) {
         chart.points.map((each) => point(each, chart, at)));
 }
 
-// chart: {id, title, says, points: [{threads, value: {median, least, most}}], most, mostThreads, processors,
+// chart: {id, title, unit, says, points: [{threads, value: {median, least, most}}], most, mostThreads, processors,
 // ideal(threads), amdahl(threads), law, format(value, digits)}. says is for who cannot see it.
 export function lineChart(chart) {
     const box = h('div', {class: 'compare-plot'});

@@ -30,6 +30,11 @@ function headline(entries) {
         h('div', {}, h('dt', {}, name), h('dd', {}, h('strong', {}, value), h('small', {}, note)))));
 }
 
+function imbalanceNote({name, imbalance: {median}}) {
+    return h('p', {class: 'note'}, `An imbalance of ${fixed(median)}, of ${name}: its busiest thread computed ${fixed(median)} times `
+        + 'as long as its threads did on average. At 1.00 all have the same to do.');
+}
+
 function idleNote({threads}) {
     return threads === 1 ? 'of one thread\u2019s time' : `of ${threads} threads\u2019 time`;
 }
@@ -54,7 +59,7 @@ function about(sides) {
 
 function frame(sides, {sentences, entries}, ...rest) {
     return h('div', {class: 'compare-result'},
-        h('p', {class: 'compare-lesson'}, sentences.join(' ')), headline(entries),
+        h('p', {class: 'compare-lesson'}, sentences.join(' ')), headline(entries), imbalanceNote(sides[sides.length - 1]),
         ...rest, everyRun(sides), about(sides));
 }
 
@@ -162,14 +167,14 @@ function scalingCharts(points, serial, processors) {
     const values = (pick) => points.map((point) => ({threads: point.threads, value: pick(point)}));
     return h('div', {class: 'compare-charts'},
         lineChart({
-            ...shared, id: 'compare-speedup', title: 'Speedup over one thread', points: values(({ratio}) => ratio),
+            ...shared, id: 'compare-speedup', title: 'Speedup over one thread', unit: 'times as fast', points: values(({ratio}) => ratio),
             says: `Speedup: ${says(times, ({ratio}) => ratio)}`,
             most: Math.max(1.1 * highest, Math.min(mostThreads, 2 * highest)),
             ideal: (threads) => threads, amdahl: (threads) => amdahl(serial, threads),
             format: (value, digits = 1) => String(+value.toFixed(digits)),
         }),
         lineChart({
-            ...shared, id: 'compare-efficiency', title: 'Efficiency: speedup over threads',
+            ...shared, id: 'compare-efficiency', title: 'Efficiency: speedup over threads', unit: 'of a thread\u2019s time put to use',
             points: values(({gain}) => gain), says: `Efficiency: ${says(percent, ({gain}) => gain)}`,
             most: 1.08 * Math.max(1, ...points.map(({gain}) => gain.most)),
             ideal: () => 1, amdahl: (threads) => amdahl(serial, threads) / threads, format: percent,

@@ -29,7 +29,8 @@ function lessonOf({summary, params}) {
     const advice = params.schedule === 'static' || params.schedule === 'cyclic'
         ? ' The others waited for it: compare the schedule “dynamic”.'
         : ' Smaller tiles would share more evenly.';
-    return `Thread ${busiest} worked ${factor} times as long as the least busy one.${advice}`;
+    return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
+        + `imbalance, and ${factor} times as long as the least busy one.${advice}`;
 }
 
 export function showFigures(run) {

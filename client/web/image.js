@@ -76,8 +76,7 @@ export class Picture {
         this.lanes = new Lanes();
         this.#order = [];
         this.#painted = 0;
-        this.#time = null;
-        this.#marked = null;
+        this.#time = this.#marked = null;
         this.#draw();
     }
 
@@ -128,8 +127,11 @@ export class Picture {
         for (const record of this.#order) {
             this.#pixels.colour(record, by);
         }
-        const shown = this.#time === null ? this.#order.length : this.#painted;
-        this.#order.slice(0, shown).forEach((record) => this.#pixels.paint(record));
+        if (this.#time === null) {
+            this.#pixels.paintAll(true);
+        } else {
+            this.#order.slice(0, this.#painted).forEach((record) => this.#pixels.paint(record));
+        }
         this.#draw();
     }
 
@@ -141,6 +143,10 @@ export class Picture {
         }
         this.#time = ns;
         const until = ns ?? Infinity;
+        if (ns === null || ns <= 0) {
+            this.#pixels.paintAll(ns === null); // tile by tile takes long, of many
+            this.#painted = ns === null ? this.#order.length : 0;
+        }
         while (this.#painted < this.#order.length && endOf(this.#order[this.#painted]) <= until) {
             this.#pixels.paint(this.#order[this.#painted++]);
         }

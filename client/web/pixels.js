@@ -63,6 +63,15 @@ export class Pixels {
         }
     }
 
+    // Whatever has been coloured, or nothing.
+    paintAll(all) {
+        if (all) {
+            this.#context.putImageData(this.#image, 0, 0);
+        } else {
+            this.#context.clearRect(0, 0, this.width, this.height);
+        }
+    }
+
     erase(record) {
         const box = this.#box(record);
         this.#context.clearRect(box.left, box.top, box.width, box.height);

@@ -218,6 +218,21 @@ test('an address is shared with all its settings', async () => {
     await other.close();
 });
 
+test('a hundred thousand tiles are shown, and replayed', async () => {
+    const many = 'width=1600&height=1024&tile_w=4&tile_h=4&max_iter=50&time_limit_ms=600000&num_threads=4&schedule=dynamic';
+    await page.follow(many);
+    await page.until('status', /^102,400 tiles in /);
+    const {data, summary} = JSON.parse((await page.download('save-json')).bytes);
+    for (const part of [0.5, 0, 0.99]) {
+        await page.slide('scrubber', 1000 * part);
+        const done = data.filter((record) => record.start_time_ns + record.duration_ns <= part * summary.wall_ns);
+        assert.equal(painted(await page.pixels()), 16 * done.length);
+    }
+    await page.id('restart').click();
+    const [shown, served] = [await page.pixels(), await page.served(many)];
+    assert.ok(shown.data.equals(served.data));
+});
+
 test('the address has how the run is looked at, too', async () => {
     await page.follow(`${MEDIUM}&colour=thread&compare=scaling&most=6&steps=each+number&rounds=3&left=cyclic&right=nonsense`);
     await page.finished();
