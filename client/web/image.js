@@ -74,8 +74,7 @@ export class Picture {
         this.rows = Math.ceil(height / tileH);
         this.#byTask = new Map();
         this.lanes = new Lanes();
-        this.#order = [];
-        this.#painted = 0;
+        [this.#order, this.#painted] = [[], 0];
         this.#time = this.#marked = null;
         this.#draw();
     }
