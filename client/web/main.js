@@ -44,8 +44,9 @@ const MOST_REMADE = 3; // a run that ends its server each time is not tried for 
 
 // ---- A run ----
 
-function say(text) {
+function say(text, bad = false) {
     byId('status').textContent = text;
+    byId('status').classList.toggle('bad', bad);
 }
 
 function setBusy(busy) {
@@ -103,15 +104,17 @@ function finished() {
         : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`) + again);
 }
 
-function failed(error, stopped) {
-    if (run !== null) {
+// {stopped, begun}: whether somebody stopped it, and whether there is anything of it to be seen.
+function failed(error, {stopped, begun}) {
+    const before = run !== null && !begun ? '; what is shown is the run before' : '';
+    if (begun) {
         shown();
     }
     if (stopped) {
-        say(run === null ? 'Stopped' : `Stopped after ${plural(run.records.length, 'tile')}`);
+        say(begun ? `Stopped after ${plural(run.records.length, 'tile')}` : `Stopped${before}`);
         return;
     }
-    say(error.runLost ? 'The service lost the run' : 'The run failed');
+    say(error.runLost ? 'The service lost the run' : `The run failed${before}`, true);
     showAlert(error);
 }
 
@@ -166,7 +169,7 @@ async function start(again = 0) {
         tile: (record, counts) => live === mine && tile(record, counts),
         lost: (error) => {
             if (live === mine) {
-                say('The connection was lost; taking it up again');
+                say('The connection was lost; taking it up again', true);
                 service.lost(error.message);
             }
         },
@@ -183,7 +186,7 @@ async function start(again = 0) {
         }
     } catch (error) {
         if (live === mine) {
-            failed(error, mine.stopped || error.name === 'AbortError');
+            failed(error, {stopped: mine.stopped || error.name === 'AbortError', begun: mine.run !== undefined});
         }
     }
     if (live === mine) {
@@ -300,7 +303,7 @@ const service = new Service({
 mountTheme(byId('theme'));
 mountRequest();
 listen();
-byId('more').open = matchMedia('(min-width: 700px)').matches;
+byId('more').open = byId('elsewhere').open = matchMedia('(min-width: 700px)').matches;
 byId('token').value = api.token.get();
 mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message), idle});
 if (location.hash.length < 2) {

@@ -11,7 +11,8 @@ const AXIS = 26; // all in CSS pixels
 const GUTTER = 64;
 const BUSY = 54;
 const LABEL = 26; // of a bar that has room for its task's number
-const TICK = 90; // from one to the next, about
+const TICK = 90; // from one to the next, about, or of a narrow one
+const NARROW_TICK = 60;
 const THEME = ['text', 'muted', 'panel', 'lane', 'hatch', 'rule', 'mark', 'mark-edge', 'limit', 'accent'];
 
 function laneHeight(threads) {
@@ -183,7 +184,7 @@ export class Timeline {
     // chip: what stands on the axis already.
     #drawAxis(context, height, chip) {
         const {from, to} = this.#scale.range();
-        const step = nice((to - from) * TICK / this.#scale.width);
+        const step = nice((to - from) * (this.#scale.width < 400 ? NARROW_TICK : TICK) / this.#scale.width);
         const unit = unitOf(Math.max(step, to / 50));
         const digits = Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9));
         context.textAlign = 'center';
@@ -204,7 +205,10 @@ export class Timeline {
 
     #drawLane(context, thread, y) {
         const {height} = this.#lane;
-        const wall = this.#run?.summary?.wall_ns ?? this.#lanes.endNs;
+        const over = Boolean(this.#run?.summary);
+        const last = this.#lanes.records[thread].at(-1);
+        // Of a run that is not over it is not known yet whether a thread is idle after its last bar.
+        const wall = over ? this.#run.summary.wall_ns : last === undefined ? 0 : endOf(last);
         const [left, right] = [Math.max(GUTTER, this.#scale.x(0)), Math.min(GUTTER + this.#scale.width, this.#scale.x(wall))];
         context.fillStyle = this.#theme.lane;
         context.fillRect(GUTTER, y, this.#scale.width, height);
@@ -217,7 +221,7 @@ export class Timeline {
             context.textAlign = 'left';
             context.fillText(height >= 13 ? `thread ${thread}` : `${thread}`, 0, y + height / 2);
         }
-        if (height >= 9 && wall > 0) {
+        if (height >= 9 && over && wall > 0) {
             context.textAlign = 'right';
             context.fillStyle = this.#theme.muted;
             context.fillText(percent(this.#lanes.busyNs[thread] / wall), GUTTER + this.#scale.width + BUSY - 4, y + height / 2);

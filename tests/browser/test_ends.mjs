@@ -32,6 +32,8 @@ test('an error is shown as the service gave it', async () => {
         assert.equal(await page.text('alert-text'), answer.error);
         assert.equal(await page.field(name).getAttribute('aria-invalid'), 'true');
         assert.equal(await page.text('service-text'), 'Serving');
+        assert.equal(await page.text('status'), 'The run failed; what is shown is the run before');
+        assert.equal(await page.text('figure-tiles'), '9 of 9');
         await page.field(name).fill(old);
         await page.id('run').click();
         await page.finished();
