@@ -14,6 +14,7 @@
 
 #include "calls.h"
 #include "pace.h"
+#include "progress.h"
 #include "wire/clock.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -37,7 +38,8 @@ struct bench {
     unsigned clients;
     uint64_t from_ns, end_ns; /* the measured time */
     struct pace pace;         /* of a fixed rate */
-    int waker;                /* an eventfd: a flight is free again */
+    struct progress progress;
+    int waker; /* an eventfd: a flight is free again */
     pthread_mutex_t mutex;
     struct bench_report report;
     struct flight *free;
@@ -154,6 +156,11 @@ static bool has_free_flight(struct bench *bench)
 
 /* ---- Sending ---- */
 
+static uint64_t min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Sends what is due, as far as there are places; returns when to look again. UINT64_MAX: when there is a
  * place again. */
 static uint64_t send_paced(struct bench *bench)
@@ -197,29 +204,38 @@ static bool is_ended(const struct bench *bench)
     return *bench->options->ended != 0;
 }
 
+/* How much there is, beside a bar that is over at the end. */
+static unsigned show(struct bench *bench)
+{
+    uint64_t answered;
+    unsigned in_flight;
+
+    pthread_mutex_lock(&bench->mutex);
+    answered = bench->report.answered;
+    in_flight = bench->in_flight;
+    pthread_mutex_unlock(&bench->mutex);
+    progress_show_time(&bench->progress, bench->end_ns, answered);
+    return in_flight;
+}
+
 static void send_all(struct bench *bench)
 {
     bool paced = bench->options->rate != 0;
 
     while (!is_ended(bench) && wire_now_ns() < bench->end_ns) {
         uint64_t next_ns = paced ? send_paced(bench) : send_rested(bench);
+        uint64_t frame_ns = wire_now_ns() + PROGRESS_MS * NS_PER_MS;
 
-        wait_until(bench, next_ns < bench->end_ns ? next_ns : bench->end_ns, paced && next_ns == UINT64_MAX);
+        (void)show(bench);
+        wait_until(bench, min(min(next_ns, frame_ns), bench->end_ns), paced && next_ns == UINT64_MAX);
     }
 }
 
 /* The answers to what is in flight, each within its timeout. */
 static void wait_for_answers(struct bench *bench)
 {
-    unsigned left;
-
-    do {
-        pthread_mutex_lock(&bench->mutex);
-        left = bench->in_flight;
-        pthread_mutex_unlock(&bench->mutex);
-        if (left != 0)
-            wait_until(bench, wire_now_ns() + NS_PER_S, true);
-    } while (left != 0 && !is_ended(bench));
+    while (show(bench) != 0 && !is_ended(bench))
+        wait_until(bench, wire_now_ns() + NS_PER_S, true);
 }
 
 /* What has no answer counts with the time that it has waited: left out, the slowest would be. */
@@ -267,6 +283,7 @@ static void run(struct bench *bench, struct bench_report *report)
     bench->from_ns = start_ns + options->warm_up_ms * NS_PER_MS;
     bench->end_ns = bench->from_ns + options->duration_ms * NS_PER_MS;
     bench->pace = (struct pace){.start_ns = start_ns, .end_ns = bench->end_ns, .rate = options->rate};
+    progress_begin(&bench->progress, options, "answered");
     send_all(bench);
     if (is_ended(bench)) {
         pthread_mutex_lock(&bench->mutex);
@@ -275,6 +292,7 @@ static void run(struct bench *bench, struct bench_report *report)
     } else {
         wait_for_answers(bench);
     }
+    progress_end(&bench->progress);
     finish(bench, report);
 }
 

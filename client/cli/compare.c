@@ -9,6 +9,7 @@
 
 #include "bands.h"
 #include "calls.h"
+#include "progress.h"
 
 #define MAX_ROWS 1000u
 
@@ -102,14 +103,16 @@ static void choose_baseline(struct comparison *comparison)
 /* ---- Runs ---- */
 
 static int keep(const struct cli_options *options, struct compare_row *row, size_t run,
-                const tilery_result *result)
+                const tilery_result *result, struct progress *progress)
 {
     struct tilery_summary summary = tilery_result_summary(result);
     struct tilery_error error = {.status = TILERY_DEADLINE_EXCEEDED,
                                  .message = "time_limit_ms left tiles undone, which is no fair comparison"};
 
-    if (summary.time_limited)
+    if (summary.time_limited) {
+        progress_end(progress);
         return cli_fail(options, &error);
+    }
     row->walls_ns[run] = summary.wall_ns;
     row->imbalances[run] = summary.imbalance;
     row->tiles = summary.tiles_done;
@@ -119,15 +122,17 @@ static int keep(const struct cli_options *options, struct compare_row *row, size
 }
 
 static int run_row(tilery_client *client, const struct cli_options *options, struct compare_row *row,
-                   size_t run)
+                   size_t run, struct progress *progress)
 {
     struct tilery_error error;
     tilery_result *result;
     int status;
 
-    if (call_compute(client, options, &row->request, &result, &error) != TILERY_OK)
+    if (call_compute(client, options, &row->request, &result, &error) != TILERY_OK) {
+        progress_end(progress);
         return cli_fail(options, &error);
-    status = keep(options, row, run, result);
+    }
+    status = keep(options, row, run, result, progress);
     tilery_result_free(result);
     return status;
 }
@@ -149,12 +154,18 @@ static int by_value(const void *a, const void *b)
 /* The first round warms up; the next one takes its places. Each round begins with another row. */
 static int run_all(tilery_client *client, const struct cli_options *options, struct comparison *comparison)
 {
+    struct progress progress;
     int status = 0;
 
-    for (size_t round = 0; round <= options->runs; round++)
-        for (size_t i = 0; status == 0 && i < comparison->count; i++)
+    progress_begin(&progress, options, "runs");
+    for (size_t round = 0; status == 0 && round <= options->runs; round++)
+        for (size_t i = 0; status == 0 && i < comparison->count; i++) {
+            progress_show(&progress, round * comparison->count + i,
+                          ((size_t)options->runs + 1) * comparison->count);
             status = run_row(client, options, &comparison->rows[(round + i) % comparison->count],
-                             round != 0 ? round - 1 : 0);
+                             round != 0 ? round - 1 : 0, &progress);
+        }
+    progress_end(&progress);
     for (size_t i = 0; status == 0 && i < comparison->count; i++) {
         qsort(comparison->rows[i].walls_ns, options->runs, sizeof(uint64_t), by_size);
         qsort(comparison->rows[i].imbalances, options->runs, sizeof(double), by_value);

@@ -101,7 +101,7 @@ static int read_shown(struct computing *computing)
 {
     bool read;
 
-    progress_begin(&computing->progress, computing->options);
+    progress_begin(&computing->progress, computing->options, "tiles");
     read = read_tiles(computing);
     progress_end(&computing->progress);
     watch_end(computing->watch, read ? &computing->gathered.tiles : NULL);

@@ -12,15 +12,17 @@
 #define BAR_MAX 40u
 #define TEXT_COLUMNS 50u /* beside the bar */
 #define LINE_BYTES 512u
+#define FIGURES_BYTES 128u
 
 bool progress_is_wanted(const struct cli_options *options)
 {
     return !options->quiet && terminal_is_there(&options->terminal);
 }
 
-void progress_begin(struct progress *progress, const struct cli_options *options)
+void progress_begin(struct progress *progress, const struct cli_options *options, const char *unit)
 {
-    *progress = (struct progress){.wanted = progress_is_wanted(options),
+    *progress = (struct progress){.unit = unit,
+                                  .wanted = progress_is_wanted(options),
                                   .utf8 = options->terminal.utf8,
                                   .colours = terminal_depth(&options->terminal) != DEPTH_NONE,
                                   .start_ns = wire_now_ns()};
@@ -51,10 +53,9 @@ static char *put_left(char *out, uint64_t seconds)
     return out + sprintf(out, "  %u:%02u left", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
 }
 
-static void draw(const struct progress *progress, uint64_t done, uint64_t planned, double seconds)
+static void draw(const struct progress *progress, double part, double seconds, const char *figures)
 {
     char line[LINE_BYTES], *out = stpcpy(line, "\r");
-    double part = planned != 0 ? (double)done / (double)planned : 0, rate = (double)done / seconds;
     unsigned columns, lines, width;
 
     terminal_size(&columns, &lines);
@@ -64,28 +65,55 @@ static void draw(const struct progress *progress, uint64_t done, uint64_t planne
         *out++ = ' ';
     }
     out += sprintf(out, "%3.0f%%", 100 * part);
-    if (columns > TEXT_COLUMNS)
-        out += sprintf(out, "  %" PRIu64 " of %" PRIu64 " tiles  %.0f/s", done, planned, rate);
-    if (columns > TEXT_COLUMNS && done != 0)
-        out = put_left(out, (uint64_t)((double)(planned - done) / rate + 0.5));
+    if (columns > TEXT_COLUMNS) {
+        out = stpcpy(out, figures);
+        if (part > 0)
+            out = put_left(out, (uint64_t)(seconds * (1 - part) / part + 0.5));
+    }
     out = stpcpy(out, "\033[K");
     terminal_put(line, (size_t)(out - line));
 }
 
-void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
+/* Whether it is time to draw; then for how long it has gone on. */
+static bool is_time(struct progress *progress, double *seconds)
 {
     uint64_t now;
 
     if (!progress->wanted)
-        return;
+        return false;
     now = wire_now_ns();
     if (now - progress->start_ns < SHORT_MS * NS_PER_MS || now - progress->last_ns < PROGRESS_MS * NS_PER_MS)
-        return;
+        return false;
     if (!progress->drawn)
         terminal_take("", "\r\033[K");
     progress->drawn = true;
     progress->last_ns = now;
-    draw(progress, done, planned, (double)(now - progress->start_ns) / 1e9);
+    *seconds = (double)(now - progress->start_ns) / 1e9;
+    return true;
+}
+
+void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
+{
+    char figures[FIGURES_BYTES];
+    double seconds;
+
+    if (!is_time(progress, &seconds))
+        return;
+    (void)snprintf(figures, sizeof figures, "  %" PRIu64 " of %" PRIu64 " %s  %.0f/s", done, planned,
+                   progress->unit, (double)done / seconds);
+    draw(progress, planned != 0 ? (double)done / (double)planned : 0, seconds, figures);
+}
+
+void progress_show_time(struct progress *progress, uint64_t until_ns, uint64_t done)
+{
+    char figures[FIGURES_BYTES];
+    double seconds, all = (double)(until_ns - progress->start_ns) / 1e9;
+
+    if (!is_time(progress, &seconds))
+        return;
+    (void)snprintf(figures, sizeof figures, "  %" PRIu64 " %s  %.0f/s", done, progress->unit,
+                   (double)done / seconds);
+    draw(progress, seconds < all ? seconds / all : 1, seconds, figures);
 }
 
 void progress_end(struct progress *progress)

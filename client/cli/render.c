@@ -107,7 +107,7 @@ static int write_image(struct render *render, enum image_format format, enum ima
     render->image = image_begin(&image);
     if (render->image == NULL)
         return cli_output_failed(render->options);
-    progress_begin(&render->progress, render->options);
+    progress_begin(&render->progress, render->options, "tiles");
     status = write_bands(render);
     progress_end(&render->progress);
     if (!image_end(render->image) && status == 0)

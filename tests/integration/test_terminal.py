@@ -80,6 +80,15 @@ class Progress(TerminalTest):
             self.assertTrue(said.endswith("\r\x1b[K"))
             self.assertLessEqual(max(len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line)) for line in said.split("\r")), 79)
 
+    def test_measuring_has_one_too(self):
+        for command, counted in ((["compare", "--width=512", "--height=512", "--kernel=scalar", "--max-iter=500", "--runs=8"],
+                                  r"\d of 9 runs  \d+/s"), (["bench", "--duration=1s", "--warm-up=200ms"], r"\d+ answered  \d+/s"),
+                                 (["bench", "--duration=1s", "--rate=20"], r"\d+ answered  \d+/s")):
+            said = Terminal(self.server.url, *command, "--output=/dev/null").close()
+            self.assertRegex(said, r"\r.*%  " + counted + r"  \d+:\d\d left\x1b\[K", command)
+            self.assertTrue(said.endswith("\r\x1b[K"))
+        self.assertEqual(Terminal(self.server.url, *command, "--output=/dev/null", "--quiet").close(), "")
+
     def test_neither_a_short_one_nor_quiet_nor_a_pipe_has_one(self):
         self.assertEqual(Terminal(self.server.url, "compute", *OPTIONS, "--output=/dev/null").close(), "")
         self.assertEqual(Terminal(self.server.url, "compute", *LONG, "--quiet", "--output=/dev/null").close(), "")
