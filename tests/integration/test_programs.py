@@ -13,6 +13,15 @@ import unittest
 
 from programs import BAD_NUMBERS, FIELDS, OPTIONS, PROTO, Process, RawPeer, ServedTest, program, stats, tilery
 
+HAS_SECCOMP = subprocess.run(["/usr/bin/python3", "-c", "import seccomp"], capture_output=True, check=False).returncode == 0
+# Runs its arguments where opening a file without a name fails as on such a filesystem.
+NO_NAMELESS_FILES = """
+import errno, os, sys, seccomp
+rules = seccomp.SyscallFilter(seccomp.ALLOW)
+rules.add_rule(seccomp.ERRNO(errno.EOPNOTSUPP), "openat", seccomp.Arg(2, seccomp.MASKED_EQ, os.O_TMPFILE, os.O_TMPFILE))
+rules.load()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 UMASK = os.umask(0)
 os.umask(UMASK)
 
@@ -161,6 +170,36 @@ class Formats(ServedTest):
                     self.check_documented(written.read())
                 self.assertEqual(os.listdir(directory), ["answer"])
             self.assertEqual(os.stat(file).st_mode & 0o777, 0o666 & ~UMASK)
+
+
+    def test_a_link_is_followed_and_stays_one(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(os.path.join(directory, "in"))
+            target, link = os.path.join(directory, "in", "answer"), os.path.join(directory, "link")
+            with open(target, "w", encoding="utf-8") as out:
+                out.write("before")
+            os.symlink("in/answer", link)
+            self.assertEqual(tilery(self.server.url, "compute", "--kernel=quantum", "--output", link).returncode, 3)
+            with open(target, encoding="utf-8") as kept:
+                self.assertEqual(kept.read(), "before")
+            self.assertEqual(tilery(self.server.url, "compute", *OPTIONS, "--output", link).returncode, 0)
+            self.assertTrue(os.path.islink(link))
+            with open(target, encoding="utf-8") as written:
+                self.check_documented(written.read())
+            self.assertEqual(os.listdir(os.path.join(directory, "in")), ["answer"])
+
+    @unittest.skipUnless(HAS_SECCOMP, "no python3-seccomp")
+    def test_a_filesystem_without_nameless_files_has_nothing_halfway_either(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = os.path.join(directory, "answer")
+            for arguments, status, left in ((["--kernel=quantum"], 3, []), (OPTIONS, 0, ["answer"]),
+                                            (["--kernel=quantum"], 3, ["answer"]), (OPTIONS, 0, ["answer"])):
+                ran = subprocess.run(["/usr/bin/python3", "-c", NO_NAMELESS_FILES, program("tilery"), "--server",
+                                      self.server.url, "compute", *arguments, "--output", file],
+                                     capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual((ran.returncode, os.listdir(directory)), (status, left), ran.stderr)
+            with open(file, encoding="utf-8") as written:
+                self.check_documented(written.read())
 
 
 class RawPeers(RawPeer, ServedTest):
