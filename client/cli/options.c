@@ -45,7 +45,7 @@ const struct argp_option cli_argp_options[] = {
      "bench: it is each call's; default: 10s",
      0},
     {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
-    {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, within --timeout", 0},
+    {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, as long as the timeout allows", 0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
     {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},

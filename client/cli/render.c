@@ -20,13 +20,16 @@ struct render {
     struct waker waker;
     struct progress progress;
     uint64_t start_ns;
+    bool has_rows; /* that have come */
 };
 
-/* Whether there is a reason to stop: a signal, or the time that the whole image may take. */
+/* Whether there is a reason to stop: a signal, or the time that the whole image may take. Within the first
+ * band that is the library's to say. */
 static bool is_over(const struct render *render, struct tilery_error *error)
 {
     uint64_t timeout_ms = render->options->call.timeout_ms;
-    bool late = timeout_ms != 0 && wire_now_ns() - render->start_ns > timeout_ms * NS_PER_MS;
+    bool late =
+        render->has_rows && timeout_ms != 0 && wire_now_ns() - render->start_ns > timeout_ms * NS_PER_MS;
 
     *error = (struct tilery_error){.status = late ? TILERY_DEADLINE_EXCEEDED : TILERY_CANCELLED};
     (void)snprintf(error->message, sizeof error->message, "the image took longer than %" PRIu64 " ms",
@@ -67,6 +70,7 @@ static int write_bands(struct render *render)
         }
         if (rows.count == 0)
             return 0;
+        render->has_rows = true;
         if (!image_rows(render->image, rows.counts, rows.threads, rows.count))
             return cli_output_failed(render->options);
     }

@@ -130,7 +130,8 @@ class Options(ServedTest):
             self.assertLessEqual(every - {"full-help"}, options)
             self.assertLessEqual(options, everything)
             for option in everything - {"help", "full-help", "usage", "version"}:
-                said = run("--server", NOWHERE, command, f"--{option}={VALUED[option]}" if option in VALUED else f"--{option}",
+                given = f"--{option}={VALUED[option]}" if option in VALUED else f"--{option}"
+                said = run("--server", NOWHERE, command, "--timeout=1ms", given,
                            *(["ID"] if command == "cancel" else [])).stderr
                 if option not in options:
                     self.assertIn(f"--{option} is not an option of {command}\n", said)

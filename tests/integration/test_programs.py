@@ -273,7 +273,7 @@ class Greedy(unittest.TestCase):
 class Interoperation(ServedTest):
     def test_the_protocol_document_s_call_works_as_printed(self):
         with open(os.path.join(PROTO, "README.md"), encoding="utf-8") as file:
-            script = file.read().split("## A worked call", 1)[1]
+            script = file.read().split("## A worked call", 1)[1].split("\n## ")[0]
         commands = "\n".join(line for line in script.splitlines() if line.startswith("    "))
         with tempfile.TemporaryDirectory() as folder:
             commands = commands.replace("/tmp/", folder + "/").replace("tcp://127.0.0.1:5570", self.server.url)
