@@ -246,8 +246,8 @@ static int serve(const struct bridge_options *options, sigset_t *signals)
     return 0;
 }
 
-/* Without descriptors libmicrohttpd would try to take the next connection over and over again: where there are
- * few, there are fewer connections, and of those that are taken to be told to come again, too. */
+/* Without descriptors libmicrohttpd would try to take the next connection over and over again: where there
+ * are few, there are fewer connections, and of those that are taken to be told to come again, too. */
 static void limit_connections(struct settings *settings)
 {
     unsigned allowed = descriptors_allow("tilery-bridge", settings->max_connections);
