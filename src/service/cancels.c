@@ -120,10 +120,12 @@ void cancels_arrived(struct cancels *cancels, const char *id, cancels_look_fn *l
 {
     struct waiting *waiting;
 
-    if (atomic_load(&cancels->count) == 0 || !look(arg, id))
+    if (atomic_load(&cancels->count) == 0)
         return;
-    while ((waiting = take_named(cancels, id)) != NULL)
+    while ((waiting = take_named(cancels, id)) != NULL) {
+        (void)look(arg, id); /* where it finds none any more, that has ended, perhaps by another look */
         reply(waiting->call, true);
+    }
 }
 
 void cancels_wait(struct cancels *cancels, struct rpc_call *call, const char *id, cancels_look_fn *look,
@@ -143,8 +145,11 @@ void cancels_wait(struct cancels *cancels, struct rpc_call *call, const char *id
     waiting->call = call;
     rpc_call_limit(call, MOMENT_MS);
     rpc_call_defer(call, on_over, waiting);
-    if (put(waiting))
-        cancels_arrived(cancels, name, look, arg); /* what came before it was in the list told nobody */
-    else
+    if (!put(waiting)) {
         reply(call, false);
+        return;
+    }
+    /* From here on anybody may end the call. What came before it was in the list told nobody. */
+    if (look(arg, name) && (waiting = take_named(cancels, name)) != NULL)
+        reply(waiting->call, true);
 }

@@ -66,10 +66,11 @@ END_TEST
 /* Not one of them is left, though all are told of at once. */
 START_TEST(a_client_that_is_closed_first_ends_the_runs_of_dropped_streams)
 {
-    const struct tilery_compute_request endless = served_endless();
+    struct tilery_compute_request endless = served_endless();
     struct reader readers[30];
     struct loop loop;
 
+    endless.width = endless.height = endless.tile_w = endless.tile_h = 2048; /* windows for all of them */
     served_start(_i, 1, 64);
     loop_start(&loop);
     for (size_t i = 0; i < 30; i++)
