@@ -183,10 +183,7 @@ void client_end_calls(tilery_client *client);
 
 /* ---- pulse.c ---- */
 
-/*
- * Looks every now and then whether a connection over TLS has ended, until client_pulse_stop. nng takes notice
- * of its end only while it waits for something to come: the end that comes with a reply, before nng asks for
- * the next one, is lost, and so is all that is sent and waited for from then on. False: no memory.
+/* Looks twice a second for connections over TLS that have ended, until client_pulse_stop. False: no memory.
  */
 WIRE_MUST_USE bool client_pulse_start(tilery_client *client);
 void client_pulse_stop(tilery_client *client);

@@ -1,16 +1,9 @@
-/* Connections over TLS, looked after: see client_pulse_start. */
+/* Connections over TLS that have ended, which nng may miss: see wire_has_ended. */
 #include "connection.h"
 #include "wire/address.h"
+#include "wire/hangup.h"
 
 #define PULSE_MS 500
-
-/* The socket's other end is gone, as nng knows: it has shut it. */
-static bool has_ended(nng_pipe pipe)
-{
-    nng_sockaddr remote;
-
-    return nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0;
-}
 
 static void look(struct server *server)
 {
@@ -22,7 +15,7 @@ static void look(struct server *server)
     pipe = server->pipe;
     connected = server->connected;
     pthread_mutex_unlock(&client->mutex);
-    if (connected && wire_address_is_tls(server->url) && has_ended(pipe))
+    if (connected && wire_address_is_tls(server->url) && wire_has_ended(pipe))
         nng_pipe_close(pipe);
 }
 

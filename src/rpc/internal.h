@@ -75,6 +75,7 @@ struct rpc_server {
     nng_socket socket;
     unsigned listeners;           /* that serve */
     int locks[RPC_MAX_LISTENERS]; /* of their paths, or -1 */
+    nng_aio *pulse;               /* NULL: none listens for TLS */
     bool open, timer_started;
     bool stuck;         /* the socket could not be closed */
     atomic_uint inside; /* threads that use a context, or the server, after their call has ended */
@@ -97,6 +98,11 @@ struct rpc_server {
     bool stopping;
     struct rpc_call *calls;
 };
+
+/* pulse.c: looks twice a second for connections that have ended, where the URL is one for TLS. False: no
+ * memory. */
+bool rpc_pulse_start(struct rpc_server *server, const char *url);
+void rpc_pulse_stop(struct rpc_server *server);
 
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);

@@ -175,6 +175,10 @@ enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, c
     server->locks[server->listeners] = -1;
     if (set_up(server, listener, url, error) != WIRE_OK)
         goto failed;
+    if (!rpc_pulse_start(server, url)) {
+        refuse(error, WIRE_RESOURCE_EXHAUSTED, url, "no memory");
+        goto failed;
+    }
     (void)nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true); /* other transports have none */
     result = nng_listener_start(listener, 0);
     if (result != 0) {

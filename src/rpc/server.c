@@ -182,6 +182,7 @@ void rpc_server_stop(struct rpc_server *server, uint32_t linger_ms)
     wait_until(no_connections, server, HANG_UP_MS);
     wait_for_last_calls(server);
     stop_timer(server);
+    rpc_pulse_stop(server);
     close_calls(server);
     server->stuck = !wire_close(server->socket, CLOSE_MS);
     if (!server->stuck)

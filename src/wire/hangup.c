@@ -1,5 +1,6 @@
 #include "wire/hangup.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,6 +29,13 @@ bool wire_hang_up(nng_pipe pipe, bool reset)
         return true;
     }
     return wire_each_socket(pipe, NULL, shut, &reset);
+}
+
+bool wire_has_ended(nng_pipe pipe)
+{
+    nng_sockaddr remote;
+
+    return nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) == NNG_ESYSERR + ENOTCONN;
 }
 
 /* Shared by the closing thread and whoever waits for it; the second to let go frees it. */

@@ -23,6 +23,13 @@
 bool wire_hang_up(nng_pipe pipe, bool reset);
 
 /*
+ * Whether the connection below the pipe has ended. nng misses the end of one over TLS that comes with a
+ * message, before it asks for the next: it has shut the socket by then, but the pipe stays, and what is sent
+ * goes nowhere. Such a pipe is to be closed, which nothing below is in the way of. Any thread may call it.
+ */
+bool wire_has_ended(nng_pipe pipe);
+
+/*
  * nng_close, waited for no longer than timeout_ms, as it can block for ever: see above; a peer that vanishes
  * while both directions are busy is enough. False when it still blocks, on a thread of its own; then nng may
  * go on using what the socket's callbacks were given.

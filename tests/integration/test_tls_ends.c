@@ -1,4 +1,4 @@
-/* Connections over TLS that end with a reply, of which nng may take no notice: the client does. */
+/* Connections over TLS that end with a message, of which nng may take no notice: both ends do. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,13 +12,16 @@
 
 #define ROUNDS 10
 
-/* Passes bytes between a client and the server, one connection after another; what it cuts ends with the next
- * bytes from the server. */
+/* More than what goes before a message, or after it. */
+#define MESSAGE_BYTES 100
+
+/* Passes bytes between a client and the server, one connection after another, which it cuts behind the next
+ * message of the one, or the next bytes of the other. */
 struct relay {
     struct sockaddr_in server;
     int listening;
     pthread_t thread;
-    atomic_bool cut, ending;
+    atomic_bool cut_request, cut_reply, ending;
 };
 
 /* False when the connection is over. */
@@ -29,7 +32,9 @@ static bool pass(struct relay *relay, int from, int to, bool reply)
 
     if (got <= 0 || send(to, bytes, (size_t)got, MSG_NOSIGNAL) != got)
         return false;
-    return !reply || !atomic_exchange(&relay->cut, false);
+    if (reply)
+        return !atomic_exchange(&relay->cut_reply, false);
+    return got < MESSAGE_BYTES || !atomic_exchange(&relay->cut_request, false);
 }
 
 static void serve(struct relay *relay, int client, int server)
@@ -104,9 +109,32 @@ START_TEST(a_connection_that_ends_with_a_reply_is_renewed)
     client = served_connect_once(url);
     for (int round = 0; round < ROUNDS; round++) {
         served_wait_healthy(client);
-        atomic_store(&relay.cut, true);
-        while (atomic_load(&relay.cut))
+        atomic_store(&relay.cut_reply, true);
+        while (atomic_load(&relay.cut_reply))
             (void)!tilery_health(client, NULL, &served.error);
+    }
+    tilery_client_close(client);
+    relay_stop(&relay);
+}
+END_TEST
+
+START_TEST(a_run_whose_caller_is_cut_off_behind_its_request_ends)
+{
+    const struct tilery_compute_request endless = served_endless(), small = served_request(8, 8, 8, 8, 1);
+    static struct relay relay;
+    static struct ending ending;
+    tilery_client *client;
+    char url[64];
+
+    served_start(TLS, 1, 8);
+    relay_start(&relay, url, sizeof url);
+    client = served_connect_once(url);
+    for (int round = 0; round < ROUNDS; round++) {
+        served_wait_healthy(client);
+        atomic_store(&relay.cut_request, true);
+        ending_of(&ending, client, &endless, 0, NULL);
+        ck_assert_int_eq(ending_wait(&ending), TILERY_UNAVAILABLE);
+        check_status(served_compute(served.client, &small, 0, NULL), TILERY_OK);
     }
     tilery_client_close(client);
     relay_stop(&relay);
@@ -118,7 +146,8 @@ int main(void)
     TCase *tests = tcase_create("tls ends");
 
     tcase_add_checked_fixture(tests, NULL, served_end);
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, a_connection_that_ends_with_a_reply_is_renewed);
+    tcase_add_test(tests, a_run_whose_caller_is_cut_off_behind_its_request_ends);
     return suite_run("tls ends", tests);
 }

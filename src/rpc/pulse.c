@@ -1,0 +1,59 @@
+/* Connections over TLS that have ended, which nng may miss: see wire_has_ended. */
+#include <stdlib.h>
+
+#include "rpc/internal.h"
+#include "wire/address.h"
+#include "wire/hangup.h"
+
+#define PULSE_MS 500
+
+/* The ids of all connections' pipes; NULL where there is none, or no memory. Ends with free. */
+static nng_pipe *list_pipes(struct rpc_server *server, size_t *count)
+{
+    nng_pipe *pipes;
+
+    *count = 0;
+    pthread_mutex_lock(&server->mutex);
+    pipes = calloc(server->connections, sizeof *pipes);
+    for (size_t i = 0; i < PEER_BUCKETS && pipes != NULL; i++)
+        for (const struct peer *peer = server->peers[i]; peer != NULL && *count < server->connections;
+             peer = peer->next)
+            pipes[(*count)++].id = peer->id;
+    pthread_mutex_unlock(&server->mutex);
+    return pipes;
+}
+
+static void on_pulse(void *arg)
+{
+    struct rpc_server *server = arg;
+    nng_pipe *pipes;
+    size_t count;
+
+    if (nng_aio_result(server->pulse) != 0)
+        return;
+    pipes = list_pipes(server, &count);
+    for (size_t i = 0; i < count; i++)
+        if (wire_has_ended(pipes[i]))
+            nng_pipe_close(pipes[i]);
+    free(pipes);
+    nng_sleep_aio(PULSE_MS, server->pulse);
+}
+
+bool rpc_pulse_start(struct rpc_server *server, const char *url)
+{
+    if (!wire_address_is_tls(url) || server->pulse != NULL)
+        return true;
+    if (nng_aio_alloc(&server->pulse, on_pulse, server) != 0)
+        return false;
+    nng_sleep_aio(PULSE_MS, server->pulse);
+    return true;
+}
+
+void rpc_pulse_stop(struct rpc_server *server)
+{
+    if (server->pulse == NULL)
+        return;
+    nng_aio_stop(server->pulse);
+    nng_aio_free(server->pulse);
+    server->pulse = NULL;
+}
