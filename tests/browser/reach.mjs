@@ -8,6 +8,7 @@ async function compared(page, kind, rounds = '3') {
     const panel = page.id(`compare-${kind}`);
     await panel.getByRole('button', {name: 'Compare', exact: true}).click();
     await panel.getByText(/^Done/).waitFor();
+    await panel.locator('.compare-runs summary').click();
     return panel;
 }
 
@@ -54,7 +55,6 @@ export const STATES = {
     'compare-scaling': {hash: RUN, async reach(page) {
         const panel = await compared(page, 'scaling', '2');
         await panel.locator('.compare-law summary').click();
-        await panel.locator('.compare-runs summary').click();
     }},
     'lost': {hash: SLOW, async reach(page, bridge) {
         await page.until('figure-tiles', /^([2-9]|[0-9]{2,}) of/);

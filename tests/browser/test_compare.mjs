@@ -1,7 +1,5 @@
 // The comparisons in Chromium, over real servers: what the page says is what the answers come to.
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
 import {after, afterEach, before, describe, it} from 'node:test';
 
 import {Browser, metric, Page, Process} from './browser.mjs';
@@ -9,7 +7,6 @@ import * as figures from '../../client/web/compare-figures.js';
 import {times} from '../../client/web/compare-words.js';
 import {duration, percent} from '../../client/web/format.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SMALL = {width: 96, height: 96, tile_w: 32, tile_h: 32, max_iter: 128, kernel: 'scalar', num_threads: 3};
 
 let browser, bridge, opened, page; // page: opened's tab
@@ -116,12 +113,6 @@ function forgive(status) {
 
 const headline = (kind) => panel(kind).locator('.compare-headline strong').allTextContents();
 const lesson = (kind) => panel(kind).locator('.compare-lesson').textContent();
-
-async function assertAccessible() {
-    await page.evaluate(AXE);
-    const {violations} = await page.evaluate(() => window.axe.run('#compare'));
-    assert.deepEqual(violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)]), []);
-}
 
 afterEach(async () => {
     const {said} = opened;
@@ -392,22 +383,4 @@ describe('everybody', () => {
         await page.keyboard.press('Enter');
         await panel('concurrent').getByText('Done: 10 runs.').waitFor();
     });
-
-    for (const colorScheme of ['light', 'dark']) {
-        it(`can use it, in ${colorScheme}`, async () => {
-            await open();
-            await page.emulateMedia({colorScheme});
-            await assertAccessible();
-            for (const kind of ['concurrent', 'schedules', 'scaling']) {
-                await compare(kind, 1);
-                await panel(kind).getByText('Every run as a table').click();
-                await assertAccessible();
-                for (const width of [390, 900, 1600]) {
-                    await page.setViewportSize({width, height: 900});
-                    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-                    assert.ok(over <= 0, `${kind}: ${over} px more than ${width}`);
-                }
-            }
-        });
-    }
 });
