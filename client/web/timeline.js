@@ -80,8 +80,9 @@ export class Timeline {
         this.#draw();
     }
 
-    // The run's summary has come.
+    // The run's summary has come, which knows of threads that did nothing, too.
     end() {
+        this.#lanes.grow(this.#run.threads);
         this.#draw();
     }
 

@@ -193,6 +193,8 @@ test('the time limit is told of', async () => {
     await page.follow(`${MEDIUM}&time_limit_ms=0`.replace('time_limit_ms=600000&', ''));
     await page.until('status', /The time limit came after 0 tiles of 40/);
     assert.equal(painted(await page.pixels()), 0);
+    assert.equal(await page.text('figure-threads'), '3');
+    await page.tab.waitForFunction(() => document.querySelector('#timeline canvas').style.height === `${26 + 3 * 30 + 4}px`);
 });
 
 test('an address is shared with all its settings', async () => {
