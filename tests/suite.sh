@@ -34,16 +34,16 @@ sum_up() {
             failed += bad
             failures[id] += bad
         }
-        id && /^setUp(Class|Module) \(.*\) \.\.\. skipped / { whole++ }
-        id && /^Ran [0-9]+ tests? in / { ran = count("Ran") + whole; whole = 0 }
-        ran && /^(OK|FAILED|NO TESTS RAN)( \(.*\))?$/ {
+        id && /^setUp(Class|Module) \(.*\) \.\.\. skipped / { whole[id]++ }
+        id && /^Ran [0-9]+ tests? in / { ran[id] = count("Ran") + whole[id] + 0; whole[id] = 0 }
+        ran[id] && /^(OK|FAILED|NO TESTS RAN)( \(.*\))?$/ {
             gsub(/expected failures=[0-9]+/, "")
             bad = count("failures") + count("errors") + count("unexpected successes")
-            passed += ran - bad - count("skipped")
+            passed += ran[id] - bad - count("skipped")
             failed += bad
             skipped += count("skipped")
             failures[id] += bad
-            ran = 0
+            ran[id] = 0
         }
         id && /^# (pass|fail|cancelled|skipped) [0-9]+$/ {
             passed += count("pass")
