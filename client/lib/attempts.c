@@ -362,7 +362,7 @@ void client_wake_calls(tilery_client *client)
 void client_lose_calls(const struct server *server)
 {
     for (struct call *call = server->client->active; call != NULL; call = call->next)
-        if (call->state == CALL_SENDING && call->server == server)
+        if (call->state == CALL_SENDING && call->server == server && call->context != NULL)
             context_end(call->context);
 }
 

