@@ -313,5 +313,6 @@ test('picture, trace and records can be kept', async () => {
     assert.equal(png.name, 'tilery.png');
     assert.deepEqual([png.bytes.readUInt32BE(16), png.bytes.readUInt32BE(20)], [320, 200]);
     await page.id('records').locator('summary').click();
+    await page.id('rows').locator('tr').first().waitFor();
     assert.equal(await page.id('rows').locator('tr').count(), 40);
 });
