@@ -37,6 +37,11 @@ static inline reals load(const double *from)
     return out;
 }
 
+static inline void store(double *to, reals value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
 static inline ints load_ints(const int64_t *from)
 {
     ints out;

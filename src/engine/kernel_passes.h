@@ -25,10 +25,11 @@ static const unsigned pass_steps[] = {8, 16, 40};
 
 /* The next pixels, with room for a last group. */
 struct chunk {
-    unsigned count; /* a multiple of WIDTH */
-    bool tiny;      /* some c_im is too near zero for twice_product */
+    unsigned count;  /* a multiple of WIDTH */
+    bool tiny;       /* some c_im is too near zero for twice_product */
+    uint32_t column; /* of the block, in which c_re begins; UINT32_MAX: c_re is not to be used again */
     size_t first;
-    double c_re[CHUNK], c_im[CHUNK];
+    double c_re[CHUNK], c_im[CHUNK + LANES];
 };
 
 /* Pixels that have not escaped in so many steps. */

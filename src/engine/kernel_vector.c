@@ -46,37 +46,48 @@ static bool finish(const struct route *route)
     return done;
 }
 
+/* The real parts of a chunk's pixels, from a column of the block on: those of a row repeat themselves. */
+static void lay_out_re(const struct plane *plane, uint32_t x, uint32_t column, uint32_t columns,
+                       struct chunk *chunk)
+{
+    const unsigned period = columns < CHUNK ? columns : CHUNK;
+
+    for (unsigned i = 0; i < period; i++) {
+        uint32_t at = column + i < columns ? column + i : column + i - columns;
+
+        chunk->c_re[i] = ((double)(x + at) / plane->width) * plane->re_span + plane->re_min;
+    }
+    for (unsigned have = period; have < CHUNK; have *= 2)
+        memcpy(&chunk->c_re[have], chunk->c_re,
+               (have < CHUNK - have ? have : CHUNK - have) * sizeof *chunk->c_re);
+    chunk->column = column;
+}
+
 /* Pixels from the given one on of the block, row by row. */
 static void lay_out(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, size_t first,
                     unsigned pixels, struct chunk *chunk)
 {
-    uint32_t row = (uint32_t)(first / columns), column = (uint32_t)(first % columns);
-    unsigned i = 0;
+    uint32_t row = y + (uint32_t)(first / columns), column = (uint32_t)(first % columns);
+    unsigned end;
 
+    if (chunk->column != column)
+        lay_out_re(plane, x, column, columns, chunk);
     chunk->tiny = false;
-    for (; i < pixels; row++, column = 0) {
-        double im = ((double)(y + row) / plane->height) * plane->im_span + plane->im_min;
-        unsigned end = columns - column < pixels - i ? i + columns - column : pixels;
+    for (unsigned i = 0; i < pixels; i = end, row++, column = 0) {
+        double im = ((double)row / plane->height) * plane->im_span + plane->im_min;
 
-        if (i >= columns) { /* the same columns as in the row above */
-#pragma GCC ivdep
-            for (unsigned k = i; k < end; k++)
-                chunk->c_re[k] = chunk->c_re[k - columns];
-        } else {
-            for (unsigned k = i; k < end; k++)
-                chunk->c_re[k] =
-                    ((double)(x + column + (k - i)) / plane->width) * plane->re_span + plane->re_min;
-        }
+        end = columns - column < pixels - i ? i + columns - column : pixels;
         chunk->tiny |= im != 0.0 && fabs(im) < TINY;
-        for (; i < end; i++)
-            chunk->c_im[i] = im;
+        for (unsigned k = i; k < end; k += LANES)
+            store(&chunk->c_im[k], all_reals(im)); /* past the end, too: the next row follows */
     }
-    for (; i % WIDTH != 0; i++) {
-        chunk->c_re[i] = 4.0; /* escapes at once */
-        chunk->c_im[i] = 0.0;
+    for (; pixels % WIDTH != 0; pixels++) {
+        chunk->c_re[pixels] = 4.0; /* escapes at once */
+        chunk->c_im[pixels] = 0.0;
+        chunk->column = UINT32_MAX;
     }
     chunk->first = first;
-    chunk->count = i;
+    chunk->count = pixels;
 }
 
 /* Whether c = -2 is about there: only around it does the order of a pixel's steps and looks matter. */
@@ -113,14 +124,9 @@ static bool settle_tip(const struct plane *plane, uint32_t x, uint32_t y, uint32
     return true;
 }
 
-/* Whether the block comes near the two components: is_inside is false elsewhere. */
-static bool may_be_inside(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows)
+/* Whether pixels there come near the two components: is_inside is false elsewhere. */
+static bool may_be_inside(double left, double right, double top, double bottom)
 {
-    double left = ((double)x / plane->width) * plane->re_span + plane->re_min;
-    double right = ((double)(x + columns) / plane->width) * plane->re_span + plane->re_min;
-    double top = ((double)y / plane->height) * plane->im_span + plane->im_min;
-    double bottom = ((double)(y + rows) / plane->height) * plane->im_span + plane->im_min;
-
     return (left < 0.375 && right > -0.75 && top < 0.6496 && bottom > -0.6496) ||
            (left < -0.75 && right > -1.25 && top < 0.25 && bottom > -0.25);
 }
@@ -128,7 +134,8 @@ static bool may_be_inside(const struct plane *plane, uint32_t x, uint32_t y, uin
 static inline bool compute_block(const struct plane *plane, uint32_t x, uint32_t y, uint32_t columns,
                                  uint32_t rows, uint16_t *counts, const atomic_bool *stop, bool shortcuts)
 {
-    const bool inside = shortcuts && may_be_inside(plane, x, y, columns, rows);
+    const double left = ((double)x / plane->width) * plane->re_span + plane->re_min;
+    const double right = ((double)(x + columns) / plane->width) * plane->re_span + plane->re_min;
     const size_t all = (size_t)columns * rows;
     uint16_t out[CHUNK];
     struct chunk chunk;
@@ -136,8 +143,10 @@ static inline bool compute_block(const struct plane *plane, uint32_t x, uint32_t
     const struct route route = {&list, plane->max_iter, shortcuts, counts, stop};
 
     list.count = 0;
+    chunk.column = UINT32_MAX;
     for (size_t first = 0; first < all; first += CHUNK) {
         unsigned pixels = (unsigned)(all - first < CHUNK ? all - first : CHUNK);
+        bool inside;
 
         if (atomic_load_explicit(stop, memory_order_relaxed) ||
             (list.count > LIST - CHUNK && !finish(&route)))
@@ -145,6 +154,7 @@ static inline bool compute_block(const struct plane *plane, uint32_t x, uint32_t
         lay_out(plane, x, y, columns, first, pixels, &chunk);
         if (chunk.tiny)
             return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
+        inside = shortcuts && may_be_inside(left, right, chunk.c_im[0], chunk.c_im[pixels - 1]);
         first_pass(&chunk, plane->max_iter, inside, &list, out);
         memcpy(&counts[first], out, pixels * sizeof *out);
     }
