@@ -144,30 +144,14 @@ static void compare(const struct servers *servers, unsigned clients, const struc
 
 /* ---- Overload ---- */
 
-static void overload(const struct settings *settings, json_t *out)
+static void report_answers(const char *load, struct sample of[2 * FIGURES], json_t *out)
 {
     static const char *const answers[] = {"200", "429"};
-    const char *const small[] = {TILERYD,       "--listen", "tcp://127.0.0.1:0", "--log", "off",
-                                 "--max-queue", "4",        "--max-threads",     "4",     NULL};
-    struct sample of[2 * FIGURES] = {{.count = 0}};
-    struct child tileryd, bridge;
-    double last[2 * FIGURES];
-    char url[sizeof(LONG_PATH) + 160];
 
-    child_start(&tileryd, small);
-    start_bridge(&bridge, tileryd.url);
-    (void)snprintf(url, sizeof url, "%s" LONG_PATH, bridge.url);
-    for (unsigned run = 0; run < settings->runs; run++) {
-        wrk_run(WRK_PARTED, url, MOST_CLIENTS, settings->ms, last);
-        for (unsigned i = 0; i < 2 * FIGURES; i++)
-            sample_add(&of[i], last[i]);
-    }
-    child_stop(&bridge);
-    child_stop(&tileryd);
     for (unsigned answer = 0; answer < 2; answer++) {
-        json_t *row = json_pack("{s:s}", "answer", answers[answer]);
+        json_t *row = json_pack("{s:s, s:s}", "load", load, "answer", answers[answer]);
 
-        printf("%-15s %-10s", "overload", answers[answer]);
+        printf("%-15s %-10s", load, answers[answer]);
         for (unsigned i = 0; i < FIGURES; i++) {
             double value = sample_percentile(&of[answer * FIGURES + i], 0.5);
 
@@ -178,6 +162,34 @@ static void overload(const struct settings *settings, json_t *out)
         puts("");
         json_array_append_new(out, row);
     }
+}
+
+/* Who is refused asks again at once, or after a pause. */
+static void overload(const struct settings *settings, json_t *out)
+{
+    const char *const small[] = {TILERYD,       "--listen", "tcp://127.0.0.1:0", "--log", "off",
+                                 "--max-queue", "4",        "--max-threads",     "4",     NULL};
+    struct sample at_once[2 * FIGURES] = {{.count = 0}}, paused[2 * FIGURES] = {{.count = 0}};
+    struct child tileryd, bridge;
+    char url[sizeof(LONG_PATH) + 160];
+
+    child_start(&tileryd, small);
+    start_bridge(&bridge, tileryd.url);
+    (void)snprintf(url, sizeof url, "%s" LONG_PATH, bridge.url);
+    for (unsigned run = 0; run < settings->runs; run++) {
+        double last[2 * FIGURES];
+
+        wrk_run(WRK_PARTED, url, MOST_CLIENTS, settings->ms, last);
+        for (unsigned i = 0; i < 2 * FIGURES; i++)
+            sample_add(&at_once[i], last[i]);
+        wrk_run(WRK_PAUSED, url, MOST_CLIENTS, settings->ms, last);
+        for (unsigned i = 0; i < 2 * FIGURES; i++)
+            sample_add(&paused[i], last[i]);
+    }
+    child_stop(&bridge);
+    child_stop(&tileryd);
+    report_answers("at once", at_once, out);
+    report_answers("after 10 ms", paused, out);
 }
 
 int main(int argc, char **argv)
@@ -204,7 +216,7 @@ int main(int argc, char **argv)
     stop(&servers);
     printf(
         "64 connections, 800 x 600 with kernel scalar, two threads each, at a tileryd of four with a queue "
-        "of four:\n");
+        "of four; who is refused asks again at once, or after 10 ms:\n");
     overload(&settings, json_object_get(out, "overload"));
     written = duel_write(&settings, out);
     json_decref(out);

@@ -2,6 +2,7 @@
 --   times   how long all answers took
 --   size    of an answer's body
 --   parted  how long answers took by their status; every thread has one connection
+--   paused  the same, but who is answered 429 asks again 10 ms later, not at once
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s, ns; } moment; int clock_gettime(int clock, moment *now);")
 local now = ffi.new("moment")
@@ -20,13 +21,17 @@ function init(args)
     kind, size, served, refused, others = args[1], 0, {}, {}, 0
     if kind == "size" then
         function response(status, headers, body) size = #body end
-    elseif kind == "parted" then
-        local text, begin = wrk.format(), 0
+    elseif kind ~= "times" then
+        local text, begin, pause_ms = wrk.format(), 0, 0
         function request()
             begin = now_us()
             return text
         end
+        if kind == "paused" then
+            function delay() return pause_ms end
+        end
         function response(status)
+            pause_ms = status == 429 and 10 or 0
             local times = status == 200 and served or status == 429 and refused
             if times then times[#times + 1] = now_us() - begin else others = others + 1 end
         end
