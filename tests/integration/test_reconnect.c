@@ -121,6 +121,7 @@ START_TEST(a_stream_whose_server_cannot_be_reached_any_more_ends_as_unavailable)
 }
 END_TEST
 
+/* nng before 1.6 dials no more without daemon/sendmsg.c. */
 START_TEST(a_busy_client_is_connected_again_after_every_cut)
 {
     static struct callers callers;
@@ -155,6 +156,6 @@ int main(void)
     tcase_add_test(tests, a_stream_that_waits_for_its_first_tile_survives_a_cut);
     tcase_add_test(tests, a_call_whose_connection_is_cut_is_unavailable_and_its_run_ends);
     tcase_add_test(tests, a_stream_whose_server_cannot_be_reached_any_more_ends_as_unavailable);
-    tcase_add_loop_test(tests, a_busy_client_is_connected_again_after_every_cut, 0, 0);
+    tcase_add_test(tests, a_busy_client_is_connected_again_after_every_cut);
     return suite_run("reconnect", tests);
 }
