@@ -3,6 +3,29 @@
 #include "service/stream_table.h"
 #include "wire/condition.h"
 
+/* Who looks so much later than it meant to was stopped, or starved, and so was who reads the requests: those
+ * that came in time may lie unread. */
+#define LATE_NS UINT64_C(100000000)
+
+void stream_renew(struct stream *stream)
+{
+    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms);
+    stream->given_anew = false;
+}
+
+/* The mutex is held. Whether the lease has run out: one that did while the server stood still is given anew,
+ * once. */
+static bool has_expired(struct stream *stream, uint64_t now)
+{
+    if (stream->lease_until_ns > now)
+        return false;
+    if (stream->given_anew || now - stream->lease_until_ns < LATE_NS)
+        return true;
+    stream_renew(stream);
+    stream->given_anew = true;
+    return false;
+}
+
 /* The mutex is held. The first whose lease has run out, taken out; NULL and when the next one runs out. */
 static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
 {
@@ -12,7 +35,7 @@ static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
         if (stream->poll != NULL)
             stream_renew(stream); /* its reader waits */
-        if (stream->lease_until_ns <= now) {
+        if (has_expired(stream, now)) {
             (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream's lease ran out");
             return stream;
         }

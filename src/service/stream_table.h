@@ -39,6 +39,7 @@ struct stream {
     struct stream *next;
     unsigned refs; /* the table's, the job's, and one a call that works with it */
     uint64_t lease_until_ns;
+    bool given_anew;         /* the lease, as the server stood still when it ran out */
     uint32_t opener;         /* its connection, until the first NextTiles; then 0 */
     bool orphan;             /* that has gone meanwhile */
     struct poll *poll;       /* the one that waits */
@@ -63,7 +64,7 @@ struct streams {
 
 /* The mutex is held. */
 struct stream *stream_find(const struct streams *streams, const char *id);
-void stream_renew(struct stream *stream);
+void stream_renew(struct stream *stream); /* leases.c */
 
 /* Where its id stands among the cancelled; NULL: nowhere. */
 char *stream_find_cancelled(struct streams *streams, const char *id);

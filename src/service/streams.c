@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
 #include "service/stream_table.h"
 #include "wire/condition.h"
 
@@ -119,11 +118,6 @@ bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_s
     streams->bytes -= stream->window_bytes;
     pthread_cond_broadcast(&streams->changed);
     return true;
-}
-
-void stream_renew(struct stream *stream)
-{
-    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms);
 }
 
 struct poll *stream_take_poll(struct stream *stream)

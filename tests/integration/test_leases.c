@@ -1,0 +1,95 @@
+/* Leases that run out while the server stands still, as in a machine that is paused, or that others starve.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "raw.h"
+#include "served.h"
+#include "suite.h"
+
+#define LEASE_NS INT64_C(10000000000)
+#define STILL_NS 300000000
+
+int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until);
+
+static pthread_cond_t *_Atomic leases; /* what the thread that ends leases waits for; NULL: not known yet */
+static atomic_uint late;               /* how often it was woken too late */
+
+static bool is_a_lease(const struct timespec *until)
+{
+    struct timespec now;
+    int64_t left;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    left = (until->tv_sec - now.tv_sec) * INT64_C(1000000000) + until->tv_nsec - now.tv_nsec;
+    return left > LEASE_NS * 8 / 10 && left <= LEASE_NS;
+}
+
+/* Lets the thread be late, as if the process had been stopped. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until)
+{
+    int result = 0;
+
+    if (atomic_load(&leases) == NULL && is_a_lease(until))
+        atomic_store(&leases, condition);
+    result = __real_pthread_cond_timedwait(condition, mutex, until);
+    if (result != ETIMEDOUT || condition != atomic_load(&leases))
+        return result;
+    pthread_mutex_unlock(mutex);
+    (void)nanosleep(&(struct timespec){.tv_nsec = STILL_NS}, NULL);
+    pthread_mutex_lock(mutex);
+    atomic_fetch_add(&late, 1);
+    return result;
+}
+
+static void let_time_pass(void)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static uint64_t open_streams(void)
+{
+    struct tilery_stats *stats;
+    uint64_t streams;
+
+    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
+    streams = stats->streams;
+    tilery_stats_free(stats);
+    return streams;
+}
+
+/* Takes the lease's ten seconds, three times. */
+START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more)
+{
+    const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
+    static struct raw client;
+
+    served_start(INPROC, 2, 8);
+    raw_open(&client, served.url);
+    ck_assert_int_eq(raw_open_stream(&client, &request, "asked"), WIRE_OK);
+    ck_assert_int_eq(raw_open_stream(&client, &request, "forgotten"), WIRE_OK);
+    while (atomic_load(&late) == 0)
+        let_time_pass();
+    ck_assert_int_eq(raw_next(&client, (struct raw_poll){"asked", 0, 0, 0}), WIRE_OK);
+    while (open_streams() != 0)
+        let_time_pass();
+    raw_close(&client);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("leases");
+
+    tcase_add_checked_fixture(tests, NULL, served_end);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more);
+    return suite_run("leases", tests);
+}
