@@ -39,11 +39,10 @@ static enum wire_status out_of_time(const struct call *call, struct wire_error *
 }
 
 /* Each attempt has what is left of the time, and an id of its own where the caller gave none: the server may
- * still be at work for one whose connection was lost. */
-static enum wire_status make_frame(const struct call *call, nng_msg **out, struct wire_error *error)
+ * still be at work for one whose connection was lost. With one_id it should know that one again. */
+static enum wire_status make_frame(struct call *call, nng_msg **out, struct wire_error *error)
 {
     uint64_t now = wire_now_ns();
-    char id[33];
     const char *authorization = call->client->authorization;
     struct wire_metadata metadata[2];
     struct wire_request head = {.method = call->method, .request_id = call->request_id, .metadata = metadata};
@@ -60,8 +59,9 @@ static enum wire_status make_frame(const struct call *call, nng_msg **out, struc
         head.timeout_ms = (call->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
     }
     if (call->request_id[0] == '\0') {
-        tilery_random_id(id);
-        head.request_id = id;
+        if (call->own_id[0] == '\0')
+            tilery_random_id(call->own_id);
+        head.request_id = call->own_id;
     }
     size = wire_request_size(&head, call->payload_len);
     if (size > WIRE_MAX_REQUEST_BYTES)
@@ -210,6 +210,8 @@ static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error
 
     pthread_mutex_lock(&client->mutex);
     give_back_context(call);
+    if (!call->one_id || (error->status == WIRE_ALREADY_EXISTS && call->attempts + 1 >= client->max_attempts))
+        call->own_id[0] = '\0';
     again = call_may_retry(call, error, &pause_ms);
     tell(call, error->status, again, pause_ms);
     again = again && !client->closing && !call->cancelled;

@@ -104,6 +104,8 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     call->only = spec->only;
     call->server = NULL;
     call->attempts = 0;
+    call->one_id = spec->one_id;
+    call->own_id[0] = '\0';
     call->retry = spec->retry;
     call->patient = spec->patient;
     call->lost = call->cancelled = false;

@@ -28,6 +28,7 @@ struct call_spec {
     const struct tilery_call_options *options; /* NULL: none */
     struct server *only;                       /* the one server to ask; NULL: one that serves */
     bool retry;   /* another attempt may follow, at another server too: asked twice, nothing is different */
+    bool one_id;  /* of all attempts, where the caller gave none: the server knows it again */
     bool patient; /* with pauses in between, though the client makes none elsewhere: nobody waits for it */
 };
 

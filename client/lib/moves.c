@@ -56,7 +56,7 @@ static void ask_again(tilery_stream *stream)
 
 /* ---- Runs ---- */
 
-/* Each attempt to open a nameless stream has a name of its own: see make_frame. */
+/* Of a nameless stream: the library gave it one, see make_frame. */
 static bool take_id(tilery_stream *stream, const char *id)
 {
     if (id == NULL || id[0] == '\0' || strlen(id) > WIRE_MAX_REQUEST_ID)
@@ -159,7 +159,8 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
                                                 .traceparent = stream->traceparent,
                                                 .wait_for_ready = stream->wait_for_ready};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
-    const struct call_spec spec = {.method = OPEN, .request = &open.base, .options = &options, .retry = true};
+    const struct call_spec spec = {
+        .method = OPEN, .request = &open.base, .options = &options, .retry = true, .one_id = true};
     struct tilery_compute_request rest = stream->request;
     Tilery__V1__ComputeRequest compute;
     Tilery__V1__Region region;

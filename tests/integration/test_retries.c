@@ -208,6 +208,43 @@ START_TEST(a_name_that_a_lost_attempt_still_holds_is_waited_for)
 }
 END_TEST
 
+static struct fake_answer open_when_told(void *arg, const struct wire_request *request, unsigned number)
+{
+    static Tilery__V1__OpenStreamReply opened = TILERY__V1__OPEN_STREAM_REPLY__INIT;
+    struct fake_answer answer = follow(arg, request, number);
+
+    opened.stream_id = ((struct script *)arg)->ids[number - 1];
+    opened.has_tiles_planned = 1;
+    opened.tiles_planned = 1;
+    if (answer.payload != NULL)
+        answer.payload = &opened.base;
+    return answer;
+}
+
+/* The server gives it the stream whose reply was lost; but one that does not notice that keeps the name. */
+START_TEST(a_nameless_stream_is_opened_under_one_name_until_the_last_attempt)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    const struct tilery_call_options call = {.timeout_ms = TIMEOUT_MS, .wait_for_ready = true};
+    struct script script = {.first = {{.cut = true}, {.status = WIRE_ALREADY_EXISTS, .message = "in use"}},
+                            .refusals = 3};
+    struct fake *fake = fake_start("tilery.v1.TileCompute/OpenStream", open_when_told, &script);
+    const struct tilery_client_options options = {.server = fake_url(fake), .max_attempts = 4};
+    tilery_stream *stream;
+
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    check_status(tilery_stream_open(served.client, &small, &call, &stream, &served.error), TILERY_OK);
+    ck_assert_uint_eq(fake_requests(fake), 4);
+    ck_assert_uint_ne(strlen(script.ids[0]), 0);
+    ck_assert_str_eq(script.ids[1], script.ids[0]);
+    ck_assert_str_eq(script.ids[2], script.ids[0]);
+    ck_assert_str_ne(script.ids[3], script.ids[0]);
+    tilery_stream_close(stream);
+    served_disconnect();
+    fake_stop(fake);
+}
+END_TEST
+
 /* A call that is told to pause for long; returns when the fake has its request. Ends with fake_stop. */
 static struct fake *start_pausing(struct ending *paused, const char *request_id)
 {
@@ -320,6 +357,7 @@ int main(void)
     tcase_add_loop_test(tests, a_call_whose_connection_is_lost_is_sent_again, 0, 4);
     tcase_add_loop_test(tests, each_attempt_has_a_name_of_its_own_unless_the_caller_gave_one, 0, 2);
     tcase_add_test(tests, a_name_that_a_lost_attempt_still_holds_is_waited_for);
+    tcase_add_test(tests, a_nameless_stream_is_opened_under_one_name_until_the_last_attempt);
     tcase_add_test(tests, a_call_that_pauses_is_cancelled_by_its_id);
     tcase_add_test(tests, a_cancel_that_overtakes_its_call_is_sent_again);
     tcase_add_test(tests, a_client_that_is_closed_ends_calls_that_pause);

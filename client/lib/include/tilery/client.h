@@ -103,9 +103,9 @@ struct tilery_client_options {
  * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
  * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
  * on, or the server's retry_after_ms where that is longer; as long as max_attempts and the call's timeout
- * allow, and no_pauses does. Each attempt has a request_id of its own, or the caller's. The server may still
- * know that one from an attempt whose connection was lost: ALREADY_EXISTS is then tried again, too.
- * tilery_cancel ends the attempts.
+ * allow, and no_pauses does. Each attempt has the caller's request_id, or one of its own; those
+ * to open a stream share one. The server may still know it from an attempt whose connection was lost:
+ * ALREADY_EXISTS is then tried again, too. tilery_cancel ends the attempts.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,
