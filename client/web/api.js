@@ -210,8 +210,10 @@ export async function stream(params, {signal, onEvent}) {
     }
 }
 
+// It is sent even where the page goes away meanwhile.
 export async function cancel(runId) {
-    await request(new URL(`api/compute/runs/${runId}`, document.baseURI), {method: 'DELETE', signal: AbortSignal.timeout(5000)});
+    await request(new URL(`api/compute/runs/${runId}`, document.baseURI),
+        {method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(5000)});
 }
 
 // The escape counts of the same part of the plane at another size, row by row.

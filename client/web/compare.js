@@ -186,6 +186,11 @@ class Panel {
         this.run.disabled = locked;
     }
 
+    // The page goes away.
+    leave() {
+        this.#controller?.abort();
+    }
+
     async #compare() {
         const rounds = Number(this.rounds.querySelector('input').value);
         const {works, result} = this.kind.plan(filled(this.form.get()));
@@ -269,6 +274,7 @@ export function mountCompare(section, {form, api, lost, idle}) {
     for (const panel of panels) {
         panel.onBusy = (busy) => panels.forEach((each) => each.lock(busy));
     }
+    window.addEventListener('pagehide', () => panels.forEach((panel) => panel.leave()));
     section.hidden = false;
     section.classList.add('compare', 'panel');
     section.replaceChildren(

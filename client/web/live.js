@@ -59,6 +59,15 @@ export class LiveRun {
         await api.cancel(this.#id).catch(() => this.#abort.abort());
     }
 
+    // The page goes away: it ends at once, here and at the server.
+    leave() {
+        if (this.#id !== null) {
+            api.cancel(this.#id).catch(() => {});
+            this.#id = null;
+        }
+        this.#abort.abort();
+    }
+
     #take(event) {
         if (event.event === 'run') {
             this.#id = event.run;

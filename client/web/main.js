@@ -37,6 +37,7 @@ let live = null; // a run that is under way
 let run = null; // what is shown
 let counting = false; // in the next frame
 let waiting = false; // for the service, to make the run anew
+let left = false; // the page was, in mid-run
 let coloured = 'escape'; // or 'thread'
 const whenIdle = []; // who waits for a run to be over
 let remade = 0; // how often in a row, since the service had lost the run
@@ -210,6 +211,18 @@ function stop() {
     }
 }
 
+// A run that nobody sees any more is ended; who comes back to the page, as the browser kept it, sees it made anew.
+function leave() {
+    left = live !== null;
+    live?.leave();
+}
+
+function comeBack() {
+    if (left) {
+        start();
+    }
+}
+
 // ---- Zoom ----
 
 function showViews() {
@@ -288,6 +301,8 @@ function listen() {
     form.onChange(showViews);
     form.onView(showColour);
     window.addEventListener('hashchange', () => start());
+    window.addEventListener('pagehide', leave);
+    window.addEventListener('pageshow', ({persisted}) => persisted && comeBack());
 }
 
 // The run that failed for want of a service is made again once there is one.

@@ -79,11 +79,13 @@ export class Cutter {
 }
 
 export class Browser {
-    static async start() {
+    // keepsPages: those that were left, so that they are as they were when somebody goes back, as browsers do.
+    static async start({keepsPages = false} = {}) {
         const browser = new Browser();
         browser.home = mkdtempSync(path.join(tmpdir(), 'tilery-browser-'));
         browser.context = await chromium.launchPersistentContext(browser.home, {
             executablePath: process.env.TILERY_CHROMIUM ?? '/usr/bin/chromium', headless: true, chromiumSandbox: false,
+            ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [],
             args: FLAGS, viewport: {width: 1280, height: 900}, reducedMotion: 'reduce',
         });
         return browser;
