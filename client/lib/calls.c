@@ -108,7 +108,8 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     call->own_id[0] = '\0';
     call->retry = spec->retry;
     call->patient = spec->patient;
-    call->lost = call->cancelled = false;
+    call->lost = spec->lost;
+    call->cancelled = false;
     if (call_check_id(options->request_id, error) != WIRE_OK)
         return error->status;
     (void)snprintf(call->request_id, sizeof call->request_id, "%s",

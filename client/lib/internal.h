@@ -29,6 +29,7 @@ struct call_spec {
     struct server *only;                       /* the one server to ask; NULL: one that serves */
     bool retry;   /* another attempt may follow, at another server too: asked twice, nothing is different */
     bool one_id;  /* of all attempts, where the caller gave none: the server knows it again */
+    bool lost;    /* of an earlier call with that id: the server may still be at its work */
     bool patient; /* with pauses in between, though the client makes none elsewhere: nobody waits for it */
 };
 

@@ -159,8 +159,12 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
                                                 .traceparent = stream->traceparent,
                                                 .wait_for_ready = stream->wait_for_ready};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
-    const struct call_spec spec = {
-        .method = OPEN, .request = &open.base, .options = &options, .retry = true, .one_id = true};
+    const struct call_spec spec = {.method = OPEN,
+                                   .request = &open.base,
+                                   .options = &options,
+                                   .retry = true,
+                                   .one_id = true,
+                                   .lost = stream->moved};
     struct tilery_compute_request rest = stream->request;
     Tilery__V1__ComputeRequest compute;
     Tilery__V1__Region region;
