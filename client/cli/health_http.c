@@ -1,6 +1,7 @@
 /* The health of a bridge, which is its GET /readyz: what containers ask that hold no curl. */
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,14 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "wire/clock.h"
 
 #define SCHEME "http://"
 #define DEFAULT_TIMEOUT_MS 5000
+/* With --wait: as a call to a server itself, and asked again after so long. */
+#define LONGEST_WAIT_MS 660000
+#define PAUSE_NS 100000000
+#define NS_PER_MS 1000000u
 #define STATUS_LINE "HTTP/1.1 200"
 #define STATUS_DIGITS 3
 
@@ -77,40 +83,60 @@ static int ask(int fd, const char *server)
     return atoi(&text[sizeof STATUS_LINE - 1 - STATUS_DIGITS]);
 }
 
-static int unavailable(const char *server, const char *why)
+/* NULL when it is, else what is to be said of it. */
+static const char *why_not_ready(const char *server, const char *host, const char *port, uint64_t ms)
 {
-    fprintf(stderr, "tilery: UNAVAILABLE: %s %s\n", server, why);
-    return tilery_status_exit(TILERY_UNAVAILABLE);
-}
-
-int cli_health_http(const struct cli_options *options)
-{
-    const char *server = options->client.server;
-    uint64_t ms = options->call.timeout_ms != 0 ? options->call.timeout_ms : DEFAULT_TIMEOUT_MS;
     const struct timeval patience = {.tv_sec = (time_t)(ms / 1000),
                                      .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *address;
-    char host[256], port[6];
     int fd, status;
+
+    if (getaddrinfo(host, port, &hints, &address) != 0)
+        return "is not known by that name";
+    fd = connect_to(address, &patience);
+    freeaddrinfo(address);
+    if (fd < 0)
+        return "takes no connection: is a tilery-bridge there?";
+    status = ask(fd, server);
+    close(fd);
+    if (status == 200)
+        return NULL;
+    return status == 0 ? "gives no answer" : "is not ready";
+}
+
+static int fail(enum tilery_status status, const char *server, const char *why)
+{
+    fprintf(stderr, "tilery: %s: %s %s\n", tilery_status_name(status), server, why);
+    return tilery_status_exit(status);
+}
+
+int cli_health_http(const struct cli_options *options)
+{
+    const char *server = options->client.server, *why;
+    bool waits = options->call.wait_for_ready;
+    uint64_t ms = options->call.timeout_ms, until_ns, now;
+    char host[256], port[6];
 
     if (options->argument != NULL)
         return cli_refuse("health's argument", options->argument,
                           "left out where the server is an http:// one");
-    if (options->call.wait_for_ready)
-        return cli_refuse("wait", "", "left out where the server is an http:// one");
     if (!split(server, host, sizeof host, port))
         return cli_refuse("server", server, "as http://127.0.0.1:8405");
-    if (getaddrinfo(host, port, &hints, &address) != 0)
-        return unavailable(server, "is not known by that name");
-    fd = connect_to(address, &patience);
-    freeaddrinfo(address);
-    if (fd < 0)
-        return unavailable(server, "takes no connection: is a tilery-bridge there?");
-    status = ask(fd, server);
-    close(fd);
-    if (status != 200)
-        return unavailable(server, status == 0 ? "gives no answer" : "is not ready");
+    if (ms == 0)
+        ms = waits ? LONGEST_WAIT_MS : DEFAULT_TIMEOUT_MS;
+    until_ns = wire_after_ms(ms);
+    while ((why = why_not_ready(server, host, port, ms)) != NULL) {
+        if (!waits)
+            return fail(TILERY_UNAVAILABLE, server, why);
+        (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        now = wire_now_ns();
+        if (now >= until_ns)
+            return fail(TILERY_DEADLINE_EXCEEDED, server, why);
+        ms = (until_ns - now) / NS_PER_MS + 1;
+        if (ms > DEFAULT_TIMEOUT_MS)
+            ms = DEFAULT_TIMEOUT_MS;
+    }
     puts("SERVING");
     return cli_flush_output(options);
 }

@@ -86,6 +86,22 @@ class CommandLine(ServedTest):
         answer = tilery(self.server.url.replace("tcp:", "http:"), "--timeout-ms", "1000", "health")
         self.assertEqual(answer.returncode, 14)
 
+    def test_health_of_a_bridge_is_waited_for_within_the_timeout(self):
+        with tempfile.TemporaryDirectory() as folder:
+            backend = f"ipc://{folder}/socket"
+            bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", backend)
+            answer = tilery(bridge.url, "--wait", "--timeout=200ms", "health")
+            self.assertEqual((answer.returncode, answer.stdout), (4, ""))
+            self.assertIn(f"DEADLINE_EXCEEDED: {bridge.url} is not ready", answer.stderr)
+            with subprocess.Popen([program("tilery"), "--server", bridge.url, "--wait", "--timeout=60s", "health"],
+                                  stdout=subprocess.PIPE, text=True) as waiting:
+                late = Process("tileryd", "--listen", backend)
+                self.assertEqual((waiting.communicate(timeout=60)[0], waiting.returncode), ("SERVING\n", 0))
+            self.assertEqual((bridge.close(), late.close()), (0, 0))
+        answer = tilery(bridge.url, "--wait", "--timeout=200ms", "health")
+        self.assertEqual(answer.returncode, 4)
+        self.assertIn("takes no connection", answer.stderr)
+
     def test_health_of_a_bridge_wants_a_host_and_a_port(self):
         for url in ("http://", "http://:8405", "http://localhost", "http://localhost:", "http://localhost:x",
                     "http://localhost:123456", "http://localhost:80/readyz", "http://[]:80", f"http://{'x' * 300}:80"):
