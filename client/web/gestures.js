@@ -1,5 +1,6 @@
 // What pointers, wheels and keys mean on a timeline, and two fingers on an image.
 const SLOP = 6; // CSS pixels that make a drag of a tap
+const REST_MS = 250; // of a wheel that has been turned
 
 // Two fingers are the element's own; one may scroll the page.
 function keepTwoFingers(element) {
@@ -68,11 +69,14 @@ class Pointers {
     }
 }
 
-// The wheel alone is the page's own.
+// Ctrl and the wheel, which is also how a browser tells of two fingers on a touchpad. The wheel alone is the page's own.
+const zooms = (event) => event.ctrlKey || event.metaKey;
+const nearer = (event) => Math.exp(-event.deltaY / 200);
+
 function wheel(event, on) {
-    if (event.ctrlKey || event.metaKey) {
+    if (zooms(event)) {
         event.preventDefault();
-        on.zoom(Math.exp(-event.deltaY / 200), event.offsetX);
+        on.zoom(nearer(event), event.offsetX);
     } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
         event.preventDefault();
         on.pan(event.deltaX || event.deltaY);
@@ -103,7 +107,31 @@ export function listenTo(element, on) {
     element.addEventListener('keydown', (event) => press(event, on.keys));
 }
 
-// on: {begin(), move(change), end(change)}: the fingers take what is at (x, y) to (scale x + dx, scale y + dy), in CSS pixels;
+// As two fingers, which leave when it rests.
+function listenToWheel(element, on) {
+    let change = null;
+    let timer;
+    element.addEventListener('wheel', (event) => {
+        if (!zooms(event)) {
+            return;
+        }
+        event.preventDefault();
+        if (change === null) {
+            change = {scale: 1, dx: 0, dy: 0};
+            on.begin();
+        }
+        const [factor, {offsetX: x, offsetY: y}] = [nearer(event), event];
+        change = {scale: change.scale * factor, dx: x - factor * (x - change.dx), dy: y - factor * (y - change.dy)};
+        on.move(change);
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+            on.end(change);
+            change = null;
+        }, REST_MS);
+    }, {passive: false});
+}
+
+// on: {begin(), move(change), end(change)}: the fingers, or Ctrl and the wheel, take what is at (x, y) to (scale x + dx, scale y + dy), in CSS pixels;
 // null at the end: it came to nothing.
 export function listenToPinch(element, on) {
     const held = new Map(); // by pointer: where it is
@@ -125,6 +153,7 @@ export function listenToPinch(element, on) {
         held.delete(event.pointerId);
     };
     keepTwoFingers(element);
+    listenToWheel(element, on);
     element.addEventListener('pointerdown', (event) => {
         if (event.pointerType === 'touch' && held.size < 2) {
             held.set(event.pointerId, {x: event.offsetX, y: event.offsetY});

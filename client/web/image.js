@@ -8,7 +8,6 @@ import {Pixels} from './pixels.js';
 import {partOf, regionOf} from './region.js';
 
 const DRAG = 6; // CSS pixels that make a drag of a click
-
 const STILL = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Picture {
@@ -53,9 +52,13 @@ export class Picture {
         this.#listeners.hover.push(fn);
     }
 
-    // fn(region), of what was dragged over.
+    // fn(region), of what was dragged over. Called once: a picture of which nobody asks that leaves fingers and wheel alone.
     onRegion(fn) {
         this.#listeners.region.push(fn);
+        this.#over.classList.add('zooms');
+        listenToPinch(this.#over, {
+            begin: () => this.#pinch(), move: (change) => this.#stretch(change), end: (change) => this.#release(change),
+        });
     }
 
     // fn(), where the keyboard asks for what was there before.
@@ -266,9 +269,6 @@ export class Picture {
         over.addEventListener('pointercancel', () => this.#letGo());
         over.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && this.#hover(null)); // a tap lasts
         over.addEventListener('blur', (event) => leavesAll(event) && this.#hover(null));
-        listenToPinch(over, {
-            begin: () => this.#pinch(), move: (change) => this.#stretch(change), end: (change) => this.#release(change),
-        });
         over.addEventListener('keydown', (event) => this.#key(event));
     }
 
@@ -350,7 +350,7 @@ export class Picture {
     #release(change) {
         this.#pinched = false;
         this.#base.style.transform = '';
-        if (change === null || Math.abs(change.scale - 1) < 0.05 || this.#listeners.region.length === 0) {
+        if (change === null || Math.abs(change.scale - 1) < 0.05) {
             return;
         }
         const {scale, dx, dy} = change;

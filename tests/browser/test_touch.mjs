@@ -39,6 +39,14 @@ const drawn = () => page.tab.evaluate(() => new Promise((resolve) => {
 }));
 
 const region = async () => (await page.field('region').inputValue()).split(',').map(Number);
+
+// The page's policy forbids waitForFunction() to ask twice.
+async function until(so) {
+    while (!so(await page.field('region').inputValue())) {
+        await drawn();
+    }
+}
+
 const idle = () => page.tab.locator('#result[data-busy=false]').waitFor();
 
 test('a tap tells of a tile, and of a bar', async () => {
@@ -62,14 +70,14 @@ test('two fingers zoom into the image, and out of it', async () => {
     const at = (x, y) => page.point('#picture .over', x, y);
     const [near, far] = [[await at(0.4, 0.5), await at(0.6, 0.5)], [await at(0.3, 0.5), await at(0.7, 0.5)]];
     await fingers(near, [await at(0.35, 0.5), await at(0.65, 0.5)], far);
-    await page.tab.waitForFunction(() => document.querySelector('#form [name=region]').value !== '-2,-1,3.2,2');
+    await until((text) => text !== '-2,-1,3.2,2');
     [-1.2, -0.5, 1.6, 1].forEach(async (value, i) => assert.ok(Math.abs((await region())[i] - value) < 0.05));
     await idle();
     assert.equal(await page.tab.locator('#picture .pixels').evaluate((canvas) => canvas.style.transform), '');
     assert.deepEqual(await page.pixels(), await page.served(`${RUN}&region=${await region()}`));
     const before = (await region())[2];
     await fingers(far, [await at(0.35, 0.5), await at(0.65, 0.5)], near);
-    await page.tab.waitForFunction((span) => document.querySelector('#form [name=region]').value.split(',')[2] > 1.5 * span, before);
+    await until((text) => text.split(',')[2] > 1.5 * before);
     await idle();
     assert.equal(await page.tab.evaluate(() => visualViewport.scale), 1);
 });
@@ -79,7 +87,7 @@ test('a finger that is drawn aside zooms into what it has drawn over', async () 
     await page.finished();
     const at = (x, y) => page.point('#picture .over', x, y);
     await fingers([await at(0.25, 0.25)], [await at(0.35, 0.27)], [await at(0.5, 0.5)]);
-    await page.tab.waitForFunction(() => document.querySelector('#form [name=region]').value !== '-2,-1,3.2,2');
+    await until((text) => text !== '-2,-1,3.2,2');
     const now = await region();
     [-1.2, -0.5, 0.8, 0.5].forEach((value, i) => assert.ok(Math.abs(now[i] - value) < 0.03, String(now)));
     await idle();
@@ -97,6 +105,48 @@ test('fingers zoom and pan the timeline', async () => {
     assert.notEqual(await drawn(), near);
     await page.id('time-fit').click();
     await page.tab.locator('#tile-none').waitFor({state: 'attached'});
+});
+
+// Whether the page has taken a turn of the wheel for itself, so that the browser does nothing with it.
+async function turned(selector, {x = 0.5, ctrl, by = -100}) {
+    await page.tab.mouse.move(...await page.point(selector, x, 0.5));
+    const taken = await page.tab.evaluateHandle(() => {
+        const event = new Promise((resolve) => {
+            window.addEventListener('wheel', resolve, {once: true, passive: true});
+        });
+        return {event};
+    });
+    await (ctrl ? page.tab.keyboard.down('Control') : null);
+    await page.tab.mouse.wheel(0, by);
+    const was = await taken.evaluate(async ({event}) => (await event).defaultPrevented);
+    await (ctrl ? page.tab.keyboard.up('Control') : null);
+    return was;
+}
+
+test('the wheel zooms the image and the timelines with Ctrl, and is the browser\u2019s elsewhere', async () => {
+    await page.follow(`${RUN}&region=-2,-1,3.2,2`);
+    await page.finished();
+    const whole = await drawn();
+    assert.equal(await turned('#timeline canvas', {ctrl: true}), true);
+    assert.notEqual(await drawn(), whole);
+    for (const selector of ['#timeline canvas', '#picture .over']) {
+        assert.equal(await turned(selector, {ctrl: false, by: -1}), false);
+    }
+    assert.equal(await turned('#status', {ctrl: true}), false);
+    assert.deepEqual(await region(), [-2, -1, 3.2, 2]);
+    assert.equal(await turned('#picture .over', {ctrl: true, x: 0.25, by: -200 * Math.LN2}), true);
+    await until((text) => text !== '-2,-1,3.2,2');
+    const now = await region();
+    [-1.6, -0.5, 1.6, 1].forEach((value, i) => assert.ok(Math.abs(now[i] - value) < 0.03, String(now)));
+    await idle();
+    assert.equal(await page.tab.locator('#picture .pixels').evaluate((canvas) => canvas.style.transform), '');
+    assert.deepEqual(await page.pixels(), await page.served(`${RUN}&region=${now}`));
+    await page.id('compare-rounds-concurrent').fill('1');
+    const panel = page.id('compare-concurrent');
+    await panel.getByRole('button', {name: 'Compare', exact: true}).click();
+    await panel.getByText('Done: 2 runs.').waitFor();
+    assert.equal(await turned('#compare-concurrent .side-a .over', {ctrl: true}), false);
+    assert.equal(await turned('#compare-concurrent .side-a .timeline canvas', {ctrl: true}), true);
 });
 
 test('the keyboard zooms the image, and pans and zooms the timeline', async () => {
@@ -122,6 +172,8 @@ test('the keyboard zooms the image, and pans and zooms the timeline', async () =
     assert.notEqual(last, '0');
     await lanes.press('End');
     await lanes.press('Enter');
+    await lanes.press('+');
+    await lanes.press('+'); // however long it took, there is something to its left
     const near = await drawn();
     assert.notEqual(near, whole);
     await lanes.press('Shift+ArrowLeft');
