@@ -121,6 +121,7 @@ static enum tilery_status start_and_wait(tilery_client *client, const struct cli
         leave(call, client, about.request_id);
         return error->status = TILERY_CANCELLED;
     }
+    pthread_mutex_lock(&call->mutex); /* held by who told of the end, until done with the call */
     *error = call->error;
     if (result != NULL)
         *result = call->result;
@@ -128,6 +129,7 @@ static enum tilery_status start_and_wait(tilery_client *client, const struct cli
         *stream = call->stream;
     call->result = NULL;
     call->stream = NULL;
+    pthread_mutex_unlock(&call->mutex);
     free_call(call);
     return error->status;
 }
