@@ -84,7 +84,7 @@ int cli_cancel(tilery_client *client, const struct cli_options *options)
     if (!found) {
         error.status = TILERY_NOT_FOUND;
         (void)snprintf(error.message, sizeof error.message,
-                       "no Compute and no stream has that request_id now");
+                       "request_id is \"%s\"; no Compute and no stream has it now", options->argument);
         return cli_fail(options, &error);
     }
     puts("cancelled");

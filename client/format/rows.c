@@ -169,8 +169,8 @@ static char *put_table_summary(char *out, const struct format_writer *writer)
                    summary.tiles_done, summary.tiles_planned,
                    summary.time_limited ? ", then the time limit was over" : "", summary.pixels,
                    summary.iterations);
-    out += sprintf(out, "%.3f ms on %zu threads, imbalance %.3f", (double)summary.wall_ns / 1e6,
-                   summary.threads, summary.imbalance);
+    out += sprintf(out, "%.3f ms on %zu thread%s, imbalance %.3f", (double)summary.wall_ns / 1e6,
+                   summary.threads, summary.threads == 1 ? "" : "s", summary.imbalance);
     out = format_word(out, ", kernel ", summary.kernel);
     out = format_word(out, ", schedule ", tilery_schedule_name(summary.schedule));
     return out + sprintf(out, "\n\n%8s %7s %12s %6s\n", "thread", "tiles", "busy ms", "busy");

@@ -90,10 +90,13 @@ enum tilery_status tilery_health_service(tilery_client *client, const char *serv
     nng_msg *msg;
 
     request.service = (char *)(uintptr_t)service;
-    if (call_blocking(client, &spec, &msg, &server, &why) != WIRE_OK ||
-        call_read_check(msg, server, &why) != WIRE_OK)
-        return call_error(error, &why);
-    return TILERY_OK;
+    if (call_blocking(client, &spec, &msg, &server, &why) == WIRE_OK &&
+        call_read_check(msg, server, &why) == WIRE_OK)
+        return TILERY_OK;
+    if (why.status == WIRE_NOT_FOUND)
+        wire_error_set(&why, WIRE_NOT_FOUND, "service is \"%.100s\"; the server has none of that name",
+                       service);
+    return call_error(error, &why);
 }
 
 struct pending {

@@ -75,7 +75,7 @@ int main(void)
 {
     TCase *tests = tcase_create("gathered");
 
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, random_starts_come_out_as_from_an_insertion_sort);
     tcase_add_test(tests, one_that_comes_late_goes_to_its_place);
     tcase_add_test(tests, a_million_are_sorted);
