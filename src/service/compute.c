@@ -5,6 +5,7 @@
 #include "service/cancels.h"
 #include "service/internal.h"
 #include "service/streams.h"
+#include "wire/envelope.h"
 #include "wire/limits.h"
 
 struct compute {
@@ -96,17 +97,23 @@ void service_arrived(struct service *service, const char *request_id)
         cancels_arrived(service->cancels, request_id, look, service);
 }
 
+/* What no request can be called is nobody's name, and no shorter one is meant by it. */
+static enum wire_status check_name(const char *id, struct wire_error *error)
+{
+    if (id == NULL || id[0] == '\0')
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "request_id is empty; it must name a Compute or an OpenStream");
+    return wire_check_request_id(id, error);
+}
+
 void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     const Tilery__V1__CancelRequest *cancel = (const Tilery__V1__CancelRequest *)(const void *)request;
     struct service *service = context;
     struct wire_error error;
 
-    if (cancel->request_id == NULL || cancel->request_id[0] == '\0') {
-        wire_error_set(&error, WIRE_INVALID_ARGUMENT,
-                       "request_id is empty; it must name a Compute or an OpenStream");
+    if (check_name(cancel->request_id, &error) == WIRE_OK)
+        cancels_wait(service->cancels, call, cancel->request_id, look, service);
+    else
         rpc_call_fail(call, &error);
-        return;
-    }
-    cancels_wait(service->cancels, call, cancel->request_id, look, service);
 }

@@ -44,7 +44,7 @@ static enum wire_status copy_metadata(struct wire_arena *arena, const RpcRequest
     return WIRE_OK;
 }
 
-static enum wire_status check_request_id(const char *id, struct wire_error *error)
+enum wire_status wire_check_request_id(const char *id, struct wire_error *error)
 {
     size_t len = strlen(id);
 
@@ -78,7 +78,7 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
                                  .timeout_ms = message->timeout_ms,
                                  .request_id = text_or_empty(message->request_id)};
     if (wire_check_fields(&tilery__v1__rpc_request__descriptor, bytes, len, error) != WIRE_OK ||
-        check_request_id(out->request_id, error) != WIRE_OK)
+        wire_check_request_id(out->request_id, error) != WIRE_OK)
         return error->status;
     return copy_metadata(arena, message, out, error);
 }

@@ -38,6 +38,10 @@ struct wire_reply {
     uint64_t retry_after_ms, queue_ns, run_ns; /* 0 when absent */
 };
 
+/* A request's name: at most WIRE_MAX_REQUEST_ID printable characters of ASCII, no spaces; may be empty. Else
+ * INVALID_ARGUMENT. */
+WIRE_MUST_USE enum wire_status wire_check_request_id(const char *id, struct wire_error *error);
+
 /* INVALID_ARGUMENT for bytes that are not the message, that break its rules or do not fit the arena. */
 WIRE_MUST_USE enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                                    struct wire_request *out, struct wire_error *error);

@@ -69,6 +69,18 @@ class Order(unittest.TestCase):
         self.check_cancelled(self.replies(2))
         self.assertEqual(stats(self.server.url)["runs_running"], "2")
 
+    def test_a_name_that_none_can_have_is_refused_and_ends_nobody_with_its_beginning(self):
+        name = 64 * b"v"
+        self.client.socket.sendall(self.compute(name))
+        wait_stats(self.server.url, threads_computing=1)
+        for bad in (name + b"other", name + b"\n", b"v v", b"\xff", b""):
+            self.client.socket.sendall(self.cancel(bad))
+            reply = self.replies(1)[2]
+            self.assertEqual(reply[:2], b"\x08\x03", bad)  # INVALID_ARGUMENT
+            self.assertIn(b"request_id", reply)
+        self.client.socket.sendall(self.cancel(name))
+        self.check_cancelled(self.replies(2))
+
     def test_a_name_that_comes_after_the_answer_is_left_alone(self):
         self.client.socket.sendall(self.cancel(b"later"))
         self.assertEqual(self.replies(1), {2: OK_NOT_FOUND})
