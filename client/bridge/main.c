@@ -382,6 +382,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     int status;
 
+    descriptors_hold_standard();
     argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);

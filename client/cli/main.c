@@ -10,6 +10,7 @@
 
 #include "options.h"
 #include "terminal.h"
+#include "wire/descriptors.h"
 #include "wire/environment.h"
 #include "wire/warn.h"
 
@@ -179,6 +180,7 @@ int main(int argc, char **argv)
     int count = argc, status;
     char **with_environment = environment_argv("TILERY", cli_argp_options, no_lists, &count, argv);
 
+    descriptors_hold_standard();
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     command = options_parse(count, with_environment, count - argc, &cli);

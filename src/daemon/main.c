@@ -202,6 +202,7 @@ int main(int argc, char **argv)
     int signal;
 
     settings.daemon.log = DAEMON_LOG_LOGFMT;
+    descriptors_hold_standard();
     argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return wire_status_exit(WIRE_RESOURCE_EXHAUSTED);

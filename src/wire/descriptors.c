@@ -1,8 +1,17 @@
 #include "wire/descriptors.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+void descriptors_hold_standard(void)
+{
+    for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; standard++)
+        if (fcntl(standard, F_GETFD) < 0)
+            (void)!open("/dev/null", O_PATH); /* takes the lowest number that is free */
+}
 
 unsigned descriptors_allow(const char *program, unsigned connections)
 {

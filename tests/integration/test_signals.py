@@ -4,9 +4,10 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import unittest
 
-from programs import OPTIONS, Process, ServedTest, program, stats, tilery, wait_stats
+from programs import OPTIONS, Process, ServedTest, program, stats, tilery, until, wait_stats
 from test_terminal import ENTER, LEAVE, Terminal
 
 SHAPE = ["--width=2048", "--height=2048", "--max-iter=65535", "--kernel=scalar", "--region=-0.2,-0.1,0.2,0.2"]
@@ -134,6 +135,22 @@ class Readers(ServedTest):
                                      stderr=subprocess.PIPE, text=True, timeout=60, check=False)
             self.assertEqual(ran.returncode, 15, command)
             self.assertEqual(ran.stderr, "tilery: cannot write the answer: No space left on device\n")
+
+    def test_a_closed_standard_output_is_an_error_and_no_other_file(self):
+        for command in (["compute"], ["compute", "--data"], ["render"], ["bench", "--duration=10ms", "--warm-up=0ms"],
+                        ["health"], ["stats"]):
+            ran = subprocess.run([program("tilery"), "--server", self.server.url, *command], stderr=subprocess.PIPE,
+                                 text=True, timeout=60, check=False, preexec_fn=lambda: os.closerange(0, 2))
+            self.assertEqual(ran.returncode, 15, command)
+            self.assertEqual(ran.stderr, "tilery: cannot write the answer: Bad file descriptor\n")
+
+    def test_a_server_whose_standard_files_are_closed_serves_and_ends_well(self):
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"ipc://{folder}/socket"
+            with subprocess.Popen([program("tileryd"), "--listen", url], preexec_fn=lambda: os.closerange(0, 3)) as server:
+                until(lambda: tilery(url, "health").returncode == 0, "the server serves")
+                server.send_signal(signal.SIGTERM)
+                self.assertEqual(server.wait(60), 0)
 
 
 class Timeouts(ServedTest):
