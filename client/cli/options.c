@@ -10,7 +10,7 @@ const struct command cli_commands[] = {
     {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput"},
     {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id"},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
-     "say whether the server, or a service, serves"},
+     "say whether the server, or a service, serves; or a bridge, by --server http://HOST:PORT"},
     {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do"},
     {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does"},
     {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet"},

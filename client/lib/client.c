@@ -73,8 +73,8 @@ enum wire_status client_explain(const tilery_client *client, const struct server
         return client_explain_failure(one->url, one->failure, error);
     for (size_t i = 0; i < client->count && failure == 0; i++)
         failure = client->servers[i].failure;
-    return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s%s%s", client->addresses,
-                          failure != 0 ? ": " : "", failure != 0 ? nng_strerror(failure) : "");
+    return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: %s", client->addresses,
+                          failure != 0 ? nng_strerror(failure) : "not connected in time");
 }
 
 bool client_other_serves(const tilery_client *client, const struct server *server)

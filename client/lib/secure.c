@@ -110,6 +110,7 @@ enum wire_status client_explain_failure(const char *url, int result, struct wire
                 : "%s ended the connection: it is no Tilery server, or wants tls+tcp:// (%s)",
             url, nng_strerror(result));
     default:
-        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s", url);
+        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: %s", url,
+                              result != 0 ? nng_strerror(result) : "not connected in time");
     }
 }
