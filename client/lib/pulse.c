@@ -9,14 +9,16 @@ static void look(struct server *server)
 {
     tilery_client *client = server->client;
     nng_pipe pipe;
-    bool connected;
+    bool ended;
 
     pthread_mutex_lock(&client->mutex);
     pipe = server->pipe;
-    connected = server->connected;
+    ended = server->connected;
     pthread_mutex_unlock(&client->mutex);
-    if (connected && wire_address_is_tls(server->url) && wire_has_ended(pipe))
+    ended = ended && wire_address_is_tls(server->url) && wire_has_ended(pipe);
+    if (ended && pipe.id == server->ended.id)
         nng_pipe_close(pipe);
+    server->ended.id = ended ? pipe.id : 0;
 }
 
 static void on_pulse(void *arg)

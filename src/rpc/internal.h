@@ -76,6 +76,8 @@ struct rpc_server {
     unsigned listeners;           /* that serve */
     int locks[RPC_MAX_LISTENERS]; /* of their paths, or -1 */
     nng_aio *pulse;               /* NULL: none listens for TLS */
+    nng_pipe *ended; /* the pulse's: whose connections had ended when it last looked; may be NULL */
+    size_t ended_count;
     bool open, timer_started;
     bool stuck;         /* the socket could not be closed */
     atomic_uint inside; /* threads that use a context, or the server, after their call has ended */

@@ -23,19 +23,33 @@ static nng_pipe *list_pipes(struct rpc_server *server, size_t *count)
     return pipes;
 }
 
+static bool had_ended(const struct rpc_server *server, nng_pipe pipe)
+{
+    for (size_t i = 0; i < server->ended_count; i++)
+        if (server->ended[i].id == pipe.id)
+            return true;
+    return false;
+}
+
 static void on_pulse(void *arg)
 {
     struct rpc_server *server = arg;
     nng_pipe *pipes;
-    size_t count;
+    size_t count, ended = 0;
 
     if (nng_aio_result(server->pulse) != 0)
         return;
     pipes = list_pipes(server, &count);
-    for (size_t i = 0; i < count; i++)
-        if (wire_has_ended(pipes[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (!wire_has_ended(pipes[i]))
+            continue;
+        if (had_ended(server, pipes[i]))
             nng_pipe_close(pipes[i]);
-    free(pipes);
+        pipes[ended++] = pipes[i];
+    }
+    free(server->ended);
+    server->ended = pipes;
+    server->ended_count = ended;
     nng_sleep_aio(PULSE_MS, server->pulse);
 }
 
@@ -56,4 +70,7 @@ void rpc_pulse_stop(struct rpc_server *server)
     nng_aio_stop(server->pulse);
     nng_aio_free(server->pulse);
     server->pulse = NULL;
+    free(server->ended);
+    server->ended = NULL;
+    server->ended_count = 0;
 }

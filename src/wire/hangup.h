@@ -25,7 +25,8 @@ bool wire_hang_up(nng_pipe pipe, bool reset);
 /*
  * Whether the connection below the pipe has ended. nng misses the end of one over TLS that comes with a
  * message, before it asks for the next: it has shut the socket by then, but the pipe stays, and what is sent
- * goes nowhere. Such a pipe is to be closed, which nothing below is in the way of. Any thread may call it.
+ * goes nowhere. Such a pipe is to be closed, but not before nng is done with that message, or the close meets
+ * its receive: where this is true twice, half a second apart. Any thread may call it.
  */
 bool wire_has_ended(nng_pipe pipe);
 
