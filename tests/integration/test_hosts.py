@@ -67,10 +67,12 @@ class Hosts(unittest.TestCase):
         self.addCleanup(self.end, process)
         return process
 
-    @staticmethod
-    def end(process):
-        if process.process.poll() is None:
-            process.close(signal.SIGKILL)
+    def end(self, process):
+        if hasattr(process, "said"):
+            return  # the test has ended it
+        status = process.process.poll()
+        process.close(signal.SIGKILL)
+        self.assertIsNone(status, f"{process.url} ended by itself: {process.said}")
 
     @staticmethod
     def wait_computed(url, tiles=120):

@@ -105,16 +105,17 @@ class Options(ServedTest):
         busy = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-queue=0", "--max-threads=1")
         endless = [program("tilery"), "--server", busy.url, "compute", "--width=65536", "--height=65536",
                    "--tile-w=65536", "--tile-h=65536", "--max-iter=65535", "--kernel=scalar", "--request-id=first"]
-        with subprocess.Popen(endless, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as holder:
-            self.addCleanup(holder.kill)
-            wait_stats(busy.url, runs_running=1)
-            answer = tilery(busy.url, "-v", "compute", *OPTIONS)
-            self.assertEqual(answer.returncode, 8)
-            told = re.findall(r"attempt (\d) at \S+: RESOURCE_EXHAUSTED after [0-9.]+ ms(, again in \d+ ms)?\n",
-                              answer.stderr)
-            self.assertEqual([number for number, _ in told], ["1", "2", "3", "4", "5"])
-            self.assertEqual([again != "" for _, again in told], [True] * 4 + [False])
-            self.assertEqual(tilery(busy.url, "cancel", "first").returncode, 0)
+        holder = subprocess.Popen(endless, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(holder.kill)
+        wait_stats(busy.url, runs_running=1)
+        answer = tilery(busy.url, "-v", "compute", *OPTIONS)
+        self.assertEqual(answer.returncode, 8)
+        told = re.findall(r"attempt (\d) at \S+: RESOURCE_EXHAUSTED after [0-9.]+ ms(, again in \d+ ms)?\n",
+                          answer.stderr)
+        self.assertEqual([number for number, _ in told], ["1", "2", "3", "4", "5"])
+        self.assertEqual([again != "" for _, again in told], [True] * 4 + [False])
+        self.assertEqual(tilery(busy.url, "cancel", "first").returncode, 0)
+        holder.wait(60)
         self.assertEqual(busy.close(), 0)
 
     def test_help_lists_the_commands_and_each_command_s_help_its_own_options(self):
