@@ -41,13 +41,14 @@ static void narrow(const tilery_stream *stream, struct tilery_compute_request *r
     rest->time_limit_ms = stream->time_limit_ms > spent_ms ? stream->time_limit_ms - spent_ms : 0;
 }
 
-/* The connection was lost, or the server's memory for replies is full: it may still have the same tiles. */
+/* The connection was lost, or the server had no memory for the reply and says when to ask again: it may still
+ * have the same tiles. */
 static void ask_again(tilery_stream *stream)
 {
     enum wire_status status = stream->why.status;
 
     if ((status == WIRE_UNAVAILABLE || status == WIRE_DEADLINE_EXCEEDED ||
-         status == WIRE_RESOURCE_EXHAUSTED) &&
+         (status == WIRE_RESOURCE_EXHAUSTED && stream->why.retry_after_ms != 0)) &&
         wire_now_ns() < stream->lost_ns)
         stream_pause(stream);
     else

@@ -43,7 +43,7 @@ static enum wire_status refuse_surplus(const struct rpc_call *call, struct wire_
 {
     wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "this connection has %u requests in hand; try again",
                    call->server->options.max_calls);
-    error->retry_after_ms = RETRY_AFTER_MS;
+    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
     return error->status;
 }
 

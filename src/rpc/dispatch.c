@@ -3,6 +3,7 @@
 
 #include "rpc/internal.h"
 #include "wire/check.h"
+#include "wire/limits.h"
 
 #define USUAL_BYTES 16384u
 
@@ -87,7 +88,7 @@ static enum wire_status take_memory(struct rpc_call *call, struct wire_error *er
     wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
                    "the request takes %zu bytes unpacked, and others take nearly all of %llu; try again",
                    size, (unsigned long long)server->options.request_budget_bytes);
-    error->retry_after_ms = RETRY_AFTER_MS;
+    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
     return error->status;
 }
 

@@ -64,9 +64,6 @@ struct rpc_call {
 
 #define PEER_BUCKETS 256u
 
-/* For who is told to try again: replies are on their way out, and take about so long. */
-#define RETRY_AFTER_MS 100
-
 struct rpc_server {
     struct rpc_server_options options;
     const struct rpc_service *services;

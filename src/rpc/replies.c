@@ -9,6 +9,7 @@
 
 #include "rpc/internal.h"
 #include "wire/clock.h"
+#include "wire/limits.h"
 #include "wire/socket.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -67,7 +68,7 @@ enum wire_status rpc_call_reserve(struct rpc_call *call, size_t size, struct wir
     wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
                    "the reply may take %zu bytes, and %llu of %llu are taken by others; try again", size,
                    (unsigned long long)in_hand, (unsigned long long)server->options.reply_budget_bytes);
-    error->retry_after_ms = RETRY_AFTER_MS;
+    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
     return error->status;
 }
 

@@ -6,8 +6,7 @@
 
 #include "engine/clock.h"
 #include "wire/condition.h"
-
-#define RETRY_AFTER_MS 100
+#include "wire/limits.h"
 
 struct job_list {
     struct job *first, *last;
@@ -180,7 +179,7 @@ static void finish(struct job *job, enum wire_status status)
 
     wire_error_set(&error, status, "%s", reason_of(status));
     if (status == WIRE_RESOURCE_EXHAUSTED)
-        error.retry_after_ms = RETRY_AFTER_MS;
+        error.retry_after_ms = WIRE_RETRY_AFTER_MS;
     if (options->on_end != NULL)
         options->on_end(options->on_end_arg, job, status);
     job->finish(job, &error);
@@ -270,7 +269,7 @@ static enum wire_status enqueue(struct admission *admission, struct job *job, st
     wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u %s wait already; try again",
                    job->stream ? admission->queued_streams : admission->queued.count,
                    job->stream ? "streams" : "requests");
-    error->retry_after_ms = RETRY_AFTER_MS;
+    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
     return error->status;
 }
 

@@ -5,8 +5,6 @@
 #include "service/stream_table.h"
 #include "wire/condition.h"
 
-#define RETRY_AFTER_MS 100
-
 /* The bytes of one window: room for a few tiles a thread. */
 #define MIN_WINDOW (UINT64_C(2) << 20)
 #define MAX_WINDOW (UINT64_C(16) << 20)
@@ -186,6 +184,7 @@ static void on_run_end(struct job *job, const struct wire_error *why)
     }
     pthread_mutex_lock(&stream->streams->mutex);
     stream->ended = true;
+    error.retry_after_ms = 0; /* it is said to who asks for tiles, and there will be none */
     if (stream->error.status == WIRE_OK)
         stream->error = error;
     stream->delivered |= error.status != WIRE_OK; /* there is nothing more to deliver */
@@ -273,7 +272,7 @@ static enum wire_status check_room(struct streams *streams, size_t bytes, struct
                 "%u streams are open already, whose windows may take %llu of %llu bytes; try again",
                 streams->count, (unsigned long long)streams->bytes,
                 (unsigned long long)streams->window_budget);
-            error->retry_after_ms = RETRY_AFTER_MS;
+            error->retry_after_ms = WIRE_RETRY_AFTER_MS;
             return error->status;
         }
         pthread_mutex_unlock(&streams->mutex);

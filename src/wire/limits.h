@@ -11,6 +11,7 @@
 #define WIRE_MAX_REQUEST_BYTES (UINT64_C(64) << 10) /* one request frame */
 #define WIRE_MAX_REPLY_BYTES (UINT64_C(128) << 20)  /* one reply frame */
 #define WIRE_MAX_REQUEST_ID 64                      /* characters */
+#define WIRE_RETRY_AFTER_MS 100                     /* where only time can tell when there is room */
 #define WIRE_MAX_METADATA 64                        /* entries; more is nobody's header list */
 
 /* What unpacking one message may take, whatever the message says of itself. */

@@ -1,9 +1,6 @@
 /* Streams whose server is lost: another computes the rest, and each tile comes once. */
 #include <stdio.h>
-#include <string.h>
 
-#include "compute.pb-c.h"
-#include "fake.h"
 #include "picture.h"
 #include "proxy.h"
 #include "served.h"
@@ -256,54 +253,6 @@ START_TEST(a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_
 }
 END_TEST
 
-/* ---- A server that does not know the stream any more, while its run is still about to end ---- */
-
-static struct fake_answer busy_with_the_old_run(void *arg, const struct wire_request *request,
-                                                unsigned number)
-{
-    static Tilery__V1__OpenStreamReply opened;
-    unsigned *opens = arg, *polls = opens + 1;
-
-    (void)number;
-    if (strstr(request->method, "NextTiles") != NULL)
-        return (*polls)++ == 0
-                   ? (struct fake_answer){.cut = true}
-                   : (struct fake_answer){.status = WIRE_NOT_FOUND, .message = "its lease ran out"};
-    if (strstr(request->method, "OpenStream") == NULL)
-        return (struct fake_answer){.status = WIRE_UNIMPLEMENTED, .message = "a fake does not do this"};
-    tilery__v1__open_stream_reply__init(&opened);
-    opened.stream_id = (char *)(uintptr_t) "stream";
-    opened.has_tiles_planned = opened.has_lease_ms = 1;
-    opened.tiles_planned = 2;
-    opened.lease_ms = 60000;
-    switch (++*opens) {
-    case 1:
-        return (struct fake_answer){.payload = &opened.base};
-    case 2:
-        return (struct fake_answer){.status = WIRE_ALREADY_EXISTS, .message = "stream is in use"};
-    default:
-        return (struct fake_answer){.status = WIRE_PERMISSION_DENIED, .message = "the third"};
-    }
-}
-
-START_TEST(a_stream_is_begun_anew_once_its_name_is_free_again)
-{
-    const struct tilery_compute_request request = served_request(8, 4, 4, 4, 1);
-    unsigned asked[2] = {0};
-    struct fake *fake = fake_start(NULL, busy_with_the_old_run, asked);
-    const struct tilery_tile *tile;
-    tilery_stream *stream;
-
-    served.client = served_connect(fake_url(fake));
-    check_status(tilery_stream_open(served.client, &request, NULL, &stream, &served.error), TILERY_OK);
-    check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_PERMISSION_DENIED);
-    tilery_stream_close(stream);
-    served_disconnect();
-    fake_stop(fake);
-    ck_assert_uint_eq(asked[0], 3);
-}
-END_TEST
-
 /* ---- tilery_stream_run ---- */
 
 struct seen {
@@ -392,7 +341,6 @@ int main(void)
     tcase_add_test(tests, a_short_cut_moves_nothing);
     tcase_add_test(tests, a_stream_that_another_client_cancels_is_not_begun_anew);
     tcase_add_test(tests, a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_anew);
-    tcase_add_test(tests, a_stream_is_begun_anew_once_its_name_is_free_again);
     tcase_add_loop_test(tests, a_whole_stream_is_run_with_callbacks, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_callback_that_has_enough_ends_the_stream_and_its_run, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_that_cannot_be_opened_calls_nobody, 0, TRANSPORTS);

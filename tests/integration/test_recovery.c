@@ -1,0 +1,116 @@
+/* What a stream gets over, and what not, by the answers of a server to its NextTiles and OpenStream. */
+#include <string.h>
+
+#include "compute.pb-c.h"
+#include "fake.h"
+#include "served.h"
+#include "suite.h"
+
+struct asked {
+    unsigned opens, polls;
+};
+
+static struct fake_answer opened(void)
+{
+    static Tilery__V1__OpenStreamReply reply;
+
+    tilery__v1__open_stream_reply__init(&reply);
+    reply.stream_id = (char *)(uintptr_t) "stream";
+    reply.has_tiles_planned = reply.has_lease_ms = 1;
+    reply.tiles_planned = 2;
+    reply.lease_ms = 60000;
+    return (struct fake_answer){.payload = &reply.base};
+}
+
+static bool is(const struct wire_request *request, const char *method)
+{
+    return strcmp(strchr(request->method, '/') + 1, method) == 0;
+}
+
+static const struct fake_answer unknown = {.status = WIRE_UNIMPLEMENTED,
+                                           .message = "a fake does not do this"};
+
+/* Tells how the stream ended. */
+static enum tilery_status read_stream(fake_answer_fn *answer, struct asked *asked)
+{
+    const struct tilery_compute_request two_tiles = served_request(8, 4, 4, 4, 1);
+    struct fake *fake = fake_start(NULL, answer, asked);
+    const struct tilery_tile *tile;
+    enum tilery_status status;
+    tilery_stream *stream;
+
+    served.client = served_connect(fake_url(fake));
+    check_status(tilery_stream_open(served.client, &two_tiles, NULL, &stream, &served.error), TILERY_OK);
+    status = tilery_stream_next(stream, &tile, &served.error);
+    tilery_stream_close(stream);
+    served_disconnect();
+    fake_stop(fake);
+    return status;
+}
+
+/* It was cut off, does not know the stream any more, and is still about to end the run of that name. */
+static struct fake_answer busy_with_the_old_run(void *arg, const struct wire_request *request,
+                                                unsigned number)
+{
+    struct asked *asked = arg;
+
+    (void)number;
+    if (is(request, "NextTiles"))
+        return asked->polls++ == 0
+                   ? (struct fake_answer){.cut = true}
+                   : (struct fake_answer){.status = WIRE_NOT_FOUND, .message = "its lease ran out"};
+    if (!is(request, "OpenStream"))
+        return unknown;
+    switch (++asked->opens) {
+    case 1:
+        return opened();
+    case 2:
+        return (struct fake_answer){.status = WIRE_ALREADY_EXISTS, .message = "stream is in use"};
+    default:
+        return (struct fake_answer){.status = WIRE_PERMISSION_DENIED, .message = "the third"};
+    }
+}
+
+START_TEST(it_is_begun_anew_once_its_name_is_free_again)
+{
+    struct asked asked = {0};
+
+    check_status(read_stream(busy_with_the_old_run, &asked), TILERY_PERMISSION_DENIED);
+    ck_assert_uint_eq(asked.opens, 3);
+}
+END_TEST
+
+/* It says when to ask again where that helps. */
+static struct fake_answer out_of_memory(void *arg, const struct wire_request *request, unsigned number)
+{
+    struct asked *asked = arg;
+
+    (void)number;
+    if (is(request, "OpenStream"))
+        return opened();
+    if (!is(request, "NextTiles"))
+        return unknown;
+    return (struct fake_answer){.status = WIRE_RESOURCE_EXHAUSTED,
+                                .message = "no memory",
+                                .retry_after_ms = ++asked->polls < 3 ? 1 : 0};
+}
+
+START_TEST(one_that_has_failed_for_good_is_not_asked_again)
+{
+    struct asked asked = {0};
+
+    check_status(read_stream(out_of_memory, &asked), TILERY_RESOURCE_EXHAUSTED);
+    ck_assert_uint_eq(asked.polls, 3);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("recovery");
+
+    tcase_add_checked_fixture(tests, NULL, served_end);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, it_is_begun_anew_once_its_name_is_free_again);
+    tcase_add_test(tests, one_that_has_failed_for_good_is_not_asked_again);
+    return suite_run("recovery", tests);
+}
