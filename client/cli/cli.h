@@ -1,7 +1,7 @@
 #ifndef TILERY_CLI_CLI_H
 #define TILERY_CLI_CLI_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "format.h"
@@ -41,7 +41,7 @@ struct cli_options {
     /* For a command that works for long, or draws: main's handlers tell of signals here, a byte each, and of
      * the one that is to end the program there, as long as it is not 0. Else -1, and always 0. */
     int signals;
-    const volatile sig_atomic_t *ended;
+    const atomic_int *ended;
 };
 
 /* The commands. Each prints its answer on stdout and returns the program's exit status, an error said on

@@ -74,8 +74,8 @@ static int run_command(const struct command *command, const struct cli_options *
 
 #define GRACE_S 3u
 
-/* What the handlers change. */
-static volatile sig_atomic_t ended;
+/* What the handlers change, on any thread. */
+static atomic_int ended;
 static int told_signals = -1;
 
 static void on_told(int number)

@@ -36,7 +36,7 @@ void terminal_size(unsigned *columns, unsigned *lines)
 }
 
 /* Of the whole program, as its terminal is, and for a signal's handler. */
-static const char *volatile gives_back;
+static const char *_Atomic gives_back;
 
 void terminal_put(const char *text, size_t len)
 {
