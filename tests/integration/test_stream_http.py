@@ -372,9 +372,15 @@ class Many(StreamTest):
         self.assertEqual(self.streams(bridge), 0)
         wait_stats(server.url, threads_computing=0, streams=0)
 
+    def open_with_room(self, bridge):
+        while (stream := self.open(IMAGE, {}, bridge)).status == 429:
+            stream.close()  # the end of what is over may have been read before the bridge is done with it
+        self.assertEqual(stream.status, 200)
+        return stream
+
     def test_those_that_the_budget_has_no_room_for_are_told_so_and_what_is_over_makes_room(self):
         bridge = self.start_bridge("--reply-budget-mib", "1")
-        ends = [list(self.open(IMAGE, {}, bridge).events())[-1] for _ in range(3)]
+        ends = [list(self.open_with_room(bridge).events())[-1] for _ in range(3)]
         self.assertEqual([name for _, name, _ in ends], 3 * ["end"])
         # Each was kept for who might come again, until there was no room.
         self.assertEqual([self.ask(STREAM, headers={"Last-Event-ID": end[0]}, bridge=bridge)[0] for end in ends],
@@ -387,9 +393,7 @@ class Many(StreamTest):
         self.assertEqual(self.ask("/api/compute/runs/" + run, "DELETE", bridge=bridge)[0], 204)
         self.assertEqual(len(list(held.events())), 2)
         held.close()
-        while (again := self.open(IMAGE, {}, bridge)).status == 429:
-            again.close()
-        self.assertEqual(again.status, 200)
+        self.open_with_room(bridge)
 
 
 if __name__ == "__main__":
