@@ -9,12 +9,15 @@ function figure(name, text) {
 }
 
 // What there is to be seen.
-function lessonOf({summary, params}) {
+function lessonOf({summary, params, planned}) {
     if (summary === null || summary.threads.length === 0) {
         return '';
     }
     if (summary.time_limited) {
         return 'The limit is looked at before each tile: what was begun was finished, and nothing else was begun.';
+    }
+    if (planned === 1) {
+        return 'There is one tile, which no two threads can share. Make the tiles smaller.';
     }
     if (summary.threads.length === 1) {
         return 'One thread did it all. Give it company, and see how much sooner it is done.';
@@ -26,8 +29,9 @@ function lessonOf({summary, params}) {
         return 'All threads worked for about as long: that is as good as sharing gets.';
     }
     const factor = (most / Math.max(1, least)).toFixed(most / least < 10 ? 1 : 0);
-    const advice = params.schedule === 'static' || params.schedule === 'cyclic'
-        ? ' The others waited for it: compare the schedule “dynamic”.'
+    const fixed = params.schedule === 'static' || params.schedule === 'cyclic';
+    const advice = fixed && planned > summary.threads.length
+        ? ' Its tiles were its own from the start: compare the schedule “dynamic”.'
         : ' Smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
         + `imbalance, and ${factor} times as long as the least busy one.${advice}`;

@@ -54,6 +54,19 @@ for (const mode of ['concurrent', 'sequential']) {
     });
 }
 
+test('the sentence fits what there was to share', async () => {
+    const shape = (tile, more) => `width=64&height=64&tile_w=${tile}&tile_h=${tile}&time_limit_ms=600000&${more}`;
+    await page.follow(shape(64, 'num_threads=4'));
+    await page.finished();
+    assert.match(await page.text('lesson'), /^There is one tile, /);
+    await page.follow(shape(16, 'num_threads=1'));
+    await page.finished();
+    assert.match(await page.text('lesson'), /^One thread did it all\. /);
+    await page.follow(`${shape(32, 'num_threads=4')}&kernel=scalar&max_iter=5000&schedule=static&region=-2,-2,4,2`);
+    await page.finished();
+    assert.doesNotMatch(await page.text('lesson'), /dynamic/); // a tile each: no schedule shares them better
+});
+
 test('by thread the picture is the service\'s own too, where threads are fixed', async () => {
     await page.follow(MEDIUM);
     await page.finished();
