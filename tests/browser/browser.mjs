@@ -37,10 +37,12 @@ export class Process {
     }
 }
 
-// What stands between the page and the service, and cuts its connections. resumed: the Last-Event-IDs that went through.
+// What stands between the page and the service, and cuts its connections, or lets nothing come on them, without a word.
+// resumed: the Last-Event-IDs that went through.
 export class Cutter {
     resumed = [];
-    #open = new Set();
+    #silent = false;
+    #open = new Map(); // by the page's end of a connection: the service's
 
     static async start(url) {
         const cutter = new Cutter();
@@ -52,12 +54,15 @@ export class Cutter {
     }
 
     #join(near, far) {
-        this.#open.add(near);
+        this.#open.set(near, far);
         near.on('data', (bytes) => {
             const id = bytes.toString('latin1').match(/^last-event-id: (\S+)/im)?.[1];
             this.resumed.push(...id ? [id] : []);
         });
-        near.pipe(far).pipe(near);
+        near.pipe(far);
+        if (!this.#silent) {
+            far.pipe(near);
+        }
         for (const socket of [near, far]) {
             socket.on('error', () => {}); // it is cut
             socket.on('close', () => {
@@ -69,7 +74,18 @@ export class Cutter {
     }
 
     cut() {
-        this.#open.forEach((socket) => socket.resetAndDestroy());
+        this.#open.forEach((_, near) => near.resetAndDestroy());
+    }
+
+    // Until speak(), for new connections, too.
+    hush() {
+        this.#silent = true;
+        this.#open.forEach((far, near) => far.unpipe(near));
+    }
+
+    speak() {
+        this.#silent = false;
+        this.#open.forEach((far, near) => far.pipe(near));
     }
 
     close() {
@@ -109,7 +125,8 @@ const unpack = ({text, ...size}) => ({...size, data: Buffer.from(text, 'latin1')
 // A page of the service, and what it is asked for here. Whatever it says in the console is in said; a resource that was
 // refused is said there too, and so are breaches of the Content-Security-Policy.
 export class Page {
-    static async open(browser, url, hash = '') {
+    // clock: its time can be told to go on: tab.clock.
+    static async open(browser, url, hash = '', {clock = false} = {}) {
         const page = new Page();
         page.tab = await browser.context.newPage();
         page.tab.setDefaultTimeout(120000);
@@ -117,6 +134,16 @@ export class Page {
         page.tab.on('console', (message) => message.type() === 'error' && page.said.push(message.text()));
         page.tab.on('pageerror', (error) => page.said.push(error.stack));
         page.url = url;
+        if (clock) {
+            await page.tab.clock.install();
+            await page.tab.addInitScript(() => {
+                AbortSignal.timeout = (ms) => { // is not the clock's by itself
+                    const controller = new AbortController();
+                    setTimeout(() => controller.abort(new DOMException('', 'TimeoutError')), ms);
+                    return controller.signal;
+                };
+            });
+        }
         await page.tab.goto(`${url}/#${hash}`);
         return page;
     }
