@@ -5,7 +5,7 @@
 # made of this machine's own apt sources is there as debian:trixie-slim: no registry is asked. Needs root.
 set -eu
 cd "$(dirname "$0")/../.."
-store=$PWD/build/containers run=/run/tilery-containers base=docker.io/library/debian:trixie-slim
+store=$PWD/build/containers run=/run/tilery-containers base=localhost/debian:trixie-slim
 mkdir -p "$store"
 
 # Writes a file of configuration, whole, since others may be reading it.
