@@ -9,8 +9,24 @@
 
 void stream_renew(struct stream *stream)
 {
-    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms);
+    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms + stream->way_ms);
     stream->given_anew = false;
+}
+
+void stream_serve(struct stream *stream)
+{
+    stream->serving++;
+    stream->refs++;
+    stream->way_ms = 0;
+}
+
+void stream_served(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->streams->mutex);
+    stream->serving--;
+    stream_renew(stream);
+    pthread_mutex_unlock(&stream->streams->mutex);
+    stream_release(stream);
 }
 
 /* The mutex is held. Whether the lease has run out: one that did while the server stood still is given anew,
@@ -33,7 +49,7 @@ static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
 
     *next_ns = UINT64_MAX;
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
-        if (stream->poll != NULL)
+        if (stream->poll != NULL || stream->serving != 0)
             stream_renew(stream); /* its reader waits */
         if (has_expired(stream, now)) {
             (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream's lease ran out");

@@ -8,6 +8,8 @@
 #define MAX_WAIT_MS (STREAM_LEASE_MS / 2)
 /* A small batch is given so long to grow: a reader that keeps up would ask for every tile by itself. */
 #define GATHER_MS 5
+/* A reply with so many counts has so long to get to its reader before the lease begins to run. */
+#define WAY_MS_A_MIB 1000u
 
 static void fail(const struct poll *poll, enum wire_status status, const char *message)
 {
@@ -27,13 +29,14 @@ static void set_times(const struct stream *stream, struct rpc_call *call)
 
 static void reply(struct stream *stream, struct rpc_call *call, const struct window_batch *batch)
 {
-    if (batch->done) {
+    if (batch->done)
         set_times(stream, call);
-        pthread_mutex_lock(&stream->streams->mutex);
-        stream->delivered = true;
+    pthread_mutex_lock(&stream->streams->mutex);
+    stream->way_ms = (batch->count * stream->tile_bytes >> 20) * WAY_MS_A_MIB;
+    stream->delivered |= batch->done;
+    if (batch->done)
         pthread_cond_broadcast(&stream->streams->changed);
-        pthread_mutex_unlock(&stream->streams->mutex);
-    }
+    pthread_mutex_unlock(&stream->streams->mutex);
     service_reply_tiles(call, stream->run, batch);
     window_release(stream->window, batch);
 }
@@ -74,12 +77,13 @@ void stream_on_ready(void *arg)
 
     pthread_mutex_lock(&stream->streams->mutex);
     poll = stream_take_poll(stream);
-    stream->refs += poll != NULL;
+    if (poll != NULL)
+        stream_serve(stream);
     pthread_mutex_unlock(&stream->streams->mutex);
     if (poll == NULL)
         return;
     answer(stream, poll->call, poll->cursor, poll->max_bytes);
-    stream_release(stream);
+    stream_served(stream);
 }
 
 /* The poll has waited long enough, or its caller is gone. */
@@ -92,7 +96,7 @@ static void on_poll_over(void *arg, enum wire_status why)
     stream = stream_find(poll->streams, poll->id);
     if (stream != NULL && stream->poll == poll) {
         (void)stream_take_poll(stream);
-        stream->refs++;
+        stream_serve(stream);
     } else {
         stream = NULL;
         poll->over = true;
@@ -104,10 +108,10 @@ static void on_poll_over(void *arg, enum wire_status why)
         answer(stream, poll->call, poll->cursor, poll->max_bytes);
     else
         fail(poll, why, "the connection is gone");
-    stream_release(stream);
+    stream_served(stream);
 }
 
-/* The stream, held and its lease renewed, and the poll that the new one replaces. */
+/* The stream, which serves it, and the poll that the new one replaces. */
 static struct stream *visit(struct streams *streams, const char *id, struct poll **replaced)
 {
     struct stream *stream;
@@ -116,10 +120,9 @@ static struct stream *visit(struct streams *streams, const char *id, struct poll
     pthread_mutex_lock(&streams->mutex);
     stream = stream_find(streams, id);
     if (stream != NULL) {
-        stream->refs++;
+        stream_serve(stream);
         stream->opener = 0;
         stream->orphan = false;
-        stream_renew(stream);
         *replaced = stream_take_poll(stream);
     }
     pthread_mutex_unlock(&streams->mutex);
@@ -223,5 +226,5 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
             wait_for_bytes(stream, call, cursor, max_bytes, enough(stream, max_bytes),
                            wait_ms < GATHER_MS ? wait_ms : GATHER_MS);
     }
-    stream_release(stream);
+    stream_served(stream);
 }

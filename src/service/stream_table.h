@@ -43,6 +43,8 @@ struct stream {
     uint32_t opener;         /* its connection, until the first NextTiles; then 0 */
     bool orphan;             /* that has gone meanwhile */
     struct poll *poll;       /* the one that waits */
+    unsigned serving;        /* calls that are being answered */
+    uint64_t way_ms;         /* what the last reply is given to get to its reader */
     bool ended, delivered;   /* the run; the reply that said done */
     struct wire_error error; /* why it ended, unless by reaching its end */
 };
@@ -91,6 +93,12 @@ struct wire_error stream_error(const struct stream *stream);
 
 /* Gives a reference back. */
 void stream_release(struct stream *stream);
+
+/* leases.c: a call, which has a reference, is being answered, during which the lease does not run. The mutex
+ * is held. */
+void stream_serve(struct stream *stream);
+/* It has been; gives its reference back. Takes the mutex. */
+void stream_served(struct stream *stream);
 
 /* polls.c: something has come, or will not come any more, for the poll that waits. A window's ready. */
 void stream_on_ready(void *stream);

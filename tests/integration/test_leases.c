@@ -1,5 +1,5 @@
-/* Leases that run out while the server stands still, as in a machine that is paused, or that others starve.
- */
+/* Leases, where the server stands still, as in a machine that is paused, or that others starve, and where a
+ * reply takes long. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "raw.h"
+#include "service/internal.h"
+#include "service/window.h"
 #include "served.h"
 #include "suite.h"
 
@@ -19,7 +21,8 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
                                   const struct timespec *until);
 
 static pthread_cond_t *_Atomic leases; /* what the thread that ends leases waits for; NULL: not known yet */
-static atomic_uint late;               /* how often it was woken too late */
+static atomic_bool stands_still, serves_slowly;
+static atomic_uint late; /* how often it was woken too late */
 
 static bool is_a_lease(const struct timespec *until)
 {
@@ -37,7 +40,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 {
     int result = 0;
 
-    if (atomic_load(&leases) == NULL && is_a_lease(until))
+    if (atomic_load(&stands_still) && atomic_load(&leases) == NULL && is_a_lease(until))
         atomic_store(&leases, condition);
     result = __real_pthread_cond_timedwait(condition, mutex, until);
     if (result != ETIMEDOUT || condition != atomic_load(&leases))
@@ -47,6 +50,19 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
     pthread_mutex_lock(mutex);
     atomic_fetch_add(&late, 1);
     return result;
+}
+
+void __real_service_reply_tiles(struct rpc_call *call, const struct run *run,
+                                const struct window_batch *batch);
+void __wrap_service_reply_tiles(struct rpc_call *call, const struct run *run,
+                                const struct window_batch *batch);
+
+void __wrap_service_reply_tiles(struct rpc_call *call, const struct run *run,
+                                const struct window_batch *batch)
+{
+    if (atomic_load(&serves_slowly))
+        (void)nanosleep(&(struct timespec){.tv_sec = LEASE_NS / 1000000000 + 1}, NULL);
+    __real_service_reply_tiles(call, run, batch);
 }
 
 static void let_time_pass(void)
@@ -71,6 +87,7 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
     static struct raw client;
 
+    atomic_store(&stands_still, true);
     served_start(INPROC, 2, 8);
     raw_open(&client, served.url);
     ck_assert_int_eq(raw_open_stream(&client, &request, "asked"), WIRE_OK);
@@ -80,6 +97,44 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     ck_assert_int_eq(raw_next(&client, (struct raw_poll){"asked", 0, 0, 0}), WIRE_OK);
     while (open_streams() != 0)
         let_time_pass();
+    atomic_store(&stands_still, false);
+    atomic_store(&leases, NULL);
+    raw_close(&client);
+}
+END_TEST
+
+START_TEST(the_lease_does_not_run_while_a_call_is_being_answered)
+{
+    const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
+    static struct raw client;
+
+    served_start(INPROC, 2, 8);
+    raw_open(&client, served.url);
+    ck_assert_int_eq(raw_open_stream(&client, &request, "slow"), WIRE_OK);
+    atomic_store(&serves_slowly, true);
+    ck_assert_int_eq(raw_next(&client, (struct raw_poll){"slow", 0, 1, 5000}), WIRE_OK);
+    atomic_store(&serves_slowly, false);
+    ck_assert_int_eq(raw_next(&client, (struct raw_poll){"slow", 0, 0, 0}), WIRE_OK);
+    raw_close(&client);
+}
+END_TEST
+
+START_TEST(a_large_reply_may_be_long_on_its_way)
+{
+    const Tilery__V1__ComputeRequest large = raw_request(4096, 4096, 4096, 1),
+                                     small = raw_request(8, 8, 8, 1);
+    static struct raw client;
+
+    served_start(INPROC, 2, 8);
+    raw_open(&client, served.url);
+    ck_assert_int_eq(raw_open_stream(&client, &large, "large"), WIRE_OK);
+    do
+        ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, UINT64_MAX, 5000}), WIRE_OK);
+    while (raw_tiles(&client)->n_tiles == 0);
+    ck_assert_int_eq(raw_open_stream(&client, &small, "small"), WIRE_OK);
+    while (open_streams() != 1)
+        let_time_pass();
+    ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, 0, 0}), WIRE_OK);
     raw_close(&client);
 }
 END_TEST
@@ -91,5 +146,7 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more);
+    tcase_add_test(tests, the_lease_does_not_run_while_a_call_is_being_answered);
+    tcase_add_test(tests, a_large_reply_may_be_long_on_its_way);
     return suite_run("leases", tests);
 }
