@@ -64,7 +64,7 @@ function transport() {
     };
     const {play, restart, scrubber, clock, speed, speedText} = elements;
     return {elements, bar: h('div', {class: 'transport'}, play, restart, scrubber, clock,
-        h('label', {class: 'speed'}, speed), speedText)};
+        h('label', {class: 'speed'}, 'Speed', speed), speedText)};
 }
 
 // Made once and shown anew: what it consists of lives as long as the page. api.counts gives the pictures their shades.
@@ -101,8 +101,8 @@ export class Race {
         this.#sides.forEach((side, i) => side.show(sides[i], Math.max(...walls)));
         const [fast, slow] = walls[0] <= walls[1] ? [0, 1] : [1, 0];
         this.#first = walls[fast] < walls[slow] ? this.#sides[fast] : null;
-        this.#said.textContent = `Each ran alone; here both start together, on one clock: ${sides[fast].name} ends after `
-            + `${duration(walls[fast])}, ${sides[slow].name} after ${duration(walls[slow])}. Look at which picture is whole `
+        this.#said.textContent = `Each ran alone; here both start together, on one clock: first comes ${sides[fast].name}, after `
+            + `${duration(walls[fast])}, then ${sides[slow].name}, after ${duration(walls[slow])}. Look at which picture is whole `
             + 'first, and at which threads have nothing left to do meanwhile.';
         this.replay.load(Math.max(...walls));
         this.#shade(sides[0].typical.params);

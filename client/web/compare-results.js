@@ -153,7 +153,7 @@ function legend(serial, crowded) {
 function law(serial, upTo) {
     return h('details', {class: 'compare-law'}, h('summary', {}, 'Amdahl\u2019s law, and how it is fitted'),
         h('p', {}, 'Work of which the fraction f is serial is S(n) = 1 / (f + (1 \u2212 f) / n) times as fast on n '
-            + `processors. Here f = ${serial.toFixed(4)}, by the least squares of the relative times 1 / S(n) of up to `
+            + `processors. Here f\u00a0=\u00a0${serial.toFixed(4)}, by the least squares of the relative times 1 / S(n) of up to `
             + `${upTo.name}: more threads than processors take turns, of which the law says nothing.`),
         h('p', {}, 'G. M. Amdahl, Validity of the single processor approach to achieving large scale computing '
             + 'capabilities, AFIPS Spring Joint Computer Conference, 1967.'));

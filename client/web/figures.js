@@ -26,7 +26,7 @@ function lessonOf({summary, params, planned}) {
     const [least, most] = [Math.min(...busy), Math.max(...busy)];
     const busiest = summary.threads[busy.indexOf(most)].thread_id;
     if (summary.imbalance < 1.15) {
-        return 'All threads worked for about as long: that is as good as sharing gets.';
+        return 'All threads worked for about as long: the work was shared out well.';
     }
     const factor = (most / Math.max(1, least)).toFixed(most / least < 10 ? 1 : 0);
     const fixed = params.schedule === 'static' || params.schedule === 'cyclic';

@@ -15,6 +15,11 @@ import {mountTheme} from './theme.js';
 import {Timeline} from './timeline.js';
 import {duration, number, plural} from './format.js';
 
+const KEYS = { // to the image, by what it is coloured by
+    escape: 'The brighter, the more iterations a pixel took before it escaped; black took all of them.',
+    thread: 'Each colour and number is a thread; the shade is the escape count.',
+};
+
 const byId = (id) => document.getElementById(id);
 
 const picture = new Picture(byId('picture'), {
@@ -250,6 +255,7 @@ function showColour({colour}) {
         coloured = choice.value;
         picture.setColour(coloured);
     }
+    byId('picture-key').textContent = KEYS[coloured];
 }
 
 // ---- All together ----

@@ -21,7 +21,8 @@ export class Records {
         this.#records = records.toSorted((a, b) => a.start_time_ns - b.start_time_ns);
         this.#first = 0;
         this.#stale = true;
-        this.elements.count.textContent = number(records.length);
+        // Of a run under way it is not known.
+        this.elements.count.textContent = records.length > 0 ? number(records.length) : '';
         this.#draw();
     }
 

@@ -186,7 +186,7 @@ describe('what the comparisons show', () => {
             ({threads, speedup: figures.speedup(all[1].walls, all[threads].walls).median})));
         assert.equal((await headline('scaling'))[2], percent(serial));
         assert.match(await panel('scaling').locator('.compare-law').textContent(),
-            new RegExp(`f = ${serial.toFixed(4)}.* of up to 4 threads`));
+            new RegExp(`f\\s=\\s${serial.toFixed(4)}.* of up to 4 threads`));
         assert.equal(await panel('scaling').locator('.measured circle').count(), 9); // and one in the legend
         for (const kind of ['ideal', 'amdahl', 'line']) {
             assert.equal(await panel('scaling').locator(`figure .${kind}`).count(), 2);

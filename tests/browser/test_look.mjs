@@ -85,6 +85,21 @@ test('the timeline is zoomed, panned and seen whole again', async () => {
     await page.close();
 });
 
+test('what is shown is explained, in one line for each figure on a phone', async () => {
+    const page = await Page.open(browser, bridge.url, 'width=640&height=480&tile_w=320&tile_h=240&time_limit_ms=600000');
+    await page.tab.setViewportSize({width: 390, height: 900});
+    await page.finished();
+    assert.match(await page.text('picture-key'), /brighter/);
+    await page.tab.locator('#colour [value=thread]').check({force: true});
+    assert.match(await page.text('picture-key'), /is a thread/);
+    await page.tab.mouse.move(...await page.point('#picture .over', 0.3, 0.3));
+    await page.until('tile-pixels', '320 \u00d7 240 = 76,800');
+    const heights = await page.tab.locator('#tile dd').evaluateAll((all) => all.map((cell) => cell.offsetHeight));
+    assert.ok(heights.every((height) => height < 30), String(heights));
+    assert.equal(await page.text('records-count'), '4');
+    await page.close();
+});
+
 test('the theme can be chosen, and stays so', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
     await page.tab.emulateMedia({colorScheme: 'light'});
