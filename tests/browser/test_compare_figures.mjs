@@ -136,19 +136,19 @@ describe('sentences', () => {
     it('tell who waited, why, and what to try', () => {
         const uneven = run(100e6, [[0, 0, 20e6], [1, 0, 99e6], [2, 0, 30e6]], {at: inside});
         assert.equal(words.waited(uneven),
-            'Thread 1 worked until the end while the others waited 75 % of the time: its tiles hold the interior.');
+            'Thread 1 worked until the end while the others waited 75\u00a0% of the time: its tiles hold the interior.');
         const base = side('sequential', [run(150e6, [[0, 0, 149e6]])]);
         const other = side('concurrent', [uneven]);
         const ratio = figures.speedup(base.walls, other.walls);
         const said = words.sayConcurrent({base, other, ratio, efficiency: figures.efficiency(ratio, 3)});
-        assert.equal(said[0], '3 threads took 100 ms, one took 150 ms: 1.50 times as fast, an efficiency of 50 %.');
+        assert.equal(said[0], '3 threads took 100\u00a0ms, one took 150\u00a0ms: 1.50 times as fast, an efficiency of 50\u00a0%.');
         assert.match(said[1], /hold the interior\. Try cyclic or dynamic\.$/);
     });
 
     it('do not blame the interior where it is none, nor anybody where all shared alike', () => {
         const uneven = run(100, [[0, 0, 20], [1, 0, 80]], {at: inside, region: [10, 10, 1, 1]});
         assert.equal(words.waited(uneven),
-            'Thread 1 had the most to do while the other waited 80 % of the time.');
+            'Thread 1 had the most to do while the other waited 80\u00a0% of the time.');
         assert.equal(words.waited(even(100, 4)), null);
         assert.equal(words.waited(even(100, 1)), null);
     });
@@ -181,9 +181,9 @@ describe('sentences', () => {
             return words.saySchedules({base, other, ratio: figures.speedup(base.walls, other.walls)})[0];
         };
         assert.equal(say([20e6, 20e6], [10e6, 10e6]),
-            'Dynamic took 10.0 ms, static 20.0 ms: 2.00 times as fast, in each of 2 rounds.');
+            'Dynamic took 10.0\u00a0ms, static 20.0\u00a0ms: 2.00 times as fast, in each of 2 rounds.');
         assert.equal(say([10e6, 10e6], [20e6, 20e6]),
-            'Static took 10.0 ms, dynamic 20.0 ms: 2.00 times as fast, in each of 2 rounds.');
+            'Static took 10.0\u00a0ms, dynamic 20.0\u00a0ms: 2.00 times as fast, in each of 2 rounds.');
         assert.match(say([10e6, 10e6], [20e6, 5e6]),
             /^No clear winner: in 2 rounds dynamic was from 0\.50 to 2\.00 times/);
     });
@@ -203,7 +203,7 @@ describe('sentences', () => {
         });
         const say = (speedups, serial) => words.sayScaling({points: points(speedups), serial})[1];
         assert.match(say([1, 1.98, 2, 2], 0.01), /stops growing at 2 threads.*2 processors/);
-        assert.match(say([1, 1.8, 3.1], 0.1), /10 % as serial.*10\.0 times as fast/);
+        assert.match(say([1, 1.8, 3.1], 0.1), /10\u00a0% as serial.*10\.0 times as fast/);
         assert.match(say([1, 2, 4], 0), /next to nothing serial/);
     });
 });
