@@ -124,16 +124,16 @@ function pause(ms, signal) {
     });
 }
 
-// What comes next. A connection that ends amiss is lost, and so is one on which nothing comes any more.
-async function read(reader) {
+// What comes. A connection that ends amiss is lost, and so is one on which nothing comes any more.
+async function heard(coming) {
     let timer;
     const silence = new Promise((_, reject) => {
         timer = setTimeout(reject, SILENT_MS, new Error('silence'));
     });
     try {
-        return await Promise.race([reader.read(), silence]);
+        return await Promise.race([coming, silence]);
     } catch (error) {
-        throw error.name === 'AbortError' ? error : new ApiError(0, 'The connection was lost.');
+        throw error.name === 'AbortError' || error instanceof ApiError ? error : new ApiError(0, 'The connection was lost.');
     } finally {
         clearTimeout(timer);
     }
@@ -144,7 +144,7 @@ async function* lines(body) {
     let rest = []; // of a line that is not whole yet
     try {
         for (;;) {
-            const {value, done} = await read(reader);
+            const {value, done} = await heard(reader.read());
             if (done) {
                 return;
             }
@@ -163,10 +163,23 @@ async function* lines(body) {
     }
 }
 
+// The stream from its begin, which may have to wait for its turn, or from where it was lost.
+async function open(address, {id}, signal) {
+    const headers = {Accept: 'application/x-ndjson'};
+    if (id === null) {
+        return request(address, {signal, headers});
+    }
+    const late = new AbortController(); // an answer that comes later would take the stream from a newer question
+    const asked = request(address, {signal: AbortSignal.any([signal, late.signal]), headers: {...headers, 'Last-Event-ID': id}});
+    return heard(asked).catch((error) => {
+        late.abort();
+        throw error;
+    });
+}
+
 // One connection's events. Returns once the last has come; throws where the connection ends before.
 async function follow(address, last, {signal, onEvent}) {
-    const headers = {Accept: 'application/x-ndjson', ...(last.id ? {'Last-Event-ID': last.id} : {})};
-    const response = await request(address, {signal, headers});
+    const response = await open(address, last, signal);
     if (response.status === 204) {
         return; // nothing follows
     }

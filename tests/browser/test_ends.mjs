@@ -187,6 +187,30 @@ test('a connection on which nothing comes is given up, and taken up where it was
     await bridge.close();
 });
 
+test('a service that takes questions and answers none is lost', async () => {
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const proxy = await Cutter.start(bridge.url);
+    const page = await Page.open(browser, proxy.url, SLOW, {clock: true});
+    await page.until('figure-tiles', /^[1-9][0-9]* of 64$/);
+    await stopClock(page, 5000);
+    proxy.hush();
+    for (let seconds = 0; await page.text('status') !== 'The service lost the run'; seconds++) {
+        assert.ok(seconds < 300);
+        await page.tab.clock.runFor(1000);
+    }
+    assert.ok(proxy.resumed.length > 0);
+    await page.until('service-text', /Lost; trying again/);
+    await page.field('max_iter').fill('64');
+    proxy.cut();
+    proxy.speak();
+    await page.tab.clock.resume();
+    await page.until('status', /64 tiles in .*; made again/);
+    await page.until('service-text', 'Serving');
+    await page.close();
+    await proxy.close();
+    await bridge.close();
+});
+
 test('the service is asked how it is every 10 s, and every second while it is lost', async () => {
     let bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
     const proxy = await Cutter.start(bridge.url);
