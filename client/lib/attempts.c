@@ -200,6 +200,16 @@ static void tell(const struct call *call, enum wire_status status, bool again, u
     pthread_mutex_lock(&client->mutex);
 }
 
+enum wire_status call_set_out(struct call *call, struct wire_error *error)
+{
+    if (call_advance(call, error) == WIRE_OK)
+        return WIRE_OK;
+    pthread_mutex_lock(&call->client->mutex);
+    tell(call, error->status, false, 0);
+    pthread_mutex_unlock(&call->client->mutex);
+    return error->status;
+}
+
 /* An attempt is over, or could not be made: pauses before the next one, or true: that is the call's end.
  * Takes the reply. */
 static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error)

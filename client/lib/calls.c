@@ -162,7 +162,7 @@ enum wire_status call_begin(tilery_client *client, const struct call_spec *spec,
     call->done = done;
     call->arg = arg;
     *out = call;
-    if (fill(call, spec, error) == WIRE_OK && call_advance(call, error) == WIRE_OK)
+    if (fill(call, spec, error) == WIRE_OK && call_set_out(call, error) == WIRE_OK)
         return WIRE_OK;
     call_end(call);
     return error->status;

@@ -166,6 +166,9 @@ void call_free(struct call *call);
 /* Sends the next attempt, or waits for a connection. Where it fails, nothing was begun. */
 WIRE_MUST_USE enum wire_status call_advance(struct call *call, struct wire_error *error);
 
+/* call_advance for the first time: that there can be no attempt is told of as well. */
+WIRE_MUST_USE enum wire_status call_set_out(struct call *call, struct wire_error *error);
+
 /* The aio that is under way. */
 nng_aio *call_pending(const struct call *call);
 

@@ -328,6 +328,29 @@ START_TEST(a_client_that_is_closed_ends_calls_that_pause)
 }
 END_TEST
 
+static void count_unasked(void *arg, const struct tilery_attempt *attempt)
+{
+    ck_assert(attempt->server == NULL && attempt->number == 0 && !attempt->again);
+    ck_assert_int_eq(attempt->status, TILERY_UNAVAILABLE);
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+/* The first may wait for a connection; the others know that there is none before they begin. */
+START_TEST(each_call_that_no_server_could_be_asked_is_told_of)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    static atomic_uint told;
+    const struct tilery_client_options options = {
+        .server = "inproc://nobody", .on_attempt = count_unasked, .on_attempt_arg = &told};
+
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    for (unsigned i = 1; i <= 3; i++) {
+        check_status(served_compute(served.client, &small, 0, NULL), TILERY_UNAVAILABLE);
+        ck_assert_uint_eq(atomic_load(&told), i);
+    }
+}
+END_TEST
+
 START_TEST(health_is_not_asked_twice)
 {
     struct script script = refuse(draining, ATTEMPTS);
@@ -361,6 +384,7 @@ int main(void)
     tcase_add_test(tests, a_call_that_pauses_is_cancelled_by_its_id);
     tcase_add_test(tests, a_cancel_that_overtakes_its_call_is_sent_again);
     tcase_add_test(tests, a_client_that_is_closed_ends_calls_that_pause);
+    tcase_add_test(tests, each_call_that_no_server_could_be_asked_is_told_of);
     tcase_add_test(tests, health_is_not_asked_twice);
     return suite_run("retries", tests);
 }
