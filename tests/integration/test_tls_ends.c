@@ -14,9 +14,13 @@
 
 /* More than what goes before a message, or after it. */
 #define MESSAGE_BYTES 100
+/* nng writes a message's length, its header and its body each as a record of TLS. A connection that ends
+ * between them can leave nng 1.5 waiting for ever: it closes what it still writes to, and loses the rest. */
+#define MESSAGE_RECORDS 3
+#define RECORD_HEAD 5
 
 /* Passes bytes between a client and the server, one connection after another, which it cuts behind the next
- * message of the one, or the next bytes of the other. */
+ * message of the one, or of the other. */
 struct relay {
     struct sockaddr_in server;
     int listening;
@@ -24,29 +28,68 @@ struct relay {
     atomic_bool cut_request, cut_reply, ending;
 };
 
-/* False when the connection is over. */
-static bool pass(struct relay *relay, int from, int to, bool reply)
+/* The server's records. */
+struct records {
+    unsigned char head[RECORD_HEAD];
+    size_t head_bytes, left; /* of the one that comes */
+    unsigned ended, last;    /* so many have; behind which one to cut, or 0 */
+};
+
+static void count_records(struct records *records, const unsigned char *bytes, size_t count)
 {
-    static char bytes[65536];
+    while (count > 0) {
+        size_t some = 1;
+
+        if (records->head_bytes < RECORD_HEAD) {
+            records->head[records->head_bytes++] = *bytes;
+            if (records->head_bytes == RECORD_HEAD)
+                records->left = (size_t)records->head[3] << 8 | records->head[4];
+        } else {
+            some = count < records->left ? count : records->left;
+            records->left -= some;
+        }
+        bytes += some;
+        count -= some;
+        if (records->head_bytes == RECORD_HEAD && records->left == 0) {
+            records->head_bytes = 0;
+            records->ended++;
+        }
+    }
+}
+
+/* Whether the reply that was to be the last has been passed on whole. */
+static bool is_last(struct relay *relay, struct records *records, const unsigned char *bytes, size_t count)
+{
+    if (records->last == 0 && atomic_load(&relay->cut_reply))
+        records->last = records->ended + MESSAGE_RECORDS;
+    count_records(records, bytes, count);
+    return records->last != 0 && records->ended >= records->last && atomic_exchange(&relay->cut_reply, false);
+}
+
+/* False when the connection is over. */
+static bool pass(struct relay *relay, int from, int to, struct records *reply)
+{
+    static unsigned char bytes[65536];
     ssize_t got = read(from, bytes, sizeof bytes);
 
     if (got <= 0 || send(to, bytes, (size_t)got, MSG_NOSIGNAL) != got)
         return false;
-    if (reply)
-        return !atomic_exchange(&relay->cut_reply, false);
+    if (reply != NULL)
+        return !is_last(relay, reply, bytes, (size_t)got);
     return got < MESSAGE_BYTES || !atomic_exchange(&relay->cut_request, false);
 }
 
 static void serve(struct relay *relay, int client, int server)
 {
     struct pollfd polled[] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+    struct records reply = {.head_bytes = 0};
     bool on = true;
 
     while (on && poll(polled, 2, -1) > 0) {
         if (polled[0].revents != 0)
-            on = pass(relay, client, server, false);
+            on = pass(relay, client, server, NULL);
         if (on && polled[1].revents != 0)
-            on = pass(relay, server, client, true);
+            on = pass(relay, server, client, &reply);
     }
 }
 
