@@ -125,7 +125,7 @@ const unpack = ({text, ...size}) => ({...size, data: Buffer.from(text, 'latin1')
 // A page of the service, and what it is asked for here. Whatever it says in the console is in said; a resource that was
 // refused is said there too, and so are breaches of the Content-Security-Policy.
 export class Page {
-    // clock: its time can be told to go on: tab.clock.
+    // clock: the time of all the pages of that browser can be told to go on: tab.clock.
     static async open(browser, url, hash = '', {clock = false} = {}) {
         const page = new Page();
         page.tab = await browser.context.newPage();
