@@ -57,8 +57,8 @@ struct call {
     uint8_t *payload;
     size_t payload_len;
     char *traceparent;                        /* after the payload, or NULL */
-    char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's, or "": then each attempt has */
-    char own_id[33];                          /* a new one, unless this is set */
+    char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's, or "": then it is */
+    char own_id[33];                          /* the library's; "": none yet for the next attempt */
     uint64_t deadline_ns;                     /* of CLOCK_MONOTONIC; UINT64_MAX: none */
     uint64_t connect_ns;                      /* until then it waits for a connection: */
     bool wait_for_ready;                      /* for any, else for the first ones alone */
@@ -67,7 +67,7 @@ struct call {
     struct context *context;                  /* during an attempt */
     unsigned attempts;
     uint64_t attempt_ns; /* of CLOCK_MONOTONIC, when the last one began */
-    bool one_id;         /* all have the first one's id; but the last, where that stays in use */
+    bool one_id;         /* the library's is that of all attempts, but of the last where it stays in use */
     bool retry;          /* more than one attempt may be made, */
     bool patient;        /* with pauses in between, whatever the client's options */
     bool lost;           /* an attempt's connection was lost: the server may still be at it */

@@ -131,8 +131,8 @@ function listenToWheel(element, on) {
     }, {passive: false});
 }
 
-// on: {begin(), move(change), end(change)}: the fingers, or Ctrl and the wheel, take what is at (x, y) to (scale x + dx, scale y + dy), in CSS pixels;
-// null at the end: it came to nothing.
+// on: {begin(), move(change), end(change)}: the fingers, or Ctrl and the wheel, take what is at (x, y) to (scale x + dx,
+// scale y + dy), in CSS pixels; null at the end: it came to nothing.
 export function listenToPinch(element, on) {
     const held = new Map(); // by pointer: where it is
     let from = null; // where both were

@@ -8,6 +8,7 @@ import {Pixels} from './pixels.js';
 import {partOf, regionOf} from './region.js';
 
 const DRAG = 6; // CSS pixels that make a drag of a click
+
 const STILL = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Picture {
@@ -56,9 +57,8 @@ export class Picture {
     onRegion(fn) {
         this.#listeners.region.push(fn);
         this.#over.classList.add('zooms');
-        listenToPinch(this.#over, {
-            begin: () => this.#pinch(), move: (change) => this.#stretch(change), end: (change) => this.#release(change),
-        });
+        listenToPinch(this.#over, {begin: () => this.#pinch(), move: (change) => this.#stretch(change),
+            end: (change) => this.#release(change)});
     }
 
     // fn(), where the keyboard asks for what was there before.
