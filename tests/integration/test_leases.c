@@ -1,5 +1,5 @@
-/* Leases, where the server stands still, as in a machine that is paused, or that others starve, and where a
- * reply takes long. */
+/* Leases, where the server stands still, as in a machine that is paused, or that others starve, where a reply
+ * takes long, and where the server drains. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +13,7 @@
 #include "suite.h"
 
 #define LEASE_NS INT64_C(10000000000)
+#define DRAIN_LEASE_NS INT64_C(2000000000)
 #define STILL_NS 300000000
 
 int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
@@ -20,18 +21,31 @@ int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 
+static atomic_bool looks, stands_still, serves_slowly;
 static pthread_cond_t *_Atomic leases; /* what the thread that ends leases waits for; NULL: not known yet */
-static atomic_bool stands_still, serves_slowly;
-static atomic_uint late; /* how often it was woken too late */
+static _Atomic int64_t shortest_ns;    /* for which that has been waited for */
+static atomic_uint late;               /* how often it was woken too late */
 
-static bool is_a_lease(const struct timespec *until)
+static int64_t left_ns(const struct timespec *until)
 {
     struct timespec now;
-    int64_t left;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    left = (until->tv_sec - now.tv_sec) * INT64_C(1000000000) + until->tv_nsec - now.tv_nsec;
-    return left > LEASE_NS * 8 / 10 && left <= LEASE_NS;
+    return (until->tv_sec - now.tv_sec) * INT64_C(1000000000) + until->tv_nsec - now.tv_nsec;
+}
+
+static void look_at(pthread_cond_t *condition, int64_t ns)
+{
+    if (atomic_load(&leases) == NULL && ns > LEASE_NS * 8 / 10 && ns <= LEASE_NS)
+        atomic_store(&leases, condition);
+    if (condition == atomic_load(&leases) && ns > 0 && ns < atomic_load(&shortest_ns))
+        atomic_store(&shortest_ns, ns);
+}
+
+static void begin_to_look(void)
+{
+    atomic_store(&leases, NULL);
+    atomic_store(&looks, true);
 }
 
 /* Lets the thread be late, as if the process had been stopped. */
@@ -40,10 +54,10 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 {
     int result = 0;
 
-    if (atomic_load(&stands_still) && atomic_load(&leases) == NULL && is_a_lease(until))
-        atomic_store(&leases, condition);
+    if (atomic_load(&looks))
+        look_at(condition, left_ns(until));
     result = __real_pthread_cond_timedwait(condition, mutex, until);
-    if (result != ETIMEDOUT || condition != atomic_load(&leases))
+    if (result != ETIMEDOUT || !atomic_load(&stands_still) || condition != atomic_load(&leases))
         return result;
     pthread_mutex_unlock(mutex);
     (void)nanosleep(&(struct timespec){.tv_nsec = STILL_NS}, NULL);
@@ -87,6 +101,7 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
     static struct raw client;
 
+    begin_to_look();
     atomic_store(&stands_still, true);
     served_start(INPROC, 2, 8);
     raw_open(&client, served.url);
@@ -98,7 +113,6 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     while (open_streams() != 0)
         let_time_pass();
     atomic_store(&stands_still, false);
-    atomic_store(&leases, NULL);
     raw_close(&client);
 }
 END_TEST
@@ -139,6 +153,23 @@ START_TEST(a_large_reply_may_be_long_on_its_way)
 }
 END_TEST
 
+START_TEST(a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease)
+{
+    static struct raw client;
+
+    begin_to_look();
+    served_start(INPROC, 1, 8);
+    raw_open(&client, served.url);
+    raw_open_endless(&client, "endless");
+    while (atomic_load(&leases) == NULL)
+        let_time_pass();
+    atomic_store(&shortest_ns, INT64_MAX);
+    daemon_drain(served.daemon, 600000);
+    ck_assert_int_le(shortest_ns, DRAIN_LEASE_NS);
+    raw_close(&client);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("leases");
@@ -147,6 +178,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more);
     tcase_add_test(tests, the_lease_does_not_run_while_a_call_is_being_answered);
+    tcase_add_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease);
     tcase_add_test(tests, a_large_reply_may_be_long_on_its_way);
     return suite_run("leases", tests);
 }
