@@ -14,6 +14,7 @@
 #include "wire/arena.h"
 #include "wire/limits.h"
 
+#include "compute.pb-c.h"
 #include "server.pb-c.h"
 
 #define CHECK "tilery.v1.Health/Check"
@@ -147,4 +148,16 @@ void fake_wait(const struct fake *fake, unsigned requests)
 {
     while (fake_requests(fake) < requests)
         sched_yield();
+}
+
+struct fake_answer fake_opened(const char *id, uint64_t tiles_planned, uint64_t lease_ms)
+{
+    static Tilery__V1__OpenStreamReply reply;
+
+    tilery__v1__open_stream_reply__init(&reply);
+    reply.stream_id = (char *)(uintptr_t)(id != NULL ? id : "stream");
+    reply.has_tiles_planned = reply.has_lease_ms = 1;
+    reply.tiles_planned = tiles_planned;
+    reply.lease_ms = lease_ms;
+    return (struct fake_answer){.payload = &reply.base};
 }

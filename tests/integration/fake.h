@@ -33,6 +33,9 @@ void fake_stop(struct fake *fake);
 
 const char *fake_url(const struct fake *fake);
 
+/* What OpenStream is answered: a stream of that name, or "stream" for NULL. For one fake at a time. */
+struct fake_answer fake_opened(const char *id, uint64_t tiles_planned, uint64_t lease_ms);
+
 /* How many requests that it answers it has had, and of Health/Check. */
 unsigned fake_requests(const struct fake *fake);
 unsigned fake_checks(const struct fake *fake);

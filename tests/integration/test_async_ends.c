@@ -156,19 +156,12 @@ struct mover {
 
 static struct fake_answer open_one_tile(struct mover *mover)
 {
-    static Tilery__V1__OpenStreamReply reply;
-
     if (atomic_fetch_add(&mover->opened, 1) == 1) {
         sem_post(&mover->moving);
         while (sem_wait(&mover->let) != 0)
             continue;
     }
-    tilery__v1__open_stream_reply__init(&reply);
-    reply.stream_id = (char *)(uintptr_t) "stream";
-    reply.has_tiles_planned = reply.has_lease_ms = 1;
-    reply.tiles_planned = 1;
-    reply.lease_ms = 10000;
-    return (struct fake_answer){.payload = &reply.base};
+    return fake_opened(NULL, 1, 10000);
 }
 
 static struct fake_answer lose_stream(void *arg, const struct wire_request *request, unsigned number)

@@ -72,18 +72,6 @@ static TileUpdate tile_of(const struct lie *lie, size_t i)
     return tile;
 }
 
-static struct fake_answer open_reply(const struct lie *lie)
-{
-    static Tilery__V1__OpenStreamReply reply;
-
-    tilery__v1__open_stream_reply__init(&reply);
-    reply.stream_id = (char *)(uintptr_t)(lie->id != NULL ? lie->id : "stream");
-    reply.has_tiles_planned = reply.has_lease_ms = 1;
-    reply.tiles_planned = lie->planned;
-    reply.lease_ms = UINT64_MAX;
-    return (struct fake_answer){.payload = &reply.base};
-}
-
 static struct fake_answer next_reply(const struct lie *lie)
 {
     static NextTilesReply reply;
@@ -104,11 +92,13 @@ static struct fake_answer next_reply(const struct lie *lie)
 
 static struct fake_answer lie_about(void *arg, const struct wire_request *request, unsigned number)
 {
+    const struct lie *lie = arg;
+
     (void)number;
     if (strstr(request->method, "OpenStream") != NULL)
-        return open_reply(arg);
+        return fake_opened(lie->id, lie->planned, UINT64_MAX);
     if (strstr(request->method, "NextTiles") != NULL)
-        return next_reply(arg);
+        return next_reply(lie);
     return (struct fake_answer){.status = WIRE_UNIMPLEMENTED, .message = "a fake does not do this"};
 }
 

@@ -23,18 +23,6 @@ struct keeper {
     atomic_uint cancels, refused_cancels; /* the first ones */
 };
 
-static struct fake_answer open_short_lease(void)
-{
-    static Tilery__V1__OpenStreamReply reply;
-
-    tilery__v1__open_stream_reply__init(&reply);
-    reply.stream_id = (char *)(uintptr_t) "stream";
-    reply.has_tiles_planned = reply.has_lease_ms = 1;
-    reply.tiles_planned = 2;
-    reply.lease_ms = 300;
-    return (struct fake_answer){.payload = &reply.base};
-}
-
 static struct fake_answer give_tile(uint64_t cursor, bool none)
 {
     static Tilery__V1__NextTilesReply reply;
@@ -76,7 +64,7 @@ static struct fake_answer answer(void *arg, const struct wire_request *request, 
 
     (void)number;
     if (strstr(request->method, "OpenStream") != NULL)
-        return open_short_lease();
+        return fake_opened(NULL, 2, 300);
     if (strstr(request->method, "Cancel") != NULL)
         return answer_cancel(keeper);
     if (strstr(request->method, "NextTiles") == NULL)

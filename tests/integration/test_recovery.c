@@ -1,7 +1,6 @@
 /* What a stream gets over, and what not, by the answers of a server to its NextTiles and OpenStream. */
 #include <string.h>
 
-#include "compute.pb-c.h"
 #include "fake.h"
 #include "served.h"
 #include "suite.h"
@@ -9,18 +8,6 @@
 struct asked {
     unsigned opens, polls;
 };
-
-static struct fake_answer opened(void)
-{
-    static Tilery__V1__OpenStreamReply reply;
-
-    tilery__v1__open_stream_reply__init(&reply);
-    reply.stream_id = (char *)(uintptr_t) "stream";
-    reply.has_tiles_planned = reply.has_lease_ms = 1;
-    reply.tiles_planned = 2;
-    reply.lease_ms = 60000;
-    return (struct fake_answer){.payload = &reply.base};
-}
 
 static bool is(const struct wire_request *request, const char *method)
 {
@@ -63,7 +50,7 @@ static struct fake_answer busy_with_the_old_run(void *arg, const struct wire_req
         return unknown;
     switch (++asked->opens) {
     case 1:
-        return opened();
+        return fake_opened(NULL, 2, 60000);
     case 2:
         return (struct fake_answer){.status = WIRE_ALREADY_EXISTS, .message = "stream is in use"};
     default:
@@ -87,7 +74,7 @@ static struct fake_answer out_of_memory(void *arg, const struct wire_request *re
 
     (void)number;
     if (is(request, "OpenStream"))
-        return opened();
+        return fake_opened(NULL, 2, 60000);
     if (!is(request, "NextTiles"))
         return unknown;
     return (struct fake_answer){.status = WIRE_RESOURCE_EXHAUSTED,
