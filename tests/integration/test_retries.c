@@ -210,15 +210,9 @@ END_TEST
 
 static struct fake_answer open_when_told(void *arg, const struct wire_request *request, unsigned number)
 {
-    static Tilery__V1__OpenStreamReply opened = TILERY__V1__OPEN_STREAM_REPLY__INIT;
     struct fake_answer answer = follow(arg, request, number);
 
-    opened.stream_id = ((struct script *)arg)->ids[number - 1];
-    opened.has_tiles_planned = 1;
-    opened.tiles_planned = 1;
-    if (answer.payload != NULL)
-        answer.payload = &opened.base;
-    return answer;
+    return answer.payload != NULL ? fake_opened(((struct script *)arg)->ids[number - 1], 1, 10000) : answer;
 }
 
 /* The server gives it the stream whose reply was lost; but one that does not notice that keeps the name. */
