@@ -26,7 +26,11 @@ static void release(void *data, void *pointer)
 
 void wire_arena_init(struct wire_arena *arena, size_t budget)
 {
-    *arena = (struct wire_arena){.allocator = {allocate, release, arena}, .budget = budget};
+    arena->allocator = (ProtobufCAllocator){allocate, release, arena};
+    arena->blocks = NULL;
+    arena->budget = budget;
+    arena->taken = arena->room_used = 0;
+    arena->refused = false;
 }
 
 static void free_blocks(struct wire_block *block)
@@ -43,7 +47,7 @@ void wire_arena_fini(struct wire_arena *arena)
 {
     free_blocks(arena->blocks);
     arena->blocks = NULL;
-    arena->taken = 0;
+    arena->taken = arena->room_used = 0;
 }
 
 void wire_arena_reset(struct wire_arena *arena)
@@ -51,6 +55,7 @@ void wire_arena_reset(struct wire_arena *arena)
     struct wire_block *first = arena->blocks;
 
     arena->refused = false;
+    arena->room_used = 0;
     if (first == NULL)
         return;
     while (first->next != NULL) {
@@ -95,6 +100,11 @@ void *wire_arena_alloc(struct wire_arena *arena, size_t size)
     if (size > SIZE_MAX - ALIGNMENT)
         goto refused;
     size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    if (size <= sizeof arena->room - arena->room_used) {
+        memory = (char *)arena->room + arena->room_used;
+        arena->room_used += size;
+        return memory;
+    }
     if (block == NULL || size > block->size - block->used)
         block = add_block(arena, size);
     if (block == NULL)

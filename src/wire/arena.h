@@ -6,19 +6,24 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+/* A call's small messages fit it: they cost no malloc. */
+#define WIRE_ARENA_ROOM 512
+
 /*
  * A bump allocator with a budget, for what one message unpacks to. A hostile message can ask protobuf-c for
  * tens of times its own size; the arena refuses beyond the budget, and unpacking then fails cleanly.
  *
- * Not thread-safe: one message at a time. Memory comes from malloc in blocks and lives until reset or fini;
- * single frees do nothing.
+ * Not thread-safe: one message at a time. Memory comes from the arena's own room and then from malloc in
+ * blocks, and lives until reset or fini; single frees do nothing. It must not be copied.
  */
 struct wire_arena {
     ProtobufCAllocator allocator; /* pass its address to protobuf-c */
     struct wire_block *blocks;    /* newest first */
-    size_t budget;                /* bytes that may be taken, blocks' unused ends included */
+    size_t budget; /* bytes that may be taken, blocks' unused ends included; the room is free */
     size_t taken;
     bool refused; /* since the last reset, something was not given for want of budget or memory */
+    size_t room_used;
+    max_align_t room[WIRE_ARENA_ROOM / sizeof(max_align_t)];
 };
 
 /* Ends with wire_arena_fini. Takes no memory yet. */
