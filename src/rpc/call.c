@@ -8,8 +8,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* The context is free for the next request. The caller holds the mutex; nng is called without it. From here
- * on the server may end: whoever is not known to it by then would find the context closed. */
+/* The context is free for the next request. The mutex is held, and let go: nng is called without it. From
+ * here on the server may end: whoever is not known to it by then would find the context closed. */
 static void rearm(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -28,8 +28,28 @@ static void rearm(struct rpc_call *call)
         pthread_cond_broadcast(&server->settled);
     pthread_mutex_unlock(&server->mutex);
     rpc_call_arm(call);
-    pthread_mutex_lock(&server->mutex);
     atomic_fetch_sub(&server->inside, 1);
+}
+
+/* The call has ended: it is rearmed, here or by the last of those that still look at it. The mutex is held,
+ * and let go. */
+static void rest(struct rpc_call *call)
+{
+    if (call->pins == 0) {
+        rearm(call);
+        return;
+    }
+    call->state = CALL_RESTING;
+    pthread_mutex_unlock(&call->server->mutex);
+}
+
+/* The mutex is held, and may be let go for a while; who calls is known to the server. */
+static void unpin(struct rpc_call *call)
+{
+    if (--call->pins != 0 || call->state != CALL_RESTING)
+        return;
+    rearm(call);
+    pthread_mutex_lock(&call->server->mutex);
 }
 
 void rpc_call_arm(struct rpc_call *call)
@@ -56,14 +76,13 @@ static void set_deadline(struct rpc_call *call)
     call->deadline_ns = call->arrived_ns + timeout_ms * NS_PER_MS;
 }
 
+/* The mutex is held, and let go. */
 static void on_received(struct rpc_call *call, nng_msg *msg)
 {
     struct rpc_server *server = call->server;
-    nng_pipe pipe = nng_msg_get_pipe(msg);
     struct wire_error error;
     enum wire_status status;
 
-    pthread_mutex_lock(&server->mutex);
     server->in_hand++;
     call->state = CALL_HANDLING;
     call->hook = NULL;
@@ -73,11 +92,10 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     call->method = server->method_count;
     call->request_bytes = nng_msg_len(msg);
     call->arrived_ns = wire_now_ns();
-    call->peer = rpc_peer_admit(call, pipe);
+    call->peer = rpc_peer_admit(call, nng_msg_get_pipe(msg));
     if (call->peer == NULL) {
-        rearm(call);
-        pthread_mutex_unlock(&server->mutex);
         nng_msg_free(msg);
+        rearm(call);
         return;
     }
     pthread_mutex_unlock(&server->mutex);
@@ -89,26 +107,16 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     rpc_dispatch(call, status != WIRE_OK ? &error : NULL);
 }
 
+/* The mutex is held, and let go. */
 static void on_sent(struct rpc_call *call, int result)
 {
     struct rpc_server *server = call->server;
-    nng_msg *unsent = nng_aio_get_msg(call->aio);
+    nng_pipe pipe = {.id = call->peer->id};
     bool lost;
-    nng_pipe pipe;
 
-    if (result != 0 && unsent != NULL) {
-        nng_aio_set_msg(call->aio, NULL);
-        nng_msg_free(unsent);
-    }
-    pthread_mutex_lock(&server->mutex);
-    pipe.id = call->peer->id;
     rpc_reply_ended(call, result == 0);
     lost = call->peer->ignored && call->peer->unsent == 0; /* it takes replies again, but requests are lost */
-    if (call->pins != 0)
-        call->state = CALL_RESTING;
-    else
-        rearm(call);
-    pthread_mutex_unlock(&server->mutex);
+    rest(call);
     if (lost)
         rpc_peer_reset(server, pipe);
 }
@@ -117,20 +125,20 @@ static void on_aio(void *arg)
 {
     struct rpc_call *call = arg;
     int result = nng_aio_result(call->aio);
-    enum call_state state;
-    nng_msg *msg;
+    nng_msg *msg = nng_aio_get_msg(call->aio); /* a request; or a reply that was not sent */
 
+    nng_aio_set_msg(call->aio, NULL);
     pthread_mutex_lock(&call->server->mutex);
-    state = call->state;
-    pthread_mutex_unlock(&call->server->mutex);
-    if (state == CALL_SENDING) {
+    if (call->state == CALL_SENDING) {
         on_sent(call, result);
+        if (result != 0)
+            nng_msg_free(msg);
     } else if (result == 0) {
-        msg = nng_aio_get_msg(call->aio);
-        nng_aio_set_msg(call->aio, NULL);
         on_received(call, msg);
-    } else if (result != NNG_ECLOSED && result != NNG_ECANCELED) {
-        rpc_call_arm(call);
+    } else {
+        pthread_mutex_unlock(&call->server->mutex);
+        if (result != NNG_ECLOSED && result != NNG_ECANCELED)
+            rpc_call_arm(call);
     }
 }
 
@@ -227,8 +235,7 @@ static void call_hook(struct rpc_call *call, enum wire_status why)
     pthread_mutex_unlock(&server->mutex);
     hook(arg, why);
     pthread_mutex_lock(&server->mutex);
-    if (--call->pins == 0 && call->state == CALL_RESTING)
-        rearm(call);
+    unpin(call);
 }
 
 void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer)
@@ -259,8 +266,7 @@ void rpc_cancel_sends(struct rpc_server *server, nng_pipe pipe)
         pthread_mutex_unlock(&server->mutex);
         nng_aio_cancel(call->aio);
         pthread_mutex_lock(&server->mutex);
-        if (--call->pins == 0 && call->state == CALL_RESTING)
-            rearm(call);
+        unpin(call);
     }
     pthread_mutex_unlock(&server->mutex);
 }
@@ -317,11 +323,7 @@ void rpc_call_drop(struct rpc_call *call)
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;
     call->hook = NULL;
-    if (call->pins != 0)
-        call->state = CALL_RESTING;
-    else
-        rearm(call);
-    pthread_mutex_unlock(&server->mutex);
+    rest(call);
     rpc_peer_reset(server, pipe);
     atomic_fetch_sub(&server->inside, 1);
 }
