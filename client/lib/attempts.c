@@ -11,9 +11,9 @@
 #define DAY_MS 86400000
 
 /* What is left of the time, for nng; at most a day, so that it fits. */
-static nng_duration time_left(uint64_t deadline_ns, uint64_t slack_ms)
+static nng_duration time_left(uint64_t now, uint64_t deadline_ns, uint64_t slack_ms)
 {
-    uint64_t now = wire_now_ns(), left;
+    uint64_t left;
 
     if (deadline_ns == UINT64_MAX)
         return NNG_DURATION_INFINITE;
@@ -40,9 +40,8 @@ static enum wire_status out_of_time(const struct call *call, struct wire_error *
 
 /* Each attempt has what is left of the time, and an id of its own where the caller gave none: the server may
  * still be at work for one whose connection was lost. With one_id it should know that one again. */
-static enum wire_status make_frame(struct call *call, nng_msg **out, struct wire_error *error)
+static enum wire_status make_frame(struct call *call, uint64_t now, nng_msg **out, struct wire_error *error)
 {
-    uint64_t now = wire_now_ns();
     const char *authorization = call->client->authorization;
     struct wire_metadata metadata[2];
     struct wire_request head = {.method = call->method, .request_id = call->request_id, .metadata = metadata};
@@ -60,7 +59,7 @@ static enum wire_status make_frame(struct call *call, nng_msg **out, struct wire
     }
     if (call->request_id[0] == '\0') {
         if (call->own_id[0] == '\0')
-            tilery_random_id(call->own_id);
+            client_draw_id(call->client, call->own_id);
         head.request_id = call->own_id;
     }
     size = wire_request_size(&head, call->payload_len);
@@ -105,33 +104,34 @@ static bool wake(struct call *call)
 }
 
 /* The mutex is held. Takes the frame where it succeeds. */
-static enum wire_status send_frame(struct call *call, struct server *server, nng_msg *frame,
+static enum wire_status send_frame(struct call *call, struct server *server, uint64_t now, nng_msg *frame,
                                    struct wire_error *error)
 {
-    uint64_t until_ns = wire_after_ms(call->client->connect_timeout_ms);
+    uint64_t until_ns = wire_after(now, call->client->connect_timeout_ms);
 
     call->context = server_take_context(server);
     if (call->context == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
     call->server = server;
     call->attempts++;
-    call->attempt_ns = wire_now_ns();
+    call->attempt_ns = now;
     call->state = CALL_SENDING;
-    nng_aio_set_timeout(call->aio, time_left(until_ns < call->deadline_ns ? until_ns : call->deadline_ns, 1));
+    nng_aio_set_timeout(call->aio,
+                        time_left(now, until_ns < call->deadline_ns ? until_ns : call->deadline_ns, 1));
     nng_aio_set_msg(call->aio, frame);
     nng_ctx_send(call->context->ctx, call->aio);
     return WIRE_OK;
 }
 
 /* The mutex is held. Whether it is worth waiting for a connection; the call's time is looked at elsewhere. */
-static bool may_connect(const struct call *call)
+static bool may_connect(const struct call *call, uint64_t now)
 {
     return call->wait_for_ready ||
-           (call->attempts == 0 && !client_settled(call->client) && wire_now_ns() < call->connect_ns);
+           (call->attempts == 0 && !client_settled(call->client) && now < call->connect_ns);
 }
 
 /* The mutex is held. Gives no server, and OK, when it is worth waiting for a connection. */
-static enum wire_status choose(struct call *call, struct server **out, struct wire_error *error)
+static enum wire_status choose(struct call *call, uint64_t now, struct server **out, struct wire_error *error)
 {
     tilery_client *client = call->client;
 
@@ -141,12 +141,12 @@ static enum wire_status choose(struct call *call, struct server **out, struct wi
     if (call->cancelled)
         return wire_error_set(error, WIRE_CANCELLED, "the call was cancelled");
     if (call->only == NULL)
-        *out = client_pick(client, call->server);
+        *out = client_pick(client, call->server, now);
     else if (call->only->connected)
         *out = call->only;
     if (*out != NULL)
         return WIRE_OK;
-    if (may_connect(call))
+    if (may_connect(call, now))
         return WIRE_OK;
     call->attempts += call->attempts != 0; /* a server was there and is not any more: so much for this one */
     return client_explain(client, call->only, error);
@@ -156,17 +156,18 @@ enum wire_status call_advance(struct call *call, struct wire_error *error)
 {
     tilery_client *client = call->client;
     struct server *server;
+    uint64_t now = wire_now_ns();
     enum wire_status status;
     nng_msg *frame;
 
-    if (make_frame(call, &frame, error) != WIRE_OK)
+    if (make_frame(call, now, &frame, error) != WIRE_OK)
         return error->status;
     pthread_mutex_lock(&client->mutex);
-    status = choose(call, &server, error);
+    status = choose(call, now, &server, error);
     if (server != NULL)
-        status = send_frame(call, server, frame, error);
+        status = send_frame(call, server, now, frame, error);
     else if (status == WIRE_OK)
-        sleep_until_woken(call, CALL_WAITING, time_left(call->connect_ns, 1));
+        sleep_until_woken(call, CALL_WAITING, time_left(now, call->connect_ns, 1));
     pthread_mutex_unlock(&client->mutex);
     if (server == NULL || status != WIRE_OK)
         nng_msg_free(frame);
@@ -185,16 +186,17 @@ static void give_back_context(struct call *call)
 static void tell(const struct call *call, enum wire_status status, bool again, uint64_t pause_ms)
 {
     tilery_client *client = call->client;
-    const struct tilery_attempt attempt = {.method = call->method,
-                                           .server = call->server != NULL ? call->server->url : NULL,
-                                           .number = call->attempts,
-                                           .ns = call->attempts != 0 ? wire_now_ns() - call->attempt_ns : 0,
-                                           .status = (enum tilery_status)status,
-                                           .again = again,
-                                           .pause_ms = pause_ms};
+    struct tilery_attempt attempt;
 
     if (client->on_attempt == NULL)
         return;
+    attempt = (struct tilery_attempt){.method = call->method,
+                                      .server = call->server != NULL ? call->server->url : NULL,
+                                      .number = call->attempts,
+                                      .ns = call->attempts != 0 ? wire_now_ns() - call->attempt_ns : 0,
+                                      .status = (enum tilery_status)status,
+                                      .again = again,
+                                      .pause_ms = pause_ms};
     pthread_mutex_unlock(&client->mutex);
     client->on_attempt(client->on_attempt_arg, &attempt);
     pthread_mutex_lock(&client->mutex);
@@ -219,6 +221,8 @@ static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error
     bool again, cancelled;
 
     pthread_mutex_lock(&client->mutex);
+    if (call->retry && error->status == WIRE_OK)
+        server_trust(call->server);
     give_back_context(call);
     if (!call->one_id || (error->status == WIRE_ALREADY_EXISTS && call->attempts + 1 >= client->max_attempts))
         call->own_id[0] = '\0';
@@ -249,8 +253,6 @@ static bool on_reply(struct call *call, nng_msg *reply)
     call_read_failure(reply, &error);
     if (error.status == WIRE_UNAVAILABLE)
         server_avoid(call->server);
-    else if (call->retry && error.status == WIRE_OK)
-        server_trust(call->server);
     return conclude(call, reply, &error);
 }
 
@@ -266,7 +268,7 @@ static bool start_receiving(struct call *call)
     closing = client->closing;
     if (!closing) {
         call->state = CALL_RECEIVING;
-        nng_aio_set_timeout(call->aio, time_left(call->deadline_ns, DEADLINE_SLACK_MS));
+        nng_aio_set_timeout(call->aio, time_left(wire_now_ns(), call->deadline_ns, DEADLINE_SLACK_MS));
         nng_ctx_recv(call->context->ctx, call->aio);
     }
     pthread_mutex_unlock(&client->mutex);

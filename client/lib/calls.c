@@ -94,10 +94,11 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
 {
     static const struct tilery_call_options no_options;
     const struct tilery_call_options *options = spec->options != NULL ? spec->options : &no_options;
+    uint64_t now = wire_now_ns();
 
     call->method = spec->method;
-    call->deadline_ns = wire_after_ms(options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS);
-    call->connect_ns = wire_after_ms(call->client->connect_timeout_ms);
+    call->deadline_ns = wire_after(now, options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS);
+    call->connect_ns = wire_after(now, call->client->connect_timeout_ms);
     call->wait_for_ready = options->wait_for_ready;
     if (call->wait_for_ready || call->connect_ns > call->deadline_ns)
         call->connect_ns = call->deadline_ns;

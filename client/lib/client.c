@@ -41,9 +41,8 @@ bool client_settled(const tilery_client *client)
     return true;
 }
 
-struct server *client_pick(tilery_client *client, const struct server *last)
+struct server *client_pick(tilery_client *client, const struct server *last, uint64_t now)
 {
-    uint64_t now = wire_now_ns();
     size_t picked = client->count;
     int best = 0;
 

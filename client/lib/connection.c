@@ -191,13 +191,9 @@ void server_avoid(struct server *server)
 
 void server_trust(struct server *server)
 {
-    tilery_client *client = server->client;
-
-    pthread_mutex_lock(&client->mutex);
     /* It may be a call that it took before it began to refuse. */
-    if (server->avoided_until_ns <= wire_now_ns())
+    if (server->avoided_ms != 0 && server->avoided_until_ns <= wire_now_ns())
         server->avoided_ms = 0;
-    pthread_mutex_unlock(&client->mutex);
 }
 
 unsigned server_connections(struct server *server)

@@ -45,6 +45,12 @@ enum call_state {
     CALL_RECEIVING
 };
 
+/* Random bytes for ids to come, so that the kernel is asked for many at a time. */
+struct id_pool {
+    unsigned char bytes[256]; /* as many as the kernel gives whole, whatever happens */
+    size_t left;
+};
+
 /* A call from its start to its end, over all its attempts. */
 struct call {
     struct call *next, *prev; /* among the active; next alone among the idle */
@@ -95,6 +101,7 @@ struct tilery_client {
     unsigned refs;      /* its opener's, and one a stream */
     unsigned farewells; /* Cancels of streams under way */
     size_t turn;        /* the server that is looked at first for the next call */
+    struct id_pool ids;
     struct call *active;
     struct call *idle[2]; /* those that call back, and those that are waited for */
 };
@@ -115,6 +122,9 @@ bool server_close(struct server *server);
 
 /* The mutex is held. Connected, and not known to refuse. */
 bool server_serves(const struct server *server, uint64_t now_ns);
+
+/* The mutex is held. It serves: it is not passed over for long the next time that it does not. */
+void server_trust(struct server *server);
 
 /* The mutex is held. A context of the server's socket; NULL when there is no memory. Ends with
  * server_give_back. */
@@ -138,7 +148,7 @@ bool client_settled(const tilery_client *client);
 
 /* The mutex is held. The next in turn among the connected ones: rather one that serves, and then rather
  * another than last. NULL when none is connected. */
-struct server *client_pick(tilery_client *client, const struct server *last);
+struct server *client_pick(tilery_client *client, const struct server *last, uint64_t now_ns);
 
 /* The mutex is held. UNAVAILABLE: only, or none of the servers where that is NULL, is connected; and why. */
 enum wire_status client_explain(const tilery_client *client, const struct server *only,
@@ -146,6 +156,11 @@ enum wire_status client_explain(const tilery_client *client, const struct server
 
 /* The mutex is held. Whether a server other than this one is connected and not known to refuse. */
 bool client_other_serves(const tilery_client *client, const struct server *server);
+
+/* ---- ids.c ---- */
+
+/* As tilery_random_id. */
+void client_draw_id(tilery_client *client, char id[33]);
 
 /* ---- calls.c ---- */
 

@@ -94,8 +94,6 @@ void call_read_failure(const nng_msg *reply, struct wire_error *error);
 
 /* The server said that it does not serve: others are preferred for a while. */
 void server_avoid(struct server *server);
-/* It serves. */
-void server_trust(struct server *server);
 
 /* How many connections to it there have been. */
 unsigned server_connections(struct server *server);

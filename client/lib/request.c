@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "internal.h"
 #include "wire/limits.h"
@@ -153,18 +152,4 @@ enum tilery_status tilery_compute_request_set(struct tilery_compute_request *req
     else
         status = set_number(request, field, value, &why);
     return status == WIRE_OK ? TILERY_OK : call_error(error, &why);
-}
-
-void tilery_random_id(char id[33])
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[16];
-
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
-        abort(); /* cannot happen for so few bytes once the kernel has started */
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        id[2 * i] = digits[bytes[i] >> 4];
-        id[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    id[32] = '\0';
 }
