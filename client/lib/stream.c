@@ -8,6 +8,8 @@
 #include "wire/clock.h"
 
 #define CANCEL_TIMEOUT_MS 1000
+/* A batch as it is usually asked for fits such memory, which it need not take from the system anew. */
+#define KEPT_BYTES ((size_t)4 << 20)
 
 /* ---- Steps ---- */
 
@@ -103,6 +105,7 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_comp
     stream->wait_for_ready = options->wait_for_ready;
     stream->deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
     wire_arena_init(&stream->arena, WIRE_REPLY_ARENA);
+    stream->arena.keep = KEPT_BYTES;
     pthread_mutex_init(&stream->mutex, NULL);
     if (options->request_id != NULL)
         (void)snprintf(stream->id, sizeof stream->id, "%s", options->request_id);

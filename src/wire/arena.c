@@ -29,6 +29,7 @@ void wire_arena_init(struct wire_arena *arena, size_t budget)
     arena->allocator = (ProtobufCAllocator){allocate, release, arena};
     arena->blocks = NULL;
     arena->budget = budget;
+    arena->keep = FIRST_BLOCK;
     arena->taken = arena->room_used = 0;
     arena->refused = false;
 }
@@ -52,21 +53,21 @@ void wire_arena_fini(struct wire_arena *arena)
 
 void wire_arena_reset(struct wire_arena *arena)
 {
-    struct wire_block *first = arena->blocks;
+    struct wire_block *block;
 
     arena->refused = false;
     arena->room_used = 0;
-    if (first == NULL)
-        return;
-    while (first->next != NULL) {
-        struct wire_block *next = first->next;
-
-        free(first);
-        first = next;
+    while ((block = arena->blocks) != NULL && block->size > arena->keep) {
+        arena->blocks = block->next;
+        free(block);
     }
-    first->used = 0;
-    arena->blocks = first;
-    arena->taken = first->size;
+    arena->taken = 0;
+    if (block == NULL)
+        return;
+    free_blocks(block->next);
+    block->next = NULL;
+    block->used = 0;
+    arena->taken = block->size;
 }
 
 static struct wire_block *add_block(struct wire_arena *arena, size_t size)
