@@ -1,4 +1,5 @@
-/* Connections over TLS that end with a message, of which nng may take no notice: both ends do. */
+/* Connections over TLS that end with a message or within it, of which nng may take no notice: both ends do.
+ */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
@@ -7,89 +8,57 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <nng/nng.h>
+
 #include "served.h"
 #include "suite.h"
 
-#define ROUNDS 10
+#define ROUNDS 8
 
 /* More than what goes before a message, or after it. */
 #define MESSAGE_BYTES 100
-/* nng writes a message's length, its header and its body each as a record of TLS. A connection that ends
- * between them can leave nng 1.5 waiting for ever: it closes what it still writes to, and loses the rest. */
-#define MESSAGE_RECORDS 3
-#define RECORD_HEAD 5
 
 /* Passes bytes between a client and the server, one connection after another, which it cuts behind the next
- * message of the one, or of the other. */
+ * message of the one, or so many bytes of the other after it is told. */
 struct relay {
     struct sockaddr_in server;
     int listening;
     pthread_t thread;
-    atomic_bool cut_request, cut_reply, ending;
+    atomic_bool cut_request, ending;
+    atomic_long reply_left; /* bytes to pass on before the cut; 0: there is none */
 };
 
-/* The server's records. */
-struct records {
-    unsigned char head[RECORD_HEAD];
-    size_t head_bytes, left; /* of the one that comes */
-    unsigned ended, last;    /* so many have; behind which one to cut, or 0 */
-};
-
-static void count_records(struct records *records, const unsigned char *bytes, size_t count)
+/* Whether the connection is to be cut now that so many more bytes have come. */
+static bool is_enough(atomic_long *left, ssize_t got)
 {
-    while (count > 0) {
-        size_t some = 1;
+    long before = atomic_load(left), after = before > got ? before - got : 0;
 
-        if (records->head_bytes < RECORD_HEAD) {
-            records->head[records->head_bytes++] = *bytes;
-            if (records->head_bytes == RECORD_HEAD)
-                records->left = (size_t)records->head[3] << 8 | records->head[4];
-        } else {
-            some = count < records->left ? count : records->left;
-            records->left -= some;
-        }
-        bytes += some;
-        count -= some;
-        if (records->head_bytes == RECORD_HEAD && records->left == 0) {
-            records->head_bytes = 0;
-            records->ended++;
-        }
-    }
-}
-
-/* Whether the reply that was to be the last has been passed on whole. */
-static bool is_last(struct relay *relay, struct records *records, const unsigned char *bytes, size_t count)
-{
-    if (records->last == 0 && atomic_load(&relay->cut_reply))
-        records->last = records->ended + MESSAGE_RECORDS;
-    count_records(records, bytes, count);
-    return records->last != 0 && records->ended >= records->last && atomic_exchange(&relay->cut_reply, false);
+    return before != 0 && atomic_compare_exchange_strong(left, &before, after) && after == 0;
 }
 
 /* False when the connection is over. */
-static bool pass(struct relay *relay, int from, int to, struct records *reply)
+static bool pass(struct relay *relay, int from, int to, bool reply)
 {
-    static unsigned char bytes[65536];
+    static char bytes[65536];
     ssize_t got = read(from, bytes, sizeof bytes);
 
     if (got <= 0 || send(to, bytes, (size_t)got, MSG_NOSIGNAL) != got)
         return false;
-    if (reply != NULL)
-        return !is_last(relay, reply, bytes, (size_t)got);
+    if (reply)
+        return !is_enough(&relay->reply_left, got);
     return got < MESSAGE_BYTES || !atomic_exchange(&relay->cut_request, false);
 }
 
 static void serve(struct relay *relay, int client, int server)
 {
     struct pollfd polled[] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
-    struct records reply = {.head_bytes = 0};
     bool on = true;
 
     while (on && poll(polled, 2, -1) > 0) {
         if (polled[0].revents != 0)
-            on = pass(relay, client, server, NULL);
+            on = pass(relay, client, server, false);
         if (on && polled[1].revents != 0)
-            on = pass(relay, server, client, &reply);
+            on = pass(relay, server, client, true);
     }
 }
 
@@ -152,9 +121,30 @@ START_TEST(a_connection_that_ends_with_a_reply_is_renewed)
     client = served_connect_once(url);
     for (int round = 0; round < ROUNDS; round++) {
         served_wait_healthy(client);
-        atomic_store(&relay.cut_reply, true);
-        while (atomic_load(&relay.cut_reply))
+        atomic_store(&relay.reply_left, 1);
+        while (atomic_load(&relay.reply_left) != 0)
             (void)!tilery_health(client, NULL, &served.error);
+    }
+    tilery_client_close(client);
+    relay_stop(&relay);
+}
+END_TEST
+
+/* The server has the rest of it still to write, record by record. */
+START_TEST(a_connection_that_ends_within_a_reply_is_renewed)
+{
+    const struct tilery_compute_request many = served_request(1024, 1024, 4, 4, 1); /* some 3 MB of records */
+    static struct relay relay;
+    tilery_client *client;
+    char url[64];
+
+    served_start(TLS, 1, 8);
+    relay_start(&relay, url, sizeof url);
+    client = served_connect_once(url);
+    for (int round = 0; round < ROUNDS; round++) {
+        served_wait_healthy(client);
+        atomic_store(&relay.reply_left, 10000 + 50000 * round);
+        check_status(served_compute(client, &many, 0, NULL), TILERY_UNAVAILABLE);
     }
     tilery_client_close(client);
     relay_stop(&relay);
@@ -184,6 +174,46 @@ START_TEST(a_run_whose_caller_is_cut_off_behind_its_request_ends)
 }
 END_TEST
 
+static void on_end(void *arg)
+{
+    sem_post(arg);
+}
+
+/* As nng does it where a connection is closed between two pieces of a message; then it is seldom hit. */
+START_TEST(what_is_begun_once_it_was_stopped_ends)
+{
+    void (*const begin[])(nng_stream *, nng_aio *) = {nng_stream_send, nng_stream_recv};
+    nng_stream_dialer *dialer;
+    nng_stream *stream;
+    nng_aio *aio;
+    sem_t ended;
+    char byte = 0;
+    const nng_iov iov = {&byte, 1};
+
+    served_start(TCP, 1, 8);
+    sem_init(&ended, 0, 0);
+    ck_assert_int_eq(nng_stream_dialer_alloc(&dialer, served.url), 0);
+    ck_assert_int_eq(nng_aio_alloc(&aio, NULL, NULL), 0);
+    nng_stream_dialer_dial(dialer, aio);
+    nng_aio_wait(aio);
+    stream = nng_aio_get_output(aio, 0);
+    ck_assert_ptr_nonnull(stream);
+    nng_aio_free(aio);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(nng_aio_alloc(&aio, on_end, &ended), 0);
+        ck_assert_int_eq(nng_aio_set_iov(aio, 1, &iov), 0);
+        nng_aio_stop(aio);
+        begin[i](stream, aio);
+        ck_assert_int_eq(sem_wait(&ended), 0);
+        ck_assert_int_eq(nng_aio_result(aio), NNG_ECLOSED);
+        nng_aio_free(aio);
+    }
+    nng_stream_free(stream);
+    nng_stream_dialer_free(dialer);
+    sem_destroy(&ended);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("tls ends");
@@ -191,6 +221,8 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 240);
     tcase_add_test(tests, a_connection_that_ends_with_a_reply_is_renewed);
+    tcase_add_test(tests, a_connection_that_ends_within_a_reply_is_renewed);
+    tcase_add_test(tests, what_is_begun_once_it_was_stopped_ends);
     tcase_add_test(tests, a_run_whose_caller_is_cut_off_behind_its_request_ends);
     return suite_run("tls ends", tests);
 }
