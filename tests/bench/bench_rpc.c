@@ -1,7 +1,8 @@
 /*
  * What a call costs. Health/Check through libtilery against nng and nothing else; a streamed image against
- * the same run without its data; and what a call uses, in hand-overs and processor time. Over tcp, servers
- * are processes of their own. bench_grpc compares the documented request.
+ * the same run without its data; what a call uses, in hand-overs and processor time; and how soon one ends
+ * that is cancelled. Over tcp, servers are processes of their own. bench_grpc compares the documented
+ * request.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "daemon/daemon.h"
 #include "duel.h"
 #include "echo.h"
+#include "ends.h"
 #include "settings.h"
 #include "stream.h"
 
@@ -98,7 +100,7 @@ static json_t *bench_use(const struct child *tileryd, const struct child *echo,
 
 /* ---- Over tcp, and within the process ---- */
 
-static void bench_tcp(const struct settings *settings, json_t *out, json_t *streams)
+static void bench_tcp(const struct settings *settings, json_t *out, json_t *ends, json_t *streams)
 {
     const char *const argv[] = {"/proc/self/exe", "--serve=echo", NULL};
     struct child tileryd, echo;
@@ -110,6 +112,7 @@ static void bench_tcp(const struct settings *settings, json_t *out, json_t *stre
     bare = echo_target(echo.url);
     duel(&health, &bare, "tcp", settings, out);
     json_object_set_new(out, "use", bench_use(&tileryd, &echo, settings));
+    ends_bench(&tileryd, settings, ends);
     puts("\na 4096 x 4096 image, 1000, two threads, streamed");
     stream_bench(tileryd.url, "tcp", settings, streams);
     child_stop(&echo);
@@ -151,10 +154,12 @@ static void bench_inproc(const struct settings *settings, json_t *out, json_t *s
 int main(int argc, char **argv)
 {
     struct settings settings;
-    json_t *out, *streams;
+    json_t *out, *ends, *streams;
     bool written;
 
     settings_parse_calls(&settings, "Measures calls.", argc, argv);
+    if (settings.serve != NULL && strncmp(settings.serve, ENDS_CALLER, strlen(ENDS_CALLER)) == 0)
+        ends_serve_caller(settings.serve + strlen(ENDS_CALLER));
     if (settings.serve != NULL)
         serve_echo();
     printf("Health/Check through libtilery against an echo over nng %s: requests of %zu bytes, replies of "
@@ -163,8 +168,10 @@ int main(int argc, char **argv)
            sysconf(_SC_NPROCESSORS_ONLN), settings.runs, settings.ms);
     out = json_pack("{s:[], s:[]}", "calls", "ratios");
     streams = json_array();
-    bench_tcp(&settings, out, streams);
+    ends = json_array();
+    bench_tcp(&settings, out, ends, streams);
     bench_inproc(&settings, out, streams);
+    json_object_set_new(out, "ends", ends);
     json_object_set_new(out, "streams", streams);
     written = duel_write(&settings, out);
     json_decref(out);

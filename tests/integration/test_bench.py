@@ -35,6 +35,9 @@ class Benchmarks(unittest.TestCase):
         figures = self.run_bench("bench_rpc", "--inproc")
         self.check_duel(figures, ["tilery", "nng"], 8)
         self.assertEqual([row["where"] for row in figures["streams"]], ["tcp", "inproc"])
+        self.assertEqual(len(figures["ends"]), 4)
+        for row in figures["ends"]:
+            self.assertLessEqual(row["median_ms"], row["most_ms"])
         self.assertEqual({row["call"] for row in figures["use"]}, {"nng alone", "Health/Check", "Compute"})
 
     @unittest.skipUnless((TESTS / "bench_grpc").exists(), "built without gRPC")
