@@ -1,10 +1,7 @@
 /* The attempts of a call: its aio sends, receives and sleeps, each begun in the callback of the one before.
  */
-#include <string.h>
-
 #include "connection.h"
 #include "wire/clock.h"
-#include "wire/token.h"
 
 /* The server's own word on the deadline is given so long to arrive. */
 #define DEADLINE_SLACK_MS 25
@@ -19,58 +16,6 @@ static nng_duration time_left(uint64_t now, uint64_t deadline_ns, uint64_t slack
         return NNG_DURATION_INFINITE;
     left = (deadline_ns > now ? (deadline_ns - now) / NS_PER_MS : 0) + slack_ms;
     return (nng_duration)(left < DAY_MS ? left : DAY_MS);
-}
-
-static const char *peer_name(const struct call *call)
-{
-    return call->server != NULL ? call->server->url : call->client->addresses;
-}
-
-static enum wire_status out_of_time(const struct call *call, struct wire_error *error)
-{
-    if (call->server == NULL) {
-        pthread_mutex_lock(&call->client->mutex);
-        (void)!client_explain(call->client, call->only, error);
-        pthread_mutex_unlock(&call->client->mutex);
-        return error->status = WIRE_DEADLINE_EXCEEDED;
-    }
-    return wire_error_set(error, WIRE_DEADLINE_EXCEEDED, "no reply from %s within the request's time",
-                          peer_name(call));
-}
-
-/* Each attempt has what is left of the time, and an id of its own where the caller gave none: the server may
- * still be at work for one whose connection was lost. With one_id it should know that one again. */
-static enum wire_status make_frame(struct call *call, uint64_t now, nng_msg **out, struct wire_error *error)
-{
-    const char *authorization = call->client->authorization;
-    struct wire_metadata metadata[2];
-    struct wire_request head = {.method = call->method, .request_id = call->request_id, .metadata = metadata};
-    size_t size;
-
-    if (call->traceparent != NULL)
-        metadata[head.metadata_count++] = (struct wire_metadata){"traceparent", call->traceparent};
-    if (authorization != NULL)
-        metadata[head.metadata_count++] = (struct wire_metadata){WIRE_AUTHORIZATION, authorization};
-    if (call->deadline_ns != UINT64_MAX) {
-        if (call->deadline_ns <= now)
-            return out_of_time(call, error);
-        head.has_timeout = true;
-        head.timeout_ms = (call->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
-    }
-    if (call->request_id[0] == '\0') {
-        if (call->own_id[0] == '\0')
-            client_draw_id(call->client, call->own_id);
-        head.request_id = call->own_id;
-    }
-    size = wire_request_size(&head, call->payload_len);
-    if (size > WIRE_MAX_REQUEST_BYTES)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              "the request takes %zu bytes; at most %llu are allowed", size,
-                              (unsigned long long)WIRE_MAX_REQUEST_BYTES);
-    if (nng_msg_alloc(out, size) != 0)
-        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
-    memcpy(wire_request_pack(&head, call->payload_len, nng_msg_body(*out)), call->payload, call->payload_len);
-    return WIRE_OK;
 }
 
 /* The mutex is held. */
@@ -103,6 +48,24 @@ static bool wake(struct call *call)
     return true;
 }
 
+/* The mutex is held. */
+static void start_receiving(struct call *call, uint64_t now)
+{
+    call->state = CALL_RECEIVING;
+    nng_aio_set_timeout(call->aio, time_left(now, call->deadline_ns, DEADLINE_SLACK_MS));
+    nng_ctx_recv(call->context->ctx, call->aio);
+}
+
+/* Where the connection is not busy, nng takes the frame before it returns: no thread need be woken to hear of
+ * it. */
+static bool send_at_once(struct call *call, nng_msg *frame)
+{
+    nng_aio_set_msg(call->send_now, frame);
+    nng_ctx_send(call->context->ctx, call->send_now);
+    nng_aio_wait(call->send_now);
+    return nng_aio_result(call->send_now) == 0;
+}
+
 /* The mutex is held. Takes the frame where it succeeds. */
 static enum wire_status send_frame(struct call *call, struct server *server, uint64_t now, nng_msg *frame,
                                    struct wire_error *error)
@@ -115,6 +78,10 @@ static enum wire_status send_frame(struct call *call, struct server *server, uin
     call->server = server;
     call->attempts++;
     call->attempt_ns = now;
+    if (send_at_once(call, frame)) {
+        start_receiving(call, now);
+        return WIRE_OK;
+    }
     call->state = CALL_SENDING;
     nng_aio_set_timeout(call->aio,
                         time_left(now, until_ns < call->deadline_ns ? until_ns : call->deadline_ns, 1));
@@ -160,7 +127,7 @@ enum wire_status call_advance(struct call *call, struct wire_error *error)
     enum wire_status status;
     nng_msg *frame;
 
-    if (make_frame(call, now, &frame, error) != WIRE_OK)
+    if (call_make_frame(call, now, &frame, error) != WIRE_OK)
         return error->status;
     pthread_mutex_lock(&client->mutex);
     status = choose(call, now, &server, error);
@@ -259,18 +226,15 @@ static bool on_reply(struct call *call, nng_msg *reply)
 /* ---- When nng is done ---- */
 
 /* nng 1.5.2 crashes when a receive is cancelled whose send has not ended: so one follows the other. */
-static bool start_receiving(struct call *call)
+static bool on_sent(struct call *call)
 {
     tilery_client *client = call->client;
     bool closing;
 
     pthread_mutex_lock(&client->mutex);
     closing = client->closing;
-    if (!closing) {
-        call->state = CALL_RECEIVING;
-        nng_aio_set_timeout(call->aio, time_left(wire_now_ns(), call->deadline_ns, DEADLINE_SLACK_MS));
-        nng_ctx_recv(call->context->ctx, call->aio);
-    }
+    if (!closing)
+        start_receiving(call, wire_now_ns());
     pthread_mutex_unlock(&client->mutex);
     return !closing;
 }
@@ -290,16 +254,16 @@ static bool on_failure(struct call *call, int result)
     struct wire_error error;
 
     if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns) {
-        out_of_time(call, &error);
+        call_out_of_time(call, &error);
     } else if (is_closing(call->client)) {
         wire_error_set(&error, WIRE_CANCELLED, "the client was closed");
     } else if (result == NNG_ENOMEM) {
         wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
     } else if (result == NNG_ETIMEDOUT) {
-        wire_error_set(&error, WIRE_UNAVAILABLE, "%s takes no request", peer_name(call));
+        wire_error_set(&error, WIRE_UNAVAILABLE, "%s takes no request", call_peer(call));
     } else {
         wire_error_set(&error, WIRE_UNAVAILABLE, "the connection to %s was lost before the reply: %s",
-                       peer_name(call), nng_strerror(result == NNG_ECLOSED ? NNG_ECONNRESET : result));
+                       call_peer(call), nng_strerror(result == NNG_ECLOSED ? NNG_ECONNRESET : result));
         call->lost = true;
     }
     return conclude(call, NULL, &error);
@@ -338,7 +302,7 @@ static bool on_sent_or_received(struct call *call)
     nng_aio_set_msg(call->aio, NULL);
     if (call->state == CALL_RECEIVING)
         return result == 0 ? on_reply(call, msg) : on_failure(call, result);
-    if (result == 0 && start_receiving(call))
+    if (result == 0 && on_sent(call))
         return false;
     if (result != 0 && msg != NULL)
         nng_msg_free(msg);

@@ -13,6 +13,7 @@ void call_free(struct call *call)
 {
     nng_aio_free(call->timer);
     nng_aio_free(call->aio);
+    nng_aio_free(call->send_now);
     free(call);
 }
 
@@ -123,17 +124,17 @@ static struct call *new_call(tilery_client *client, bool waited)
     struct call *call = calloc(1, sizeof *call);
     void (*callback)(void *arg) = waited ? NULL : on_nng;
 
-    if (call == NULL || nng_aio_alloc(&call->aio, callback, call) != 0) {
-        free(call);
+    if (call == NULL)
         return NULL;
-    }
     call->client = client;
     call->waited = waited;
-    if (nng_aio_alloc(&call->timer, callback, call) == 0)
-        return call;
-    nng_aio_free(call->aio);
-    free(call);
-    return NULL;
+    if (nng_aio_alloc(&call->send_now, NULL, NULL) != 0 || nng_aio_alloc(&call->aio, callback, call) != 0 ||
+        nng_aio_alloc(&call->timer, callback, call) != 0) {
+        call_free(call);
+        return NULL;
+    }
+    nng_aio_set_timeout(call->send_now, NNG_DURATION_ZERO);
+    return call;
 }
 
 /* Among the active ones, from the idle ones or new. */

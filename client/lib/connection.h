@@ -55,9 +55,10 @@ struct id_pool {
 struct call {
     struct call *next, *prev; /* among the active; next alone among the idle */
     tilery_client *client;
-    bool waited;    /* its aios wake the thread that waits for them, a hand-over less; else they call back */
-    nng_aio *aio;   /* sends and receives */
-    nng_aio *timer; /* sleeps: in nng 1.5, the timeouts of an aio that has slept once look like success */
+    bool waited; /* its aios wake the thread that waits for them, a hand-over less; else they call back */
+    nng_aio *send_now; /* sends what can be sent at once */
+    nng_aio *aio;      /* sends and receives */
+    nng_aio *timer;    /* sleeps: in nng 1.5, the timeouts of an aio that has slept once look like success */
     enum call_state state;
     const char *method; /* NULL: it is a mere pause */
     uint8_t *payload;
@@ -175,6 +176,20 @@ void call_end(struct call *call);
 
 /* Frees an idle call. */
 void call_free(struct call *call);
+
+/* ---- frame.c ---- */
+
+/* Each attempt has what is left of the time, and an id of its own where the caller gave none: the server may
+ * still be at work for one whose connection was lost. With one_id it should know that one again.
+ * DEADLINE_EXCEEDED, INVALID_ARGUMENT when the request is too large, RESOURCE_EXHAUSTED. */
+WIRE_MUST_USE enum wire_status call_make_frame(struct call *call, uint64_t now_ns, nng_msg **out,
+                                               struct wire_error *error);
+
+/* DEADLINE_EXCEEDED, and what it was that did not come in time. */
+enum wire_status call_out_of_time(const struct call *call, struct wire_error *error);
+
+/* Whom the last attempt asked: for messages. */
+const char *call_peer(const struct call *call);
 
 /* ---- attempts.c ---- */
 
