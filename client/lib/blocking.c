@@ -36,10 +36,7 @@ static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *t
     }
     *payload = protobuf_c_message_unpack(type, &arena->allocator, head->payload_len, head->payload);
     if (*payload == NULL)
-        return wire_error_set(error, WIRE_INTERNAL,
-                              arena->refused ? "the reply does not fit the memory of one reply"
-                                             : "the reply's payload is not a %s",
-                              type->name);
+        return wire_unpack_failed(arena, WIRE_INTERNAL, "reply", "the reply's payload", type->name, error);
     return WIRE_OK;
 }
 

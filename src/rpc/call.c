@@ -61,10 +61,9 @@ void rpc_call_arm(struct rpc_call *call)
 
 static enum wire_status refuse_surplus(const struct rpc_call *call, struct wire_error *error)
 {
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "this connection has %u requests in hand; try again",
-                   call->server->options.max_calls);
-    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
-    return error->status;
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
+                          "this connection has %u requests in hand; try again",
+                          call->server->options.max_calls);
 }
 
 static void set_deadline(struct rpc_call *call)

@@ -59,10 +59,8 @@ enum wire_status rpc_decode(struct rpc_call *call, rpc_handler **handler, const 
     *message = protobuf_c_message_unpack(method->input, &call->arena.allocator, request->payload_len,
                                          request->payload);
     if (*message == NULL)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              call->arena.refused ? "the payload does not fit the memory of one request"
-                                                  : "the payload is not a %s",
-                              method->input->name);
+        return wire_unpack_failed(&call->arena, WIRE_INVALID_ARGUMENT, "request", "the payload",
+                                  method->input->name, error);
     return wire_check_fields(method->input, request->payload, request->payload_len, error);
 }
 
@@ -85,11 +83,10 @@ static enum wire_status take_memory(struct rpc_call *call, struct wire_error *er
     pthread_mutex_unlock(&server->mutex);
     if (fits)
         return WIRE_OK;
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
-                   "the request takes %zu bytes unpacked, and others take nearly all of %llu; try again",
-                   size, (unsigned long long)server->options.request_budget_bytes);
-    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
-    return error->status;
+    return wire_error_set(
+        error, WIRE_RESOURCE_EXHAUSTED,
+        "the request takes %zu bytes unpacked, and others take nearly all of %llu; try again", size,
+        (unsigned long long)server->options.request_budget_bytes);
 }
 
 void rpc_dispatch(struct rpc_call *call, const struct wire_error *bad)

@@ -24,28 +24,41 @@ static void tell_end(const struct rpc_call *call, const struct wire_reply *head,
                                                              .reply_bytes = reply_bytes});
 }
 
-static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,
-                void (*write)(void *arg, uint8_t *out), void *arg)
+/* False: there is no memory for that reply. */
+static bool try_to_end(struct rpc_call *call, const struct wire_reply *head, size_t size,
+                       void (*write)(void *arg, uint8_t *out), void *arg)
 {
-    static const struct wire_reply no_memory = {.status = WIRE_RESOURCE_EXHAUSTED,
-                                                .message = "no memory for the reply"};
     size_t frame = wire_reply_size(head, size);
     nng_msg *msg;
 
-    if (nng_msg_alloc(&msg, frame) != 0) {
-        tell_end(call, &no_memory, 0);
-        rpc_call_drop(call);
-        return;
-    }
+    if (nng_msg_alloc(&msg, frame) != 0)
+        return false;
     write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
     tell_end(call, head, frame);
     rpc_call_send(call, msg);
+    return true;
 }
 
 static void write_nothing(void *arg, uint8_t *out)
 {
     (void)arg;
     (void)out;
+}
+
+/* Where there is no memory for a reply, there may be some to say so. */
+static void end(struct rpc_call *call, const struct wire_reply *head, size_t size,
+                void (*write)(void *arg, uint8_t *out), void *arg)
+{
+    const struct wire_reply no_memory = {.status = WIRE_RESOURCE_EXHAUSTED,
+                                         .message = "no memory for the reply; try again",
+                                         .retry_after_ms = WIRE_RETRY_AFTER_MS,
+                                         .queue_ns = call->queue_ns,
+                                         .run_ns = call->run_ns};
+
+    if (try_to_end(call, head, size, write, arg) || try_to_end(call, &no_memory, 0, write_nothing, NULL))
+        return;
+    tell_end(call, &no_memory, 0);
+    rpc_call_drop(call);
 }
 
 void rpc_call_fail(struct rpc_call *call, const struct wire_error *error)

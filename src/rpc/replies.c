@@ -65,11 +65,10 @@ enum wire_status rpc_call_reserve(struct rpc_call *call, size_t size, struct wir
     }
     if (fits)
         return WIRE_OK;
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
-                   "the reply may take %zu bytes, and %llu of %llu are taken by others; try again", size,
-                   (unsigned long long)in_hand, (unsigned long long)server->options.reply_budget_bytes);
-    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
-    return error->status;
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
+                          "the reply may take %zu bytes, and %llu of %llu are taken by others; try again",
+                          size, (unsigned long long)in_hand,
+                          (unsigned long long)server->options.reply_budget_bytes);
 }
 
 void rpc_reply_release(struct rpc_call *call)

@@ -178,8 +178,6 @@ static void finish(struct job *job, enum wire_status status)
     struct wire_error error;
 
     wire_error_set(&error, status, "%s", reason_of(status));
-    if (status == WIRE_RESOURCE_EXHAUSTED)
-        error.retry_after_ms = WIRE_RETRY_AFTER_MS;
     if (options->on_end != NULL)
         options->on_end(options->on_end_arg, job, status);
     job->finish(job, &error);
@@ -266,11 +264,9 @@ static enum wire_status enqueue(struct admission *admission, struct job *job, st
         return WIRE_OK;
     }
     leave_queue(admission, job);
-    wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u %s wait already; try again",
-                   job->stream ? admission->queued_streams : admission->queued.count,
-                   job->stream ? "streams" : "requests");
-    error->retry_after_ms = WIRE_RETRY_AFTER_MS;
-    return error->status;
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u %s wait already; try again",
+                          job->stream ? admission->queued_streams : admission->queued.count,
+                          job->stream ? "streams" : "requests");
 }
 
 enum wire_status admission_submit(struct job *job, struct wire_error *error)

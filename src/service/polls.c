@@ -159,7 +159,6 @@ static void wait_for_bytes(struct stream *stream, struct rpc_call *call, uint64_
 
     if (poll == NULL) {
         wire_error_set(&error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call; try again");
-        error.retry_after_ms = WIRE_RETRY_AFTER_MS;
         rpc_call_fail(call, &error);
         return;
     }

@@ -266,15 +266,12 @@ static enum wire_status check_room(struct streams *streams, size_t bytes, struct
     while (streams->count >= SERVICE_MAX_STREAMS ||
            (streams->count != 0 && streams->bytes + bytes > streams->window_budget)) {
         old = take_delivered(streams);
-        if (old == NULL) {
-            wire_error_set(
+        if (old == NULL)
+            return wire_error_set(
                 error, WIRE_RESOURCE_EXHAUSTED,
                 "%u streams are open already, whose windows may take %llu of %llu bytes; try again",
                 streams->count, (unsigned long long)streams->bytes,
                 (unsigned long long)streams->window_budget);
-            error->retry_after_ms = WIRE_RETRY_AFTER_MS;
-            return error->status;
-        }
         pthread_mutex_unlock(&streams->mutex);
         stream_release(old);
         pthread_mutex_lock(&streams->mutex);

@@ -55,7 +55,7 @@ void wire_arena_reset(struct wire_arena *arena)
 {
     struct wire_block *block;
 
-    arena->refused = false;
+    arena->refused = arena->starved = false;
     arena->room_used = 0;
     while ((block = arena->blocks) != NULL && block->size > arena->keep) {
         arena->blocks = block->next;
@@ -85,8 +85,10 @@ static struct wire_block *add_block(struct wire_arena *arena, size_t size)
     if (want > SIZE_MAX - sizeof *block)
         want = size;
     block = malloc(sizeof *block + want);
-    if (block == NULL)
+    if (block == NULL) {
+        arena->starved = true;
         return NULL;
+    }
     *block = (struct wire_block){.next = arena->blocks, .size = want};
     arena->blocks = block;
     arena->taken += want;

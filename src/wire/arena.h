@@ -22,7 +22,8 @@ struct wire_arena {
     size_t budget; /* bytes that may be taken, blocks' unused ends included; the room is free */
     size_t taken;
     size_t keep;  /* the largest block that a reset keeps: a page, unless somebody sets it */
-    bool refused; /* since the last reset, something was not given for want of budget or memory */
+    bool refused; /* since the last reset, something was not given for want of budget or memory, */
+    bool starved; /* and it was the machine's memory */
     size_t room_used;
     max_align_t room[WIRE_ARENA_ROOM / sizeof(max_align_t)];
 };

@@ -22,6 +22,17 @@ static const char *text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
+enum wire_status wire_unpack_failed(const struct wire_arena *arena, enum wire_status status,
+                                    const char *frame, const char *part, const char *type,
+                                    struct wire_error *error)
+{
+    if (arena->starved)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory to unpack %s; try again", part);
+    if (arena->refused)
+        return wire_error_set(error, status, "%s does not fit the memory of one %s", part, frame);
+    return wire_error_set(error, status, "%s is not a %s", part, type);
+}
+
 static enum wire_status copy_metadata(struct wire_arena *arena, const RpcRequest *message,
                                       struct wire_request *out, struct wire_error *error)
 {
@@ -33,8 +44,7 @@ static enum wire_status copy_metadata(struct wire_arena *arena, const RpcRequest
                               WIRE_MAX_METADATA);
     list = wire_arena_alloc(arena, message->n_metadata * sizeof *list);
     if (list == NULL)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              "the request does not fit the memory of one request");
+        return wire_unpack_failed(arena, WIRE_INVALID_ARGUMENT, "request", "the request", "", error);
     for (size_t i = 0; i < message->n_metadata; i++) {
         list[i].key = text_or_empty(message->metadata[i]->key);
         list[i].value = text_or_empty(message->metadata[i]->value);
@@ -68,9 +78,8 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
 
     *out = (struct wire_request){.method = "", .request_id = ""};
     if (message == NULL)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              arena->refused ? "the request does not fit the memory of one request"
-                                             : "the request is not a tilery.v1.RpcRequest");
+        return wire_unpack_failed(arena, WIRE_INVALID_ARGUMENT, "request", "the request",
+                                  "tilery.v1.RpcRequest", error);
     *out = (struct wire_request){.method = text_or_empty(message->method),
                                  .payload = message->payload.data,
                                  .payload_len = message->payload.len,
@@ -118,9 +127,7 @@ enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *byte
 
     *out = (struct wire_reply){.status = WIRE_INTERNAL, .message = ""};
     if (message == NULL)
-        return wire_error_set(error, WIRE_INTERNAL,
-                              arena->refused ? "the reply does not fit the memory of one reply"
-                                             : "the reply is not a tilery.v1.RpcReply");
+        return wire_unpack_failed(arena, WIRE_INTERNAL, "reply", "the reply", "tilery.v1.RpcReply", error);
     if (wire_check_fields(&tilery__v1__rpc_reply__descriptor, bytes, head, error) != WIRE_OK)
         return error->status = WIRE_INTERNAL;
     *out = (struct wire_reply){.status = (enum wire_status)message->status,

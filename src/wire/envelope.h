@@ -42,7 +42,16 @@ struct wire_reply {
  * INVALID_ARGUMENT. */
 WIRE_MUST_USE enum wire_status wire_check_request_id(const char *id, struct wire_error *error);
 
-/* INVALID_ARGUMENT for bytes that are not the message, that break its rules or do not fit the arena. */
+/*
+ * Why a part of a frame (a "request", a "reply") was not unpacked: the machine had no memory for it, which is
+ * RESOURCE_EXHAUSTED; it does not fit the arena's budget, or is not of that type, which is the status.
+ */
+enum wire_status wire_unpack_failed(const struct wire_arena *arena, enum wire_status status,
+                                    const char *frame, const char *part, const char *type,
+                                    struct wire_error *error);
+
+/* INVALID_ARGUMENT for bytes that are not the message, that break its rules or do not fit the arena's budget;
+ * RESOURCE_EXHAUSTED without memory. */
 WIRE_MUST_USE enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *bytes, size_t len,
                                                    struct wire_request *out, struct wire_error *error);
 /* INTERNAL likewise. Of a reply whose payload comes last, as ours do, the payload stays where it is, in

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "wire/limits.h"
+
 static const struct {
     const char *name;
     unsigned http;
@@ -52,7 +54,7 @@ enum wire_status wire_error_set(struct wire_error *error, enum wire_status statu
     va_list args;
 
     error->status = status;
-    error->retry_after_ms = 0;
+    error->retry_after_ms = status == WIRE_RESOURCE_EXHAUSTED ? WIRE_RETRY_AFTER_MS : 0;
     va_start(args, format);
     (void)vsnprintf(error->message, sizeof error->message, format, args);
     va_end(args);

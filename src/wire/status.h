@@ -44,7 +44,8 @@ struct wire_error {
     char message[320];
 };
 
-/* Fills in the error and returns its status, so that a failing function can end with it. */
+/* Fills in the error and returns its status, so that a failing function can end with it. What is exhausted is
+ * so for a while: the error says when to try again. */
 enum wire_status wire_error_set(struct wire_error *error, enum wire_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
