@@ -72,16 +72,15 @@ static const struct argp_option argp_options[] = {
     {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
     {"allow-host", OPT_HOST, "NAME", 0,
      "A name that the Host header may hold, besides localhost and IP addresses; repeatable (default: none, "
-     "or "
-     "any where there is --token-file)",
+     "or any where there is --token-file)",
      0},
     {"max-connections", OPT_MAX_CONNECTIONS, "N", 0,
      "HTTP connections at once; further ones are answered 429 (default 4096)", 0},
     {"max-per-address", OPT_MAX_PER_ADDRESS, "N", 0,
      "Of one client's address, 0 for no limit (default: 256, and none on a loopback address)", 0},
     {"connection-timeout-s", OPT_TIMEOUT, "S", 0,
-     "Close a connection on which no whole request comes for so long, or nobody reads the answer (default "
-     "30)",
+     "Close a connection on which no whole request comes for so long, or nobody reads the answer "
+     "(default 30)",
      0},
     {"token-file", OPT_TOKEN_FILE, "FILE", 0,
      "Compute only for those who show the token in the file's first line; SIGHUP reads it again", 0},
@@ -207,35 +206,25 @@ static void warn(const struct bridge_options *options, const struct bridge *brid
                 options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
 }
 
-/* A file that cannot be used is no reason to end: the old token stays in force. */
-static void reload(struct token_file *token)
-{
-    struct wire_error error;
-
-    if (token == NULL)
-        fprintf(stderr, "tilery-bridge: SIGHUP: there is no token to read again\n");
-    else if (token_file_reload(token, &error) == WIRE_OK)
-        fprintf(stderr, "tilery-bridge: SIGHUP: the token has been read again\n");
-    else
-        fprintf(stderr, "tilery-bridge: SIGHUP: the old token stays in force: %s\n", error.message);
-}
-
-static int serve(const struct bridge_options *options, sigset_t *signals)
+static int serve(const struct bridge_options *options, const char *path, struct signals_start *start,
+                 sigset_t *signals)
 {
     struct bridge *bridge;
     struct tilery_error error;
+    struct wire_error why;
     int signal;
 
     if (bridge_start(options, &bridge, &error) != TILERY_OK) {
         tilery_client_close(options->client);
         return complain(error.message, error.status);
     }
+    signals_start_end(start);
     printf("listening on %s\n", bridge_url(bridge));
     fflush(stdout);
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-        reload(options->token);
+        warn_of_reload("tilery-bridge", path, token_file_reload(options->token, &why), &why);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
@@ -336,7 +325,7 @@ static struct bridge_options bridge_options(const struct settings *settings, con
                                    .on_answered_arg = parts->access_log};
 }
 
-static int run(const struct settings *settings, sigset_t *signals)
+static int run(const struct settings *settings, struct signals_start *start, sigset_t *signals)
 {
     struct tilery_client_options client = settings->backend;
     struct bridge_options bridge;
@@ -356,7 +345,7 @@ static int run(const struct settings *settings, sigset_t *signals)
     if (open_client(&client, &bridge.client, &error) != TILERY_OK)
         status = complain(error.message, error.status);
     else
-        status = serve(&bridge, signals);
+        status = serve(&bridge, settings->token_file, start, signals);
     stop_parts(&parts);
     return status;
 }
@@ -379,6 +368,7 @@ int main(int argc, char **argv)
                                 .heartbeat_ms = HEARTBEAT_MS,
                                 .lease_ms = LEASE_MS};
     char **with_environment = environment_argv("TILERY_BRIDGE", argp_options, lists, &argc, argv);
+    struct signals_start start;
     sigset_t signals;
     int status;
 
@@ -394,7 +384,9 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     limit_connections(&settings);
-    status = run(&settings, &signals);
+    signals_start_begin(&start);
+    status = run(&settings, &start, &signals);
+    signals_start_end(&start);
     environment_free(with_environment);
     return status;
 }

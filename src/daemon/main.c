@@ -52,9 +52,8 @@ static const struct argp_option options[] = {
     {"send-timeout-ms", OPT_SEND_TIMEOUT, "MS", 0,
      "Disconnect a client that reads nothing of its replies so long (default 5000)", 0},
     {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
-     "Memory of all large replies that are not read yet, and as much for all streams' windows (default 512, "
-     "or a "
-     "quarter of the memory limit)",
+     "Memory of all large replies that are not read yet, and as much for all streams' windows "
+     "(default 512, or a quarter of the memory limit)",
      0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"log", OPT_LOG, "FORMAT", 0, "A line on stderr for every call: logfmt (default), json or off", 0},
@@ -158,31 +157,15 @@ static void announce(const struct daemon *daemon, const struct daemon_options *g
     warn_of_file("tileryd", given->token_file);
 }
 
-/* A file that cannot be used is no reason to end: the old token stays in force. */
-static void reload(struct daemon *daemon, const struct daemon_options *given)
-{
-    struct wire_error error;
-
-    if (given->token_file == NULL) {
-        fprintf(stderr, "tileryd: SIGHUP: there is no token to read again\n");
-        return;
-    }
-    if (daemon_reload(daemon, &error) != WIRE_OK) {
-        fprintf(stderr, "tileryd: SIGHUP: the old token stays in force: %s\n", error.message);
-        return;
-    }
-    fprintf(stderr, "tileryd: SIGHUP: the token has been read again\n");
-    warn_of_file("tileryd", given->token_file);
-}
-
 /* The signal to end. SIGHUP does not, where it may mean that something is to be read again. */
 static int serve(struct daemon *daemon, const struct daemon_options *given, const sigset_t *signals)
 {
+    struct wire_error error;
     int signal = SIGTERM;
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-        reload(daemon, given);
+        warn_of_reload("tileryd", given->token_file, daemon_reload(daemon, &error), &error);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
 }
@@ -197,7 +180,9 @@ int main(int argc, char **argv)
     struct settings settings = {.daemon = DAEMON_DEFAULTS, .grace_ms = 30000};
     char **with_environment = environment_argv("TILERYD", options, lists, &argc, argv);
     struct daemon *daemon;
+    struct signals_start start;
     struct wire_error error;
+    enum wire_status status;
     sigset_t signals;
     int signal;
 
@@ -215,10 +200,13 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)descriptors_allow("tileryd", settings.daemon.max_connections);
-    if (daemon_start(&settings.daemon, &daemon, &error) != WIRE_OK) {
+    signals_start_begin(&start);
+    status = daemon_start(&settings.daemon, &daemon, &error);
+    signals_start_end(&start);
+    if (status != WIRE_OK) {
         fprintf(stderr, "tileryd: %s\n", error.message);
         environment_free(with_environment);
-        return error.status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(error.status);
+        return status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(status);
     }
     announce(daemon, &settings.daemon);
     signal = serve(daemon, &settings.daemon, &signals);

@@ -58,7 +58,7 @@ void security_free(struct security *security)
 
 enum wire_status security_reload(struct security *security, struct wire_error *error)
 {
-    return security->token != NULL ? token_file_reload(security->token, error) : WIRE_OK;
+    return token_file_reload(security->token, error);
 }
 
 static const char *authorization(const struct wire_request *request)

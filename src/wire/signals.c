@@ -16,6 +16,40 @@ static void leave(int signal)
     _exit(128 + signal);
 }
 
+/* SIGUSR2 ends it, whose number is below SIGTERM's: a SIGTERM that has come as well stays. */
+static void *watch_start(void *arg)
+{
+    sigset_t signals;
+    int signal;
+
+    (void)arg;
+    signals_to_end(&signals);
+    sigaddset(&signals, SIGUSR2);
+    if (sigwait(&signals, &signal) == 0 && signal != SIGUSR2)
+        leave(signal);
+    return NULL;
+}
+
+void signals_start_begin(struct signals_start *start)
+{
+    sigset_t end, before;
+
+    sigemptyset(&end);
+    sigaddset(&end, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &end, &before);
+    start->watched = pthread_create(&start->thread, NULL, watch_start, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void signals_start_end(struct signals_start *start)
+{
+    if (!start->watched)
+        return;
+    pthread_kill(start->thread, SIGUSR2);
+    pthread_join(start->thread, NULL);
+    start->watched = false;
+}
+
 /* A handler, since the kernel spares process 1 the default action. */
 void signals_leave_on_next(void)
 {

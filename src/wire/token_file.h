@@ -13,8 +13,8 @@ WIRE_MUST_USE enum wire_status token_file_create(const char *path, struct token_
                                                  struct wire_error *error);
 void token_file_free(struct token_file *file);
 
-/* Reads the token again: the old one is worth nothing from now on, or, on failure, still in force. For one
- * thread, while others check. */
+/* Reads the token again: the old one is worth nothing from now on, or, on failure, still in force. NULL is
+ * fine. For one thread, while others check. */
 WIRE_MUST_USE enum wire_status token_file_reload(struct token_file *file, struct wire_error *error);
 
 /* authorization: "Bearer TOKEN", or NULL where there was none. Any thread. */

@@ -22,3 +22,16 @@ void warn_of_token(const char *program, const char *servers)
             fprintf(stderr, "%s: warning: %s " WARN_IN_CLEAR "\n", program, url);
     free(urls);
 }
+
+void warn_of_reload(const char *program, const char *path, enum wire_status status,
+                    const struct wire_error *error)
+{
+    if (path == NULL) {
+        fprintf(stderr, "%s: SIGHUP: there is no token to read again\n", program);
+    } else if (status != WIRE_OK) {
+        fprintf(stderr, "%s: SIGHUP: the old token stays in force: %s\n", program, error->message);
+    } else {
+        fprintf(stderr, "%s: SIGHUP: the token has been read again\n", program);
+        warn_of_file(program, path);
+    }
+}

@@ -1,6 +1,8 @@
 #ifndef TILERY_WIRE_WARN_H
 #define TILERY_WIRE_WARN_H
 
+#include "wire/status.h"
+
 /* Warnings about secrets, for a main: one line each on stderr, or none where all is well. */
 
 #define WARN_IN_CLEAR "does not encrypt: the token can be read on its way"
@@ -11,5 +13,10 @@ void warn_of_file(const char *program, const char *path);
 /* Of a client that shows its token to a server on another machine without TLS; servers: URLs with commas
  * between. */
 void warn_of_token(const char *program, const char *servers);
+
+/* What became of SIGHUP: status and error are those of reading the token of that file again; path NULL: there
+ * is none. A file that cannot be used is no reason to end. */
+void warn_of_reload(const char *program, const char *path, enum wire_status status,
+                    const struct wire_error *error);
 
 #endif
