@@ -1,6 +1,7 @@
 #include "bridge.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,15 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
     return bridge->http != NULL;
 }
 
+/* libmicrohttpd says no more than errno of why it does not start. */
+static void no_listener(int why, const char *listen, struct tilery_error *error)
+{
+    if (why == EAGAIN || why == ENOMEM)
+        fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread to listen on %s", listen);
+    else
+        fail(error, TILERY_UNAVAILABLE, "cannot listen on %s: is the port taken?", listen);
+}
+
 static void set_url(struct bridge *bridge, const char *listen)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(bridge->http, MHD_DAEMON_INFO_BIND_PORT);
@@ -306,10 +316,12 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
         bridge_free(bridge);
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
     }
+    errno = 0;
     if (!start_http(bridge, address)) {
+        no_listener(errno, options->listen, error);
         freeaddrinfo(address);
         bridge_free(bridge);
-        return fail(error, TILERY_UNAVAILABLE, "cannot listen on %s: is the port taken?", options->listen);
+        return error->status;
     }
     freeaddrinfo(address);
     set_url(bridge, options->listen);

@@ -11,6 +11,7 @@
 #include "wire/hangup.h"
 #include "wire/limits.h"
 #include "wire/socket.h"
+#include "wire/threads.h"
 
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 1000
@@ -125,9 +126,9 @@ enum wire_status server_open(struct server *server, tilery_client *client, const
 {
     server->client = client;
     server->url = strdup(url);
-    if (server->url == NULL || nng_req0_open(&server->socket) != 0) {
+    if (server->url == NULL || !wire_nng_can_start() || nng_req0_open(&server->socket) != 0) {
         free(server->url);
-        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory or threads for the client");
     }
     if (connect_socket(server, options, error) == WIRE_OK)
         return WIRE_OK;

@@ -12,6 +12,7 @@
 #include "wire/condition.h"
 #include "wire/hangup.h"
 #include "wire/limits.h"
+#include "wire/threads.h"
 
 #define STEP_MS 2
 #define HANG_UP_MS 1000
@@ -59,7 +60,7 @@ static void init_sync(struct rpc_server *server)
 /* The limit on messages comes before anything else: without it one peer can end the process. */
 static bool open_socket(struct rpc_server *server)
 {
-    if (nng_rep0_open(&server->socket) != 0)
+    if (!wire_nng_can_start() || nng_rep0_open(&server->socket) != 0)
         return false;
     server->open = true;
     return nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REQUEST_BYTES) == 0 &&

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Programs that may have few threads, however few: they serve, or say why they do not, and never hang or crash."""
+import itertools
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from programs import program
+
+STRANGER = 54321  # nobody's number: limits count all of a user's threads
+PROGRAMS = (["tileryd", "--listen", "tcp://127.0.0.1:0"], ["tilery-bridge", "--listen", "127.0.0.1:0"],
+            ["tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1"])
+SORRY = re.compile(r"(tileryd|tilery-bridge|tilery: RESOURCE_EXHAUSTED): no [\w ,]*threads?\b[^\n]*\n")
+
+
+def reaches(path):
+    return all(os.stat(folder).st_mode & 0o1 for folder in
+               ["/".join(path.split("/")[:parts + 1]) or "/" for parts in range(path.count("/") + 1)])
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root has no limit that must be kept")
+@unittest.skipUnless(reaches(program("tileryd")), "another user cannot run the programs")
+class FewThreads(unittest.TestCase):
+    @staticmethod
+    def start(threads, name, *arguments):
+        return subprocess.Popen(["setpriv", f"--reuid={STRANGER}", "--clear-groups", "prlimit", f"--nproc={threads}",
+                                 program(name), *arguments],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run_with(self, threads, command):
+        """Whether it served."""
+        process = self.start(threads, *command)
+        self.addCleanup(process.kill)
+        served = process.stdout.readline().startswith("listening on ")
+        if served:
+            process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0 if served else 8, said)
+        if not served:
+            self.assertRegex(said, SORRY)
+        return served
+
+    def test_a_server_says_that_it_has_too_few(self):
+        for command in PROGRAMS:
+            with self.subTest(" ".join(command)):
+                threads = next(threads for threads in itertools.count(2) if self.run_with(threads, command))
+                for more in range(1, 6):
+                    self.assertTrue(self.run_with(threads + more, command))
+
+    def test_a_client_says_that_it_has_too_few(self):
+        for threads in itertools.count(2):
+            process = self.start(threads, "tilery", "--server=tcp://127.0.0.1:1", "health")
+            _, said = process.communicate(timeout=60)
+            self.assertIn(process.returncode, (8, 14), said)
+            if process.returncode == 14:
+                break
+            self.assertRegex(said, SORRY)
+
+
+if __name__ == "__main__":
+    unittest.main()
