@@ -156,14 +156,15 @@ static bool is_to_be_read(const struct exchange *exchange, unsigned long long le
 }
 
 /* The headers have been read. */
-static enum MHD_Result begin(struct exchange *exchange, const char *url, const char *version)
+static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *url,
+                             const char *version)
 {
     const char *text = header_of(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
     unsigned long long length = text != NULL ? strtoull(text, NULL, 10) : 0;
 
     bridge_name(exchange);
     exchange->too_long = length > BRIDGE_MAX_BODY;
-    if (bridge_is_clear(exchange, url, version) && is_to_be_read(exchange, length))
+    if (bridge_is_clear(exchange, method, url, version) && is_to_be_read(exchange, length))
         return MHD_YES;
     return answer(exchange, ""); /* before the body has come */
 }
@@ -195,7 +196,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
             return MHD_NO;
         *state = exchange;
         (void)snprintf(exchange->path, sizeof exchange->path, "%s", target_path(exchange->target, url));
-        return begin(exchange, url, version);
+        return begin(exchange, method, url, version);
     }
     if (*upload_size != 0) {
         enum MHD_Result taken = take_body(exchange, upload, *upload_size);

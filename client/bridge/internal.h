@@ -152,8 +152,9 @@ bool bridge_read_event_id(const char *text, char run[33], uint64_t *number);
 /* answered.c: on_answered, which there is, is told. whole: the client has taken all of the answer. */
 void bridge_tell_answered(const struct exchange *exchange, bool whole);
 
-/* unclear.c: whether the request means the same to everybody; else it has failed. */
-bool bridge_is_clear(struct exchange *exchange, const char *url, const char *version);
+/* unclear.c: whether the request means the same to everybody; else it has failed. All texts are those that
+ * libmicrohttpd gave, at their places. */
+bool bridge_is_clear(struct exchange *exchange, const char *method, const char *url, const char *version);
 
 /* params.c: the request's parameters. False, and the exchange's error, which names parameter, value and
  * range.

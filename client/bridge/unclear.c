@@ -15,7 +15,8 @@ struct findings {
     unsigned hosts, lengths, codings, authorizations;
     const char *host;   /* the last one */
     const char *coding; /* the first Transfer-Encoding */
-    bool bad_name, folded;
+    const char *end;    /* of the last header's value */
+    bool bad_name, folded, cut, bare_cr, line_cut;
     const char *nul; /* a parameter's name; what it names holds a NUL byte */
 };
 
@@ -31,15 +32,48 @@ static bool is_folded(const char *name, size_t name_len, const char *value)
     return value != NULL && (begin <= end || begin - end > BRIDGE_MAX_URL);
 }
 
+/*
+ * libmicrohttpd 0.9.75 cuts a value at its first NUL byte, and says so nowhere. What ends a line is NUL in
+ * its memory, too, one byte or, of CR and LF, two; then the next header begins. 1.0 refuses such a header.
+ */
+static bool is_cut(const char *end, const char *next)
+{
+    uintptr_t gap = (uintptr_t)next - (uintptr_t)end;
+
+    return MHD_VERSION < 0x01000000 && end != NULL && gap != 1 && (gap != 2 || end[1] != '\0');
+}
+
+/* Of the last one, behind which a line ends them all. */
+static bool is_last_cut(const struct exchange *exchange, const char *end, const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return MHD_VERSION < 0x01000000 && end != NULL && info != NULL &&
+           (end[1] != '\0' || method + info->header_size > end + 4);
+}
+
+/* Nor of a NUL byte in the first line, where a space parts each text from the next, or some do. */
+static bool is_line_cut(const struct exchange *exchange, const char *method, const char *url,
+                        const char *version)
+{
+    const char *behind = method + strlen(method) + 1;
+
+    return MHD_VERSION < 0x01000000 &&
+           (behind + strspn(behind, " ") != url || url + exchange->target.length + 1 != version);
+}
+
 static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                       const char *value, size_t value_len)
 {
     struct findings *found = arg;
 
     (void)kind;
-    (void)value_len;
     found->bad_name |= strcspn(name, " \t") != name_len;
     found->folded |= is_folded(name, name_len, value);
+    found->cut |= is_cut(found->end, name);
+    found->end = value != NULL ? value + value_len : NULL;
+    found->bare_cr |= strchr(name, '\r') != NULL || (value != NULL && strchr(value, '\r') != NULL);
     if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
         found->hosts++;
         found->host = value != NULL ? value : "";
@@ -94,10 +128,16 @@ static const char *judge(const struct exchange *exchange, const struct findings 
 {
     bool http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 
+    if (found->line_cut)
+        return "the request line holds a NUL byte";
     if (found->bad_name)
         return "a header's name holds a blank";
     if (found->folded)
         return "a header goes on in a second line";
+    if (found->cut)
+        return "a header holds a NUL byte";
+    if (found->bare_cr)
+        return "a header holds a CR that ends no line";
     if (found->hosts > 1)
         return "Host is given more than once";
     if (found->hosts == 0 && !http_1_0)
@@ -119,13 +159,15 @@ static bool refuse(struct exchange *exchange, const char *message)
     return false;
 }
 
-bool bridge_is_clear(struct exchange *exchange, const char *url, const char *version)
+bool bridge_is_clear(struct exchange *exchange, const char *method, const char *url, const char *version)
 {
     struct findings found = {0};
     const char *message;
     char text[160], shown[80];
 
     (void)MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, look_at_header, &found);
+    found.cut |= is_last_cut(exchange, found.end, method);
+    found.line_cut = is_line_cut(exchange, method, url, version);
     (void)MHD_get_connection_values_n(exchange->connection, MHD_GET_ARGUMENT_KIND, look_at_parameter, &found);
     message = judge(exchange, &found, url, version);
     if (message != NULL)

@@ -24,6 +24,7 @@ struct value {
 static struct {
     struct value values[MOST_VALUES];
     size_t count;
+    union MHD_ConnectionInfo size; /* of the headers, and the line that ends them */
 } request;
 
 /* ---- In place of libmicrohttpd's ---- */
@@ -64,6 +65,14 @@ const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum 
         if (request.values[i].kind == kind && strcasecmp(request.values[i].name, name) == 0)
             return request.values[i].value;
     return NULL;
+}
+
+const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *connection,
+                                                        enum MHD_ConnectionInfoType what, ...)
+{
+    (void)connection;
+    require(what == MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return &request.size;
 }
 
 /* What a caller wrote may come back in a header, and is harmless there. */
@@ -189,7 +198,7 @@ static void read_request(struct exchange *exchange, char *target, const char *ve
     exchange->streams = strstr(exchange->path, "stream") != NULL;
     exchange->is_picture = strstr(exchange->path, "png") != NULL;
     tilery_compute_request_init(&exchange->request);
-    if (!bridge_is_clear(exchange, target, version) || !bridge_read_params(exchange))
+    if (!bridge_is_clear(exchange, exchange->method, target, version) || !bridge_read_params(exchange))
         check_failure(exchange);
 }
 
@@ -198,16 +207,17 @@ void fuzz_one(const uint8_t *bytes, size_t len)
     static const char *const hosts[] = {"tilery.example"};
     struct bridge bridge = {.options = {.check_host = true, .allowed_hosts = hosts, .host_count = 1}};
     struct exchange exchange = {.bridge = &bridge};
-    char *text = malloc(len + 1), *rest = text, *line, *target, *body = NULL;
+    char *text = malloc(len + 2), *rest = text, *line, *target, *body = NULL;
 
     require(text != NULL);
     memcpy(text, bytes, len);
-    text[len] = '\0';
+    text[len] = text[len + 1] = '\0'; /* the line that ends all headers, where they end with the bytes */
     request.count = 0;
     line = strsep(&rest, "\n");
     exchange.method = strsep(&line, " ");
     target = line != NULL ? strsep(&line, " ") : NULL;
     add_headers(&rest);
+    request.size.header_size = rest != NULL ? (size_t)(rest - text) : len + 2;
     if (rest != NULL && rest[0] != '\0') {
         exchange.body_len = (size_t)(&text[len] - rest);
         body = malloc(exchange.body_len); /* no NUL behind it */

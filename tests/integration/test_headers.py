@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What HTTP's own headers say: which form of a stream is wanted, what may be kept, and what a HEAD tells."""
+"""What HTTP's own headers say: which form of a stream is wanted, what may be kept, and what a HEAD tells; and what they
+may not hold."""
 import unittest
 
 from programs import QUERY, Process, ServedTest, connect, get
@@ -64,6 +65,36 @@ class Kept(ServedTest):
                     self.assertEqual(head.headers[name], got.headers[name], path)
                 self.assertEqual(int(head.headers["Content-Length"]), len(body))
         self.assertEqual(alone.close(), 0)
+
+
+class Bytes(ServedTest):
+    def answer(self, first, *headers):
+        with connect(self.bridge.url) as peer:
+            peer.sendall(b"\r\n".join((first, b"Connection: close", *headers, b"", b"")))
+            return b"".join(iter(lambda: peer.recv(65536), b""))
+
+    def check_refused(self, named, *lines):
+        """In our words, or in libmicrohttpd's, whose 1.0 refuses it itself."""
+        answer = self.answer(*lines)
+        self.assertEqual(answer.split()[1], b"400", lines)
+        self.assertTrue(named in answer or b"<html>" in answer, answer)
+
+    def test_a_nul_byte_or_a_cr_within_a_line_is_refused(self):
+        get_health, host = b"GET /healthz HTTP/1.1", b"Host: localhost"
+        for lines in ((host + b"\0.evil",), (host, b"X-Request-Id: mine\0"), (host, b"X: \0", b"Y: z"), (host, b"X: y\0\0z"),
+                      (host, b"X: y\0\0\0\0z"), (host, b"X: y\0", b"Y: z"), (b"X:\0", host)):
+            self.check_refused(b"a header holds a NUL byte", get_health, *lines)
+        for line in b"X: y\rContent-Length: 5", b"X: y\r", b"X: \ry", b"X\r: y":
+            self.check_refused(b"a header holds a CR that ends no line", get_health, host, line)
+        for first in (b"GET /healthz\0 HTTP/1.1", b"GET /healthz\0x HTTP/1.1", b"GET\0X /healthz HTTP/1.1",
+                      b"GET /healthz?a=b\0c HTTP/1.1", b"GET \0/healthz HTTP/1.1"):
+            self.check_refused(b"the request line holds a NUL byte", first, host)
+
+    def test_lines_that_look_odd_are_taken(self):
+        for lines in ((b"X:",), (b"X: \t ",), (b"X: y \t",), (b'Cookie: a=b; c="d"',), (b"X: \xff\x01",), ()):
+            for first in b"GET /healthz HTTP/1.1", b"\r\n\r\nGET /healthz HTTP/1.1", b"GET /healt%68z?a=%41&b HTTP/1.1":
+                self.assertTrue(self.answer(first, *lines, b"Host: localhost").endswith(b"\r\nok\n"), (first, lines))
+                self.assertTrue(self.answer(first, b"Host: localhost", *lines).endswith(b"\r\nok\n"), (first, lines))
 
 
 if __name__ == "__main__":
