@@ -148,6 +148,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     }
     switch (key) {
+    case ARGP_KEY_ARG:
+        option_no_argument(state, arg);
+        return 0;
     case 'o':
         if (!bridge_origin_is_valid(arg))
             argp_error(state,
@@ -220,7 +223,7 @@ static int serve(const struct bridge_options *options, const char *path, struct 
     }
     signals_start_end(start);
     printf("listening on %s\n", bridge_url(bridge));
-    fflush(stdout);
+    warn_of_stdout("tilery-bridge");
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
@@ -376,7 +379,7 @@ int main(int argc, char **argv)
     argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
-    argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
+    option_parse(&argp, argc, with_environment, &settings);
     if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
         settings.backend.server = NULL;
     signals_to_end(&signals);

@@ -303,7 +303,7 @@ static void tell_of_all(const struct argp *argp, char *program)
 
     all.options = cli_argp_options;
     all.args_doc = "COMMAND [ARGUMENT]";
-    argp_parse(&all, 2, argv, 0, NULL, &nothing);
+    option_parse(&all, 2, argv, &nothing);
 }
 
 const struct command *options_parse(int argc, char **argv, int from_environment, struct cli_options *cli)
@@ -324,7 +324,7 @@ const struct command *options_parse(int argc, char **argv, int from_environment,
     tilery_compute_request_init(&cli->request);
     if (looking.all)
         tell_of_all(&argp, argv[0]);
-    argp_parse(&argp, argc, argv, 0, NULL, &reading);
+    option_parse(&argp, argc, argv, &reading);
     free(options);
     free(doc);
     return reading.command;

@@ -102,6 +102,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     }
     switch (key) {
+    case ARGP_KEY_ARG:
+        option_no_argument(state, arg);
+        return 0;
     case 'l':
         add_listen(state, settings, arg);
         return 0;
@@ -149,7 +152,7 @@ static void announce(const struct daemon *daemon, const struct daemon_options *g
         for (size_t i = 0; i < count; i++)
             if (is_tcp(daemon_url(daemon, i)) == tcp)
                 printf("listening on %s\n", daemon_url(daemon, i));
-    fflush(stdout);
+    warn_of_stdout("tileryd");
     for (size_t i = 0; i < count; i++)
         if (daemon_url_risk(daemon, i) != NULL)
             fprintf(stderr, "tileryd: warning: %s %s\n", daemon_url(daemon, i), daemon_url_risk(daemon, i));
@@ -191,7 +194,7 @@ int main(int argc, char **argv)
     argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return wire_status_exit(WIRE_RESOURCE_EXHAUSTED);
-    argp_parse(&argp, argc, with_environment, 0, NULL, &settings);
+    option_parse(&argp, argc, with_environment, &settings);
     if (settings.daemon.listen_count == 0)
         settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;

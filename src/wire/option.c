@@ -1,7 +1,13 @@
 #include "wire/option.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wire/status.h"
 
 uint32_t option_number(const struct argp_state *state, const char *name, const char *text, uint32_t min,
                        uint32_t max)
@@ -14,4 +20,27 @@ uint32_t option_number(const struct argp_state *state, const char *name, const c
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
         argp_error(state, "--%s is \"%s\"; it must be a whole number from %u to %u", name, text, min, max);
     return (uint32_t)value;
+}
+
+void option_no_argument(const struct argp_state *state, const char *argument)
+{
+    argp_error(state, "\"%s\" is no option, and there are no other arguments", argument);
+}
+
+static bool parsing; /* for what exit calls, which is given nothing */
+
+static void check_written(void)
+{
+    if (!parsing || (fflush(stdout) == 0 && !ferror(stdout)))
+        return;
+    fprintf(stderr, "%s: cannot write the answer: %s\n", program_invocation_short_name, strerror(errno));
+    _exit(wire_status_exit(WIRE_DATA_LOSS));
+}
+
+void option_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    (void)atexit(check_written);
+    parsing = true;
+    argp_parse(argp, argc, argv, 0, NULL, input);
+    parsing = false;
 }

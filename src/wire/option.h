@@ -9,4 +9,11 @@
 uint32_t option_number(const struct argp_state *state, const char *name, const char *text, uint32_t min,
                        uint32_t max);
 
+/* For an argument that is no option, where none is taken: an argp_error that names it. */
+void option_no_argument(const struct argp_state *state, const char *argument);
+
+/* argp_parse without flags. Where it ends the process behind --help, --usage or --version and these could not
+ * be written, it says so, and the exit status is DATA_LOSS's. */
+void option_parse(const struct argp *argp, int argc, char **argv, void *input);
+
 #endif

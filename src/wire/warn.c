@@ -1,5 +1,6 @@
 #include "wire/warn.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,12 @@ void warn_of_token(const char *program, const char *servers)
         if (!wire_address_is_local(url) && !wire_address_is_tls(url))
             fprintf(stderr, "%s: warning: %s " WARN_IN_CLEAR "\n", program, url);
     free(urls);
+}
+
+void warn_of_stdout(const char *program)
+{
+    if (fflush(stdout) != 0)
+        fprintf(stderr, "%s: warning: cannot write where it listens: %s\n", program, strerror(errno));
 }
 
 void warn_of_reload(const char *program, const char *path, enum wire_status status,

@@ -3,7 +3,7 @@
 
 #include "wire/status.h"
 
-/* Warnings about secrets, for a main: one line each on stderr, or none where all is well. */
+/* Warnings, for a main: one line each on stderr, or none where all is well. */
 
 #define WARN_IN_CLEAR "does not encrypt: the token can be read on its way"
 
@@ -13,6 +13,9 @@ void warn_of_file(const char *program, const char *path);
 /* Of a client that shows its token to a server on another machine without TLS; servers: URLs with commas
  * between. */
 void warn_of_token(const char *program, const char *servers);
+
+/* Writes out what stdout holds, which is where the program listens, and warns where that cannot be. */
+void warn_of_stdout(const char *program);
 
 /* What became of SIGHUP: status and error are those of reading the token of that file again; path NULL: there
  * is none. A file that cannot be used is no reason to end. */

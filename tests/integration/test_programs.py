@@ -144,6 +144,29 @@ class CommandLine(ServedTest):
                 self.assertIn(name, answer.stdout)
 
 
+    def test_what_cannot_be_written_is_said(self):
+        with open("/dev/full", "wb") as full:
+            for command in ("tileryd", "tilery-bridge", "tilery", "tilery compute"):
+                for option in ("--help", "--usage", "--version"):
+                    name, *words = command.split()
+                    result = subprocess.run([program(name), *words, option], stdout=full, stderr=subprocess.PIPE, text=True,
+                                            timeout=60, check=False)
+                    self.assertEqual((result.returncode, result.stderr),
+                                     (15, f"{name}: cannot write the answer: No space left on device\n"), command + option)
+            for name, url in ("tileryd", "tcp://127.0.0.1:0"), ("tilery-bridge", "127.0.0.1:0"):
+                with subprocess.Popen([program(name), "--listen", url], stdout=full, stderr=subprocess.PIPE, text=True) as server:
+                    self.assertEqual(server.stderr.readline(), f"{name}: warning: cannot write where it listens: "
+                                                               "No space left on device\n")
+                    server.terminate()
+                    self.assertEqual(server.wait(timeout=60), 0)
+
+    def test_a_server_takes_no_argument_and_names_it(self):
+        for name in "tileryd", "tilery-bridge":
+            result = subprocess.run([program(name), "extra"], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((result.returncode, result.stdout), (64, ""))
+            self.assertIn(f'{name}: "extra" is no option', result.stderr)
+
+
 class Formats(ServedTest):
     def compute(self, name, *arguments):
         answer = tilery(self.server.url, "compute", *OPTIONS, "--format", name, *arguments)
