@@ -27,6 +27,7 @@
 #define CONNECTION_TIMEOUT_S 30
 /* Taken beyond max_connections, to be told to come again. */
 #define SURPLUS_CONNECTIONS 64u
+#define LEAST_DESCRIPTORS 64u
 #define GRACE_MS 30000
 #define HEARTBEAT_MS 10000
 #define LEASE_MS 10000
@@ -239,18 +240,20 @@ static int serve(const struct bridge_options *options, const char *path, struct 
 }
 
 /* Without descriptors libmicrohttpd would try to take the next connection over and over again: where there
- * are few, there are fewer connections, and of those that are taken to be told to come again, too. */
-static void limit_connections(struct settings *settings)
+ * are few, there are fewer connections, and of those that are taken to be told to come again, too. False:
+ * where there are next to none, even that is too many. */
+static bool limit_connections(struct settings *settings)
 {
     unsigned allowed = descriptors_allow("tilery-bridge", settings->max_connections);
 
     settings->surplus = SURPLUS_CONNECTIONS;
     if (allowed >= settings->max_connections + DESCRIPTORS_BESIDE)
-        return;
+        return true;
     if (settings->max_connections > allowed / 2)
         settings->max_connections = allowed / 2;
     if (settings->surplus > allowed / 4)
         settings->surplus = allowed / 4;
+    return allowed >= LEAST_DESCRIPTORS;
 }
 
 /* Warnings first: what fails afterwards may be because of what they say. */
@@ -386,9 +389,10 @@ int main(int argc, char **argv)
     if (settings.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    limit_connections(&settings);
     signals_start_begin(&start);
-    status = run(&settings, &start, &signals);
+    status = limit_connections(&settings)
+                 ? run(&settings, &start, &signals)
+                 : complain("64 descriptors are the least that it wants", TILERY_RESOURCE_EXHAUSTED);
     signals_start_end(&start);
     environment_free(with_environment);
     return status;

@@ -118,6 +118,13 @@ class Descriptors(unittest.TestCase):
         self.assertEqual(bridge.close(), 0)
         self.assertIn("the system allows 64 descriptors, which is less than --max-connections 4096 wants", bridge.said)
 
+    def test_with_next_to_none_it_does_not_begin(self):
+        for few in 12, 16, 63:
+            done = subprocess.run(["prlimit", f"--nofile={few}:{few}", program("tilery-bridge"), "--listen", "127.0.0.1:0"],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (8, ""), few)
+            self.assertIn("\ntilery-bridge: 64 descriptors are the least that it wants\n", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
