@@ -235,7 +235,7 @@ enum run_attached run_attach(struct run *run, struct feed *feed, uint64_t after)
 
     pthread_mutex_lock(&run->mutex);
     found = judge(run, after);
-    if (found == RUN_ATTACHED)
+    if (found == RUN_ATTACHED && feed != NULL)
         attach(run, feed, after);
     pthread_mutex_unlock(&run->mutex);
     return found;

@@ -137,7 +137,7 @@ enum run_attached {
 };
 
 /* Attaches a feed, whose first four members are set, to be sent all that follows the event number after, 0
- * for everything. Ends with run_detach where it is RUN_ATTACHED. */
+ * for everything. Ends with run_detach where it is RUN_ATTACHED. NULL: only says what would come of it. */
 enum run_attached run_attach(struct run *run, struct feed *feed, uint64_t after);
 void run_detach(struct feed *feed);
 

@@ -47,6 +47,11 @@ static const char *type_of(const struct exchange *exchange)
     return wants_ndjson(exchange) ? NDJSON : SSE;
 }
 
+static bool is_head(const struct exchange *exchange)
+{
+    return strcmp(exchange->method, "HEAD") == 0;
+}
+
 /* ---- Answers ---- */
 
 /* libmicrohttpd's last word on the response, before that on the request. */
@@ -121,6 +126,16 @@ static enum MHD_Result attach(struct exchange *exchange, struct run *run, uint64
     return refuse_attach(exchange, found);
 }
 
+/* What GET would be answered with. Lets go of the run. */
+static enum MHD_Result look(struct exchange *exchange, struct run *run, uint64_t after)
+{
+    enum run_attached found = run_attach(run, NULL, after);
+
+    run_release(run);
+    return found == RUN_ATTACHED ? bridge_send_head(exchange, type_of(exchange))
+                                 : refuse_attach(exchange, found);
+}
+
 /* ---- Begun ---- */
 
 static void opened(void *arg, tilery_stream *stream, const struct tilery_error *error)
@@ -182,7 +197,9 @@ static enum MHD_Result resume(struct exchange *exchange, const char *id)
         return bridge_refuse(exchange, MHD_HTTP_BAD_REQUEST, message, NULL);
     }
     run = runs_find(exchange->bridge->runs, name);
-    return run != NULL ? attach(exchange, run, number) : refuse_attach(exchange, RUN_ENDED);
+    if (run == NULL)
+        return refuse_attach(exchange, RUN_ENDED);
+    return is_head(exchange) ? look(exchange, run, number) : attach(exchange, run, number);
 }
 
 /* The header is a browser's own, and newer than what stands in the URL. An empty one is none. */
@@ -198,16 +215,15 @@ static const char *last_event_id(const struct exchange *exchange)
 enum MHD_Result bridge_stream(struct exchange *exchange)
 {
     const char *last = last_event_id(exchange);
-    bool head = strcmp(exchange->method, "HEAD") == 0;
 
     exchange->streams = true;
-    if (last != NULL && !head)
+    if (last != NULL)
         return resume(exchange, last);
     tilery_compute_request_init(&exchange->request);
     exchange->request.mode = TILERY_MODE_CONCURRENT;
     if (!bridge_read_params(exchange))
         return bridge_send_failure(exchange);
-    return head ? bridge_send_head(exchange, type_of(exchange)) : open_stream(exchange);
+    return is_head(exchange) ? bridge_send_head(exchange, type_of(exchange)) : open_stream(exchange);
 }
 
 enum MHD_Result bridge_end_run(struct exchange *exchange)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What HTTP's own headers say: which form of a stream is wanted, what may be kept, and what a HEAD tells; and what they
 may not hold."""
+import json
 import unittest
 
 from programs import QUERY, Process, ServedTest, connect, get
@@ -65,6 +66,18 @@ class Kept(ServedTest):
                     self.assertEqual(head.headers[name], got.headers[name], path)
                 self.assertEqual(int(head.headers["Content-Length"]), len(body))
         self.assertEqual(alone.close(), 0)
+
+
+    def test_head_tells_what_would_follow_an_event(self):
+        _, body = get(self.bridge.url, f"{STREAM}?{QUERY}", headers={"Accept": NDJSON})
+        ids = [json.loads(line)["id"] for line in body.splitlines()]
+        run = ids[0].split("/")[0]
+        for last, status in (ids[0], 200), (ids[-1], 204), (f"{run}/999", 400), (f"{'0' * 32}/1", 404), ("x", 400):
+            for headers, query in ({"Last-Event-ID": last}, ""), ({}, f"?last_event_id={last}"):
+                response, nothing = get(self.bridge.url, STREAM + query, "HEAD", headers)
+                self.assertEqual((response.status, nothing), (status, b""), last)
+        _, rest = get(self.bridge.url, STREAM, headers={"Accept": NDJSON, "Last-Event-ID": ids[0]})
+        self.assertEqual([json.loads(line)["id"] for line in rest.splitlines()], ids[1:])
 
 
 class Bytes(ServedTest):
