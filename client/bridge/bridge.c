@@ -15,6 +15,7 @@
 #define CONNECTION_MEMORY (32u << 10)
 #define DROPPED_BODY (1u << 20)
 #define CANCEL_TIMEOUT_MS 2000
+#define LAST_ANSWERS_MS 1000
 #define HANG_UP_MS 2000
 
 static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
@@ -335,16 +336,25 @@ const char *bridge_url(const struct bridge *bridge)
     return bridge->url;
 }
 
+/* Until all that the bridge waits for is answered. */
+static void wait_idle(struct bridge *bridge, uint64_t most_ms)
+{
+    uint64_t until_ns = wire_after_ms(most_ms);
+
+    pthread_mutex_lock(&bridge->mutex);
+    while (bridge->awaited != 0 && condition_wait(&bridge->idle, &bridge->mutex, until_ns))
+        continue;
+    pthread_mutex_unlock(&bridge->mutex);
+}
+
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
 {
-    uint64_t until_ns = wire_after_ms(grace_ms);
     MHD_socket listener;
 
     pthread_mutex_lock(&bridge->mutex);
     bridge->draining = true;
-    while (bridge->awaited != 0 && condition_wait(&bridge->idle, &bridge->mutex, until_ns))
-        continue;
     pthread_mutex_unlock(&bridge->mutex);
+    wait_idle(bridge, grace_ms);
     listener = MHD_quiesce_daemon(bridge->http);
     if (listener != MHD_INVALID_SOCKET)
         (void)shutdown(listener, SHUT_RDWR);
@@ -357,7 +367,9 @@ void bridge_free(struct bridge *bridge)
     if (bridge == NULL)
         return;
     if (bridge->http != NULL) {
-        tilery_client_stop(bridge->options.client); /* ends what a suspended connection waits for */
+        bridge->stops = true;
+        tilery_client_stop(bridge->options.client); /* ends what a suspended connection waits for, */
+        wait_idle(bridge, LAST_ANSWERS_MS);         /* which is then told why */
         watch_hang_up(bridge->watch, HANG_UP_MS);
         MHD_stop_daemon(bridge->http);
     }

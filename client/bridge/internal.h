@@ -25,9 +25,6 @@
 /* Of what is refused because there is no room now. */
 #define BRIDGE_RETRY_AFTER_MS 1000
 
-/* Of what is not begun any more. */
-#define BRIDGE_DRAINS "the bridge is shutting down"
-
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
@@ -39,6 +36,7 @@ struct bridge {
     unsigned in_hand;      /* exchanges */
     unsigned awaited;      /* those that are not late */
     atomic_bool draining;
+    atomic_bool stops; /* what is still in hand is cut off */
     struct metrics metrics;
     struct budget budget;
 };

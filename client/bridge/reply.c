@@ -101,9 +101,7 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
     char seconds[24];
 
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE && json != NULL)
-        (void)json_object_set_new(json, "message",
-                                  json_string(exchange->late ? "The service is shutting down"
-                                                             : "The Tilery server cannot be reached"));
+        (void)json_object_set_new(json, "message", json_string(runs_unavailable(error)));
     response = json_response(exchange, json);
     if (allow != NULL)
         add_header(response, "Allow", allow);

@@ -60,6 +60,9 @@ enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const ch
 
 enum MHD_Result bridge_send_failure(struct exchange *exchange)
 {
+    /* By nobody else, then. */
+    if (exchange->error.status == TILERY_CANCELLED && exchange->bridge->stops)
+        exchange->error = (struct tilery_error){.status = TILERY_UNAVAILABLE, .message = BRIDGE_DRAINS};
     return bridge_send_error(exchange, tilery_status_http(exchange->error.status), &exchange->error, NULL);
 }
 

@@ -108,6 +108,12 @@ static bool make_summary(struct run *run)
     return true;
 }
 
+const char *runs_unavailable(const struct tilery_error *error)
+{
+    return strcmp(error->message, BRIDGE_DRAINS) == 0 ? "The service is shutting down"
+                                                      : "The Tilery server cannot be reached";
+}
+
 /* As every error is answered, with the code's name behind it. */
 static bool make_failure(struct run *run)
 {
@@ -116,7 +122,7 @@ static bool make_failure(struct run *run)
     char *text;
 
     if (json != NULL && tilery_status_http(run->error.status) == 503)
-        (void)json_object_set_new(json, "message", json_string("The Tilery server cannot be reached"));
+        (void)json_object_set_new(json, "message", json_string(runs_unavailable(&run->error)));
     if (json != NULL)
         (void)json_object_set_new(json, "code", json_string(tilery_status_name(run->error.status)));
     text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;

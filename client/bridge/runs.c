@@ -324,7 +324,7 @@ void runs_stop(struct runs *runs)
         return;
     pthread_join(runs->thread, NULL);
     while ((run = hold_first(runs, is_any, "")) != NULL) {
-        (void)run_end(run, TILERY_UNAVAILABLE, "the bridge is shutting down");
+        (void)run_end(run, TILERY_UNAVAILABLE, BRIDGE_DRAINS);
         run_release(run);
     }
 }

@@ -54,6 +54,11 @@ struct runs_options {
     struct budget *budget; /* outlives the runs */
 };
 
+/* The error of what the bridge does not begin, or cuts off, as it ends. */
+#define BRIDGE_DRAINS "the bridge is shutting down"
+/* What is said beside that error, or another of status UNAVAILABLE. */
+const char *runs_unavailable(const struct tilery_error *error);
+
 /* RESOURCE_EXHAUSTED: no memory or thread. Ends with runs_free. */
 TILERY_MUST_USE enum tilery_status runs_create(const struct runs_options *options, struct runs **out);
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The bridge's end: SIGTERM while there is work in hand, and under load."""
 import http.client
+import json
+import re
 import signal
 import threading
 import unittest
@@ -90,6 +92,23 @@ class Ending(StreamTest):
                 pass
             self.assertEqual(bridge.close(), 128 + signal.SIGTERM)
             self.assertEqual(peer.recv(1), b"")
+        wait_stats(self.server.url, threads_computing=0)
+
+    def test_what_its_patience_does_not_suffice_for_is_told_so(self):
+        bridge, peers = self.start_bridge(), []
+        for path in ("concurrent?", "concurrent?data=1&", "image.png?", "trace.json?", "stream?"):
+            peers.append(self.enterContext(connect(bridge.url)))
+            peers[-1].sendall(request(f"/api/compute/{path}num_threads=1&{ENDLESS}"))
+        wait_stats(self.server.url, threads_computing=len(peers))
+        self.assertEqual(bridge.close(within_s=120), 0)
+        *answers, events = [b"".join(iter(lambda peer=peer: peer.recv(65536), b"")) for peer in peers]
+        for answer in answers:
+            head, body = answer.split(b"\r\n\r\n")
+            self.assertEqual((head.split()[1], json.loads(body)),
+                             (b"503", {"success": False, "error": "the bridge is shutting down",
+                                       "message": "The service is shutting down"}))
+        self.assertIn(b'"error":"the bridge is shutting down","message":"The service is shutting down","code":"UNAVAILABLE"', events)
+        self.assertEqual(len(re.findall(r"status=503 .* total_ms=\d{5}", bridge.said)), len(answers), bridge.said)
         wait_stats(self.server.url, threads_computing=0)
 
 
