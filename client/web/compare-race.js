@@ -58,9 +58,9 @@ function transport() {
         play: h('button', {type: 'button', class: 'play primary', 'data-playing': 'false'}),
         restart: h('button', {type: 'button', class: 'small restart'}, 'End'),
         scrubber: h('input', {class: 'scrubber', type: 'range', min: 0, step: 'any', 'aria-label': 'Time in both runs'}),
-        clock: h('output', {class: 'clock'}),
+        clock: h('span', {class: 'clock'}),
         speed: h('input', {type: 'range', min: -6, max: 1, step: 'any', value: 0, 'aria-label': 'Speed of the race'}),
-        speedText: h('output', {class: 'speed-text'}),
+        speedText: h('span', {class: 'speed-text'}),
     };
     const {play, restart, scrubber, clock, speed, speedText} = elements;
     return {elements, bar: h('div', {class: 'transport'}, play, restart, scrubber, clock,

@@ -19,7 +19,8 @@ export class Replay {
     #speed = 1; // ns of the run to a ns of the clock
     #chosen = false;
 
-    // {play, restart, scrubber, speed, speedText, clock}, elements: two buttons, two sliders, two outputs.
+    // {play, restart, scrubber, speed, speedText, clock}, elements: two buttons, two sliders, two texts. What these say, the
+    // sliders tell who cannot see it: as live regions the texts would be read aloud in every frame.
     constructor(elements, {label = 'Replay'} = {}) {
         this.elements = elements;
         this.label = label;
