@@ -1,5 +1,6 @@
 // The page: a form, a run, and what shows it.
 import * as api from './api.js';
+import {tell} from './aloud.js';
 import {mountCompare} from './compare.js';
 import {form, DEFAULTS, PRESETS} from './form.js';
 import {Picture} from './image.js';
@@ -53,10 +54,10 @@ const MOST_REMADE = 3; // a run that ends its server each time is not tried for 
 function say(text, bad = false) {
     byId('status').textContent = text;
     byId('status').classList.toggle('bad', bad);
+    tell(text);
 }
 
 function setBusy(busy) {
-    byId('result').setAttribute('aria-busy', busy);
     byId('result').dataset.busy = busy;
     byId('stop').disabled = !busy;
     for (const id of ['save-png', 'save-trace', 'save-json']) {
@@ -108,6 +109,7 @@ function finished() {
     say((summary.time_limited
         ? `The time limit came after ${plural(summary.tiles_done, 'tile')} of ${number(summary.tiles_planned)}`
         : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`) + again);
+    tell(`${byId('status').textContent}. ${byId('lesson').textContent}`);
 }
 
 // {stopped, begun}: whether somebody stopped it, and whether there is anything of it to be seen.

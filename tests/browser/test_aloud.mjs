@@ -36,7 +36,7 @@ async function listen(page) {
 
 test('a replay is not read aloud, frame by frame', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
-    await page.finished();
+    await page.until('told', /tiles in/);
     const heard = await listen(page);
     await page.slide('speed', -6);
     for (const at of [100, 300, 500]) {
@@ -48,5 +48,34 @@ test('a replay is not read aloud, frame by frame', async () => {
     await page.tab.locator('#play[data-playing=false]').waitFor();
     assert.deepEqual(await heard(), []);
     assert.match(await page.id('scrubber').getAttribute('aria-valuetext'), / of /);
+    await page.close();
+});
+
+test('a run is told of once it is over, with what there is to be seen', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.until('told', /tiles in/);
+    const heard = await listen(page);
+    await page.id('run').click();
+    let all;
+    do {
+        all = await heard();
+    } while (!all.some((text) => /tiles in/.test(text)));
+    assert.equal(all.at(-1), `${await page.text('status')}. ${await page.text('lesson')}`);
+    assert.ok(await page.text('lesson') !== '');
+    assert.equal(all.filter((text) => /tiles in/.test(text)).length, 1);
+    assert.equal(new Set(all).size, all.length);
+    await page.close();
+});
+
+test('what goes on is told of, too, and what went wrong', async () => {
+    const page = await Page.open(browser, bridge.url, `${RUN}&width=4096&height=4096&max_iter=65535&kernel=scalar`);
+    await page.until('told', /^Computing 16,384 tiles$/);
+    await page.id('stop').click();
+    await page.until('told', /^Stopped after /);
+    const heard = await listen(page);
+    await page.field('width').fill('0');
+    await page.id('run').click();
+    await page.until('told', /^The run failed; what is shown is the run before$/);
+    assert.equal((await heard()).filter((text) => /width is "0"/.test(text)).length, 1);
     await page.close();
 });
