@@ -1,4 +1,5 @@
 // Comparisons of runs: one thread against several, a schedule against another, 1 to N threads.
+import {tell} from './aloud.js';
 import {field, h} from './compare-dom.js';
 import {threadCounts} from './compare-figures.js';
 import {Race} from './compare-race.js';
@@ -164,7 +165,7 @@ class Panel {
         this.stop = h('button', {type: 'button', disabled: true, click: () => this.#controller.abort()}, 'Stop');
         this.bar = h('progress', {value: 0, 'aria-label': 'Runs done'});
         this.doing = h('p', {class: 'compare-said'}); // too much to be read aloud
-        this.said = h('p', {class: 'compare-said', role: 'status'});
+        this.said = h('p', {class: 'compare-said'});
         this.failed = h('p', {class: 'compare-error', role: 'alert'});
         this.output = h('div', {class: 'compare-output'});
         this.going = h('div', {class: 'compare-going', hidden: true}, this.bar, this.doing);
@@ -238,10 +239,12 @@ class Panel {
         this.said.textContent = !stopped ? `Done: ${plural(complete * runs.length, 'run')}.`
             : complete === 0 ? 'Stopped before the first round was complete.'
                 : `Stopped after ${complete} of ${plural(rounds, 'round')}.`;
+        tell(this.said.textContent);
         if (complete > 0) {
             const shown = result(runs, this.race);
             this.output.replaceChildren(shown);
             shown.querySelector('.cut')?.after(this.#raise());
+            tell(`${this.said.textContent} ${shown.querySelector('.compare-lesson').textContent}`);
         }
     }
 

@@ -54,6 +54,7 @@ export function showTile(record) {
     byId('tile').hidden = record === null;
     byId('tile-none').hidden = record !== null;
     if (record === null) {
+        byId('tile-said').textContent = '';
         return;
     }
     const pixels = plural(record.columns * record.rows, 'pixel');

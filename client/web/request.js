@@ -1,5 +1,6 @@
 // What belongs to the form: presets, what a schedule does, and the same request as URL and curl.
 import * as api from './api.js';
+import {tell} from './aloud.js';
 import {form, DEFAULTS, PRESETS} from './form.js';
 
 const SCHEDULES = {
@@ -37,6 +38,7 @@ async function copy(button) {
     try {
         await navigator.clipboard.writeText(text.textContent);
         button.textContent = 'Copied';
+        tell('Copied');
         setTimeout(() => {
             button.textContent = label;
         }, 1500);

@@ -79,3 +79,24 @@ test('what goes on is told of, too, and what went wrong', async () => {
     assert.equal((await heard()).filter((text) => /width is "0"/.test(text)).length, 1);
     await page.close();
 });
+
+test('what a comparison came to is read aloud', async () => {
+    const page = await Page.open(browser, bridge.url, `${RUN}&rounds=2`);
+    await page.until('told', /tiles in/);
+    const panel = page.id('compare-concurrent');
+    const heard = await listen(page);
+    await panel.getByRole('button', {name: 'Compare', exact: true}).click();
+    await page.until('told', /^Done: 4 runs\. /);
+    assert.deepEqual(await heard(), [`Done: 4 runs. ${await panel.locator('.compare-lesson').textContent()}`]);
+    await page.close();
+});
+
+test('a tile is told of, and nothing of it is left to be read once it is not shown', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.until('told', /tiles in/);
+    await page.tab.locator('#picture .over').press('Home');
+    await page.until('tile-said', /^Task 0, thread 0, start /);
+    await page.tab.locator('#picture .over').press('Escape');
+    assert.equal(await page.text('tile-said'), '');
+    await page.close();
+});
