@@ -11,3 +11,12 @@ export function tell(text) {
         told.textContent = text;
     }, SETTLED_MS);
 }
+
+// Where it is disabled, the keyboard goes on to another control, if it was there.
+export function disable(control, disabled, next) {
+    const held = disabled && document.activeElement === control;
+    control.disabled = disabled;
+    if (held) {
+        next.focus({preventScroll: true});
+    }
+}

@@ -1,5 +1,5 @@
 // Comparisons of runs: one thread against several, a schedule against another, 1 to N threads.
-import {tell} from './aloud.js';
+import {disable, tell} from './aloud.js';
 import {field, h} from './compare-dom.js';
 import {threadCounts} from './compare-figures.js';
 import {Race} from './compare-race.js';
@@ -257,13 +257,9 @@ class Panel {
     }
 
     #end() {
-        const focused = document.activeElement === this.stop;
         this.going.hidden = true;
-        this.stop.disabled = true;
         this.onBusy(false);
-        if (focused) {
-            this.run.focus({preventScroll: true});
-        }
+        disable(this.stop, true, this.run);
     }
 }
 

@@ -1,6 +1,6 @@
 // The page: a form, a run, and what shows it.
 import * as api from './api.js';
-import {tell} from './aloud.js';
+import {disable, tell} from './aloud.js';
 import {mountCompare} from './compare.js';
 import {form, DEFAULTS, PRESETS} from './form.js';
 import {Picture} from './image.js';
@@ -59,7 +59,7 @@ function say(text, bad = false) {
 
 function setBusy(busy) {
     byId('result').dataset.busy = busy;
-    byId('stop').disabled = !busy;
+    disable(byId('stop'), !busy, byId('run'));
     for (const id of ['save-png', 'save-trace', 'save-json']) {
         byId(id).disabled = busy || run === null;
     }
@@ -161,6 +161,9 @@ function markField(name, wrong) {
 }
 
 function clearAlert() {
+    if (byId('alert').contains(document.activeElement)) {
+        byId('run').focus({preventScroll: true});
+    }
     byId('alert').hidden = true;
     Object.keys(DEFAULTS).forEach((name) => markField(name, false));
 }
@@ -233,8 +236,8 @@ function comeBack() {
 // ---- Zoom ----
 
 function showViews() {
-    byId('zoom-back').disabled = form.trail.length === 0;
-    byId('zoom-whole').disabled = form.get().region === '';
+    disable(byId('zoom-back'), form.trail.length === 0, byId('zoom-in'));
+    disable(byId('zoom-whole'), form.get().region === '', byId('zoom-in'));
 }
 
 function look(region) {

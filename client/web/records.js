@@ -1,4 +1,5 @@
 // The records as a table, a page of them at a time.
+import {disable} from './aloud.js';
 import {threadColour} from './colours.js';
 import {duration, number} from './format.js';
 
@@ -39,8 +40,10 @@ export class Records {
         this.#stale = false;
         const shown = this.#records.slice(this.#first, this.#first + PAGE);
         this.elements.rows.replaceChildren(...shown.map(row));
-        this.elements.back.disabled = this.#first === 0;
-        this.elements.on.disabled = this.#first + PAGE >= this.#records.length;
+        const {back, on} = this.elements;
+        back.disabled = on.disabled = false;
+        disable(on, this.#first + PAGE >= this.#records.length, back);
+        disable(back, this.#first === 0, on);
         this.elements.shown.textContent = shown.length === 0 ? 'There are none.'
             : `${number(this.#first + 1)} to ${number(this.#first + shown.length)}, in order of their starts`;
     }

@@ -1,4 +1,4 @@
-// What a screen reader reads aloud by itself.
+// What a screen reader reads aloud by itself, and where the keyboard goes when what it was on is gone.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {Browser, Page, Process} from './browser.mjs';
@@ -98,5 +98,42 @@ test('a tile is told of, and nothing of it is left to be read once it is not sho
     await page.until('tile-said', /^Task 0, thread 0, start /);
     await page.tab.locator('#picture .over').press('Escape');
     assert.equal(await page.text('tile-said'), '');
+    await page.close();
+});
+
+const SLOW = RUN.replace('max_iter=64', 'width=4096&height=4096&max_iter=65535&kernel=scalar');
+const focused = (page) => page.tab.evaluate(() => document.activeElement.id);
+
+async function pressed(page, id) {
+    await page.id(id).press('Enter');
+    await page.tab.locator('#result[data-busy=false]').waitFor();
+    return focused(page);
+}
+
+test('the keyboard is not lost with what it was on', async () => {
+    const page = await Page.open(browser, bridge.url, `${SLOW}&region=-1,-1,2,2`);
+    await page.until('told', /^Computing/);
+    assert.equal(await pressed(page, 'stop'), 'run');
+    await page.field('max_iter').fill('64');
+    assert.equal(await pressed(page, 'zoom-whole'), 'zoom-in');
+    assert.equal(await pressed(page, 'zoom-back'), 'zoom-in');
+    await page.field('width').fill('0');
+    await page.id('run').click();
+    await page.id('alert').waitFor();
+    await page.field('width').fill('96');
+    assert.equal(await pressed(page, 'again'), 'run');
+    await page.close();
+});
+
+test('the keyboard goes through the records, and back', async () => {
+    const page = await Page.open(browser, bridge.url, RUN.replace('tile_w=32&tile_h=32', 'tile_w=8&tile_h=8'));
+    await page.finished();
+    await page.id('records').locator('summary').click();
+    await page.id('rows-on').press('Enter');
+    await page.until('rows-shown', /^101 to 144/);
+    assert.equal(await focused(page), 'rows-back');
+    await page.id('rows-back').press('Enter');
+    await page.until('rows-shown', /^1 to 100/);
+    assert.equal(await focused(page), 'rows-on');
     await page.close();
 });
