@@ -1,8 +1,9 @@
-// What is read aloud, and where the keyboard goes, for who does not see the page.
+// For who does not see the page: what is read aloud, what canvases show, and where the keyboard goes.
 const SETTLED_MS = 500; // what is so for less is passed over
 
 const told = document.getElementById('told');
 let timer;
+let descriptions = 0;
 
 // Reads text aloud, unless there is something else to be told soon.
 export function tell(text) {
@@ -19,4 +20,17 @@ export function disable(control, disabled, next) {
     if (held) {
         next.focus({preventScroll: true});
     }
+}
+
+// What the canvas in a container shows, as its description.
+export function describe(container, text) {
+    let description = container.querySelector('.unseen');
+    if (description === null) {
+        description = document.createElement('p');
+        description.className = 'unseen';
+        description.id = `described-${++descriptions}`;
+        container.append(description);
+        container.querySelector('[role=application]').setAttribute('aria-describedby', description.id);
+    }
+    description.textContent = text;
 }

@@ -1,5 +1,7 @@
 // Two runs that were made one after the other, replayed on one clock: two pictures, two timelines of one scale.
+import {describe} from './aloud.js';
 import {h} from './compare-dom.js';
+import {lanesInWords, pictureInWords} from './figures.js';
 import {duration, endOf, number} from './format.js';
 import {Picture} from './image.js';
 import {Replay} from './replay.js';
@@ -13,6 +15,7 @@ class Side {
         this.took = h('small');
         this.state = h('p', {class: 'race-state'});
         const frame = h('div', {class: 'picture'}), lanes = h('div');
+        Object.assign(this, {frame, lanes});
         this.figure = h('figure', {class: `side-${letter}`},
             h('figcaption', {}, h('span', {class: 'swatch'}), this.names[0]), h('div', {class: 'frame'}, frame), this.state);
         this.section = h('section', {class: `side-${letter}`},
@@ -33,6 +36,8 @@ class Side {
         this.picture.show(typical);
         this.timeline.show(typical);
         this.timeline.setScale(longest);
+        describe(this.frame, `${name}: ${pictureInWords(typical)}`);
+        describe(this.lanes, `${name}. ${lanesInWords(typical)}`);
     }
 
     setTime(ns, first) {

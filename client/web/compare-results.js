@@ -4,17 +4,15 @@ import {h, svg, table} from './compare-dom.js';
 import {amdahl, efficiency, fitAmdahl, sideFigures, speedup} from './compare-figures.js';
 import {cutShort, sayConcurrent, saySchedules, sayScaling, times} from './compare-words.js';
 import {duration, percent, plural} from './format.js';
-import {regionOf, WHOLE} from './region.js';
+import {regionInWords} from './region.js';
 
 const LAW = 'Amdahl: S(n) = 1 / (f + (1 \u2212 f) / n)';
 const fixed = (value) => value.toFixed(2);
 
 function described(params, kernel) {
     const {width, height, tile_w, tile_h, max_iter} = params;
-    const region = regionOf(params);
-    const part = region.join() === WHOLE.join() ? 'the whole set' : `region ${region.join(', ')}`;
     return `${width} \u00d7 ${height} in tiles of ${tile_w} \u00d7 ${tile_h}, ${plural(max_iter, 'iteration')}, `
-        + `${part}, kernel ${kernel}`;
+        + `${regionInWords(params)}, kernel ${kernel}`;
 }
 
 const between = (format, {least, most}) => `${format(least)} to ${format(most)}`;

@@ -1,6 +1,7 @@
 // A run in figures and a sentence, and a tile in words.
 import {threadColour} from './colours.js';
 import {duration, number, percent, plural} from './format.js';
+import {regionInWords} from './region.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -35,6 +36,26 @@ function lessonOf({summary, params, planned}) {
         : ' Smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
         + `imbalance, and ${factor} times as long as the least busy one.${advice}`;
+}
+
+const MOST_LANES = 16; // that anybody would listen to
+
+// What a timeline shows, for who cannot see it.
+export function lanesInWords({summary}) {
+    const threads = summary?.threads ?? [];
+    const busy = ({thread_id: thread, busy_ns: ns}) => `thread ${thread}: ${percent(ns / Math.max(1, summary.wall_ns))}`;
+    const sorted = threads.toSorted((a, b) => b.busy_ns - a.busy_ns);
+    return threads.length === 0 ? ''
+        : threads.length <= MOST_LANES ? `Busy of ${duration(summary.wall_ns)}: ${threads.map(busy).join(', ')}.`
+            : `Busy of ${duration(summary.wall_ns)}: of ${plural(threads.length, 'thread')} the most, ${busy(sorted[0])}, `
+                + `and the least, ${busy(sorted.at(-1))}.`;
+}
+
+// What a picture shows.
+export function pictureInWords({params}) {
+    const {width, height, tile_w: tileW, tile_h: tileH} = params;
+    return `${number(width)} × ${number(height)} pixels of ${regionInWords(params)}, in ${number(Math.ceil(width / tileW))} × `
+        + `${number(Math.ceil(height / tileH))} tiles.`;
 }
 
 export function showFigures(run) {

@@ -1,6 +1,6 @@
 // The page: a form, a run, and what shows it.
 import * as api from './api.js';
-import {disable, tell} from './aloud.js';
+import {describe, disable, tell} from './aloud.js';
 import {mountCompare} from './compare.js';
 import {form, DEFAULTS, PRESETS} from './form.js';
 import {Picture} from './image.js';
@@ -11,7 +11,7 @@ import {partOf, regionOf} from './region.js';
 import {Replay} from './replay.js';
 import {savePng, saveJson, saveTrace} from './save.js';
 import {Service} from './service.js';
-import {showFigures, showTile} from './figures.js';
+import {lanesInWords, pictureInWords, showFigures, showTile} from './figures.js';
 import {mountTheme} from './theme.js';
 import {Timeline} from './timeline.js';
 import {duration, number, plural} from './format.js';
@@ -73,6 +73,8 @@ function begun(begunRun) {
     records.show([]);
     showTile(null);
     showFigures(run);
+    describe(byId('picture'), pictureInWords(run));
+    describe(byId('timeline'), '');
     say(`Computing ${plural(run.planned, 'tile')}`);
 }
 
@@ -99,6 +101,7 @@ function shown() {
     records.show(run.records);
     replay.load(run.summary?.wall_ns ?? picture.lanes.endNs);
     showFigures(run);
+    describe(byId('timeline'), lanesInWords(run));
 }
 
 function finished() {

@@ -6,6 +6,11 @@ export const WHOLE = [-2.5, -1, 3.5, 2];
 // params as the form has them, or as the service used them.
 export const regionOf = (params) => params.region ? String(params.region).split(',').map(Number) : WHOLE;
 
+export function regionInWords(params) {
+    const region = regionOf(params);
+    return region.join() === WHOLE.join() ? 'the whole set' : `region ${region.join(', ')}`;
+}
+
 // A part of the region, from (x, y), all from 0 to 1; as the service's parameter.
 export function partOf(region, {x, y, width, height}) {
     const [re, im, reSpan, imSpan] = region;

@@ -101,6 +101,26 @@ test('a tile is told of, and nothing of it is left to be read once it is not sho
     await page.close();
 });
 
+test('canvases are described', async () => {
+    const page = await Page.open(browser, bridge.url, `${RUN}&rounds=1`);
+    await page.finished();
+    const described = (selector) => page.tab.locator(selector).evaluate(
+        (canvas) => document.getElementById(canvas.getAttribute('aria-describedby')).textContent);
+    assert.equal(await described('#picture .over'), '96 × 96 pixels of the whole set, in 3 × 3 tiles.');
+    const {summary} = JSON.parse((await page.download('save-json')).bytes);
+    const busy = summary.threads.map(({thread_id: thread, busy_ns: ns}) =>
+        `thread ${thread}: ${Math.round(100 * ns / summary.wall_ns)}\u00a0%`);
+    assert.ok((await described('#timeline canvas')).endsWith(`: ${busy.join(', ')}.`));
+    await page.id('compare-concurrent').getByRole('button', {name: 'Compare', exact: true}).click();
+    await page.id('compare-concurrent').locator('.compare-result').waitFor();
+    assert.match(await described('#compare-concurrent .side-b .over'), /^2 threads, static: 96 × 96 pixels/);
+    assert.match(await described('#compare-concurrent .side-b .timeline canvas'), /^2 threads, static\. Busy of .* thread 1: /);
+    await page.follow(`${RUN}&num_threads=32&tile_w=8&tile_h=8&schedule=cyclic`);
+    await page.finished();
+    assert.match(await described('#timeline canvas'), /of 32 threads the most, thread [0-9]+: .*, and the least, thread [0-9]+: [0-9]+\s%\.$/);
+    await page.close();
+});
+
 const SLOW = RUN.replace('max_iter=64', 'width=4096&height=4096&max_iter=65535&kernel=scalar');
 const focused = (page) => page.tab.evaluate(() => document.activeElement.id);
 
