@@ -22,7 +22,7 @@ export class Service {
     lost(message) {
         this.#asked++; // what was asked before says nothing
         this.#lost = true;
-        this.#show('lost', 'Lost; trying again', message);
+        this.#show('lost', {text: 'Lost', more: '; trying again'}, message);
         this.#later(LOST_MS);
     }
 
@@ -45,7 +45,7 @@ export class Service {
             this.lost(trouble.message);
             return;
         }
-        this.#show('serving', 'Serving', answer.message);
+        this.#show('serving', {text: 'Serving', more: ''}, answer.message);
         this.#later(CALM_MS);
         if (this.#lost) {
             this.#lost = false;
@@ -58,11 +58,15 @@ export class Service {
         this.#timer = setTimeout(() => this.#ask(), ms);
     }
 
-    #show(state, text, message) {
+    // more: what a phone has no room for.
+    #show(state, {text, more}, message) {
         this.pill.dataset.state = state;
         this.pill.title = message;
-        if (this.text.textContent !== text) {
-            this.text.textContent = text;
+        if (this.text.textContent !== text + more) {
+            const roomy = document.createElement('span');
+            roomy.className = 'roomy';
+            roomy.textContent = more;
+            this.text.replaceChildren(text, roomy);
         }
     }
 }

@@ -100,6 +100,32 @@ test('what is shown is explained, in one line for each figure on a phone', async
     await page.close();
 });
 
+test('what a phone is told of the service moves nothing on it', async () => {
+    const own = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const page = await Page.open(browser, own.url, RUN);
+    await page.tab.setViewportSize({width: 390, height: 900});
+    await page.until('service-text', 'Serving');
+    const height = () => page.tab.locator('.top').evaluate((head) => head.offsetHeight);
+    const before = await height();
+    await own.close('SIGKILL');
+    await page.id('run').click();
+    await page.until('service-text', 'Lost');
+    assert.equal(await height(), before);
+    await page.close();
+});
+
+test('a tablet’s width is used', async () => {
+    const page = await Page.open(browser, bridge.url, RUN);
+    await page.tab.setViewportSize({width: 820, height: 900});
+    await page.finished();
+    const box = (selector) => page.tab.locator(selector).boundingBox();
+    const [form, result, view, side] = [await box('#form'), await box('#result'), await box('.view'), await box('.side')];
+    assert.ok(form.width > 760 && result.width > 760 && result.y > form.y + form.height, 'form and run are below each other');
+    assert.ok(form.height < 500, `the form is ${form.height} px high`);
+    assert.ok(side.x > view.x + view.width, 'the tile is told of beside the image');
+    await page.close();
+});
+
 test('the theme can be chosen, and stays so', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
     await page.tab.emulateMedia({colorScheme: 'light'});
