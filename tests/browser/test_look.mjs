@@ -114,6 +114,27 @@ test('what a phone is told of the service moves nothing on it', async () => {
     await page.close();
 });
 
+test('a table that goes on at its right is seen to', async () => {
+    const page = await Page.open(browser, bridge.url, `${RUN}&compare=scaling&most=8&rounds=1`);
+    await page.tab.setViewportSize({width: 390, height: 900});
+    await page.finished();
+    await page.id('compare-scaling').getByRole('button', {name: 'Compare', exact: true}).click();
+    const table = page.id('compare-scaling').locator('.compare-result > .scroll');
+    await table.scrollIntoViewIfNeeded();
+    const {x, y, width} = await table.boundingBox();
+    const edge = () => page.tab.screenshot({clip: {x: x + width - 5, y: y + 4, width: 3, height: 16}}); // beside the caption
+    const first = table.locator('tbody th').first();
+    const [before, {x: at}] = [await edge(), await first.boundingBox()];
+    assert.ok(await table.evaluate((element) => {
+        element.scrollLeft = element.scrollWidth;
+        return element.scrollLeft > 0;
+    }));
+    const after = await edge();
+    assert.notDeepEqual(before, after);
+    assert.equal((await first.boundingBox()).x, at); // whose row it is, is seen all along
+    await page.close();
+});
+
 test('a tablet’s width is used', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
     await page.tab.setViewportSize({width: 820, height: 900});
