@@ -119,7 +119,7 @@ function workLine(form) {
             ? 'Scalar computes every step of every pixel, so tiles inside the set cost the most: uneven shares show.'
             : 'This kernel skips what never escapes, so all tiles are quick and uneven shares hardly show. '
                 + 'Scalar takes no shortcuts: a tile inside the set costs all its iterations.';
-        button.textContent = scalar ? 'Back to auto' : 'Use the scalar kernel';
+        button.textContent = scalar ? 'Use the fastest kernel' : 'Use the scalar kernel';
         button.classList.toggle('primary', !scalar);
     };
     tell();

@@ -363,7 +363,7 @@ describe('comparing', () => {
         await page.getByText(/As chosen in the form: 96 \u00d7 96 .*kernel scalar/).waitFor();
         const runs = await compare('concurrent', 1);
         assert.deepEqual(runs.map(({summary}) => summary.kernel), ['scalar', 'scalar']);
-        await page.getByRole('button', {name: 'Back to auto'}).click();
+        await page.getByRole('button', {name: 'Use the fastest kernel'}).click();
         assert.equal(await page.inputValue('#form [name=kernel]'), 'auto');
     });
 });
