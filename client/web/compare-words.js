@@ -8,7 +8,8 @@ const MOSTLY = 0.85;      // an efficiency above it loses little
 const WORTH = 0.5;        // of a run's time, in which its busiest thread computes
 const STEPS = 200;        // of a sampled point: enough to tell the interior from its surroundings
 const SAMPLES = 1024;     // tiles that are looked at
-const HOLDS = 0.3;        // of a thread's tiles, to be told as interior
+const HOLDS = 0.2;        // of a thread's tiles, to be told as interior
+const MORE = 1.3;         // times as large a share as that of the other threads' tiles
 
 // How many times as fast.
 export function times(ratio) {
@@ -45,15 +46,20 @@ export function interiorShares({records, params}, threadId) {
     return {own: share(own), others: share(others)};
 }
 
+// Whether it is the interior that gave a thread more to do than others: of the kernel that does every step of it.
+export function holdsInterior(run, threadId) {
+    const {own, others} = interiorShares(run, threadId);
+    return run.summary.kernel === 'scalar' && own >= HOLDS && own > MORE * others;
+}
+
 // What helps whoever deals out tiles beforehand; the others are helped by smaller tiles alone.
 const ADVICE = {static: 'Try cyclic or dynamic.', cyclic: 'Try dynamic or stealing.'};
 const SMALLER = 'Smaller tiles would share out more finely.';
 
 // Why a thread had more to do than others, as far as the tiles tell.
 function cause(run, thread) {
-    const {own, others} = interiorShares(run, thread.id);
-    if (own >= HOLDS && own > 1.5 * others) {
-        return ': its tiles hold the interior';
+    if (holdsInterior(run, thread.id)) {
+        return ': its tiles hold more of the interior';
     }
     const all = run.summary.threads.reduce((sum, {tiles}) => sum + tiles, 0);
     return thread.tiles > 1.5 * all / run.summary.threads.length

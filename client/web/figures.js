@@ -1,5 +1,6 @@
 // A run in figures and a sentence, and a tile in words.
 import {threadColour} from './colours.js';
+import {holdsInterior} from './compare-words.js';
 import {duration, number, percent, plural} from './format.js';
 import {regionInWords} from './region.js';
 
@@ -10,7 +11,8 @@ function figure(name, text) {
 }
 
 // What there is to be seen.
-function lessonOf({summary, params, planned}) {
+function lessonOf(run) {
+    const {summary, params, planned} = run;
     if (summary === null || summary.threads.length === 0) {
         return '';
     }
@@ -24,18 +26,17 @@ function lessonOf({summary, params, planned}) {
         return 'One thread did it all. Give it company, and see how much sooner it is done.';
     }
     const busy = summary.threads.map((thread) => thread.busy_ns);
-    const [least, most] = [Math.min(...busy), Math.max(...busy)];
-    const busiest = summary.threads[busy.indexOf(most)].thread_id;
+    const busiest = summary.threads[busy.indexOf(Math.max(...busy))].thread_id;
     if (summary.imbalance < 1.15) {
         return 'All threads worked for about as long: the work was shared out well.';
     }
-    const factor = (most / Math.max(1, least)).toFixed(most / least < 10 ? 1 : 0);
+    const why = holdsInterior(run, busiest)
+        ? `: its tiles hold more of the black interior, where every pixel takes all ${number(params.max_iter)} iterations` : '';
     const fixed = params.schedule === 'static' || params.schedule === 'cyclic';
     const advice = fixed && planned > summary.threads.length
-        ? ' Its tiles were its own from the start: compare the schedule “dynamic”.'
-        : ' Smaller tiles would share more evenly.';
+        ? 'Tiles were given out beforehand: compare the schedule “dynamic”.' : 'Smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
-        + `imbalance, and ${factor} times as long as the least busy one.${advice}`;
+        + `imbalance${why}. What is hatched in the other lanes is time in which they had nothing to do. ${advice}`;
 }
 
 const MOST_LANES = 16; // that anybody would listen to

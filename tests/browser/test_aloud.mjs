@@ -117,7 +117,8 @@ test('canvases are described', async () => {
     assert.match(await described('#compare-concurrent .side-b .timeline canvas'), /^2 threads, static\. Busy of .* thread 1: /);
     await page.follow(`${RUN}&num_threads=32&tile_w=8&tile_h=8&schedule=cyclic`);
     await page.finished();
-    assert.match(await described('#timeline canvas'), /of 32 threads the most, thread [0-9]+: .*, and the least, thread [0-9]+: [0-9]+\s%\.$/);
+    assert.match(await described('#timeline canvas'),
+        /of 32 threads the most, thread [0-9]+: .*, and the least, thread [0-9]+: [0-9]+\s%\.$/);
     await page.close();
 });
 

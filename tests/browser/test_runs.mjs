@@ -65,6 +65,9 @@ test('the sentence fits what there was to share', async () => {
     await page.follow(`${shape(32, 'num_threads=4')}&kernel=scalar&max_iter=5000&schedule=static&region=-2,-2,4,2`);
     await page.finished();
     assert.doesNotMatch(await page.text('lesson'), /dynamic/); // a tile each: no schedule shares them better
+    await page.follow('width=400&height=300&tile_w=32&tile_h=32&kernel=scalar&max_iter=5000&num_threads=4&time_limit_ms=600000');
+    await page.finished();
+    assert.match(await page.text('lesson'), /more of the black interior, where every pixel takes all 5,000 iterations\. .*hatched/);
 });
 
 test('by thread the picture is the service\'s own too, where threads are fixed', async () => {
