@@ -26,6 +26,7 @@ static const struct number {
     GAUGE(threads_computing, "Threads that compute now."),
     GAUGE(threads_held, "Threads that the runs at work hold now."),
     GAUGE(threads_limit, "Threads of all runs side by side."),
+    GAUGE(cpus, "CPUs that its threads may use; 0 where it does not say."),
     GAUGE(streams, "Streams that are open now."),
     GAUGE(window_bytes, "Bytes that the open streams' windows may take."),
     COUNTER("tiles", tiles, "Tiles of the runs that have ended."),

@@ -18,6 +18,7 @@ static const struct {
     {"threads_computing", offsetof(struct tilery_stats, threads_computing)},
     {"threads_held", offsetof(struct tilery_stats, threads_held)},
     {"threads_limit", offsetof(struct tilery_stats, threads_limit)},
+    {"cpus", offsetof(struct tilery_stats, cpus)},
     {"streams", offsetof(struct tilery_stats, streams)},
     {"window_bytes", offsetof(struct tilery_stats, window_bytes)},
     {"tiles", offsetof(struct tilery_stats, tiles)},

@@ -74,6 +74,7 @@ static void read_gauges(const Tilery__V1__Gauges *from, struct tilery_stats *out
     out->streams = from->streams;
     out->window_bytes = from->window_bytes;
     out->draining = from->draining;
+    out->cpus = from->cpus;
 }
 
 static void read_counters(const Tilery__V1__Counters *from, struct tilery_stats *out)

@@ -134,6 +134,7 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
     struct daemon *daemon = calloc(1, sizeof *daemon);
     struct service_options service = {.max_threads = options->max_threads != 0 ? options->max_threads
                                                                                : threads_by_quota(),
+                                      .cpus = quota_read("/").cpus,
                                       .max_queue = options->max_queue,
                                       .window_budget_bytes = reply_budget(options)};
     struct rpc_server_options rpc;

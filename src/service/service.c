@@ -52,11 +52,13 @@ static size_t method_count(void)
     return methods;
 }
 
-static uint32_t usable_cpus(void)
+/* quota: 0 is none. */
+static uint32_t usable_cpus(uint32_t quota)
 {
     cpu_set_t set;
+    uint32_t usable = sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+    return quota != 0 && quota < usable ? quota : usable;
 }
 
 enum wire_status service_create(const struct service_options *options, struct service **out,
@@ -76,7 +78,7 @@ enum wire_status service_create(const struct service_options *options, struct se
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the service");
     }
     service->started_ns = clock_now_ns();
-    service->cpus = usable_cpus();
+    service->cpus = usable_cpus(options->cpus);
     if (admission.max_threads == 0)
         admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;
     service->max_threads = admission.max_threads;

@@ -13,6 +13,7 @@ struct service;
 
 struct service_options {
     uint32_t max_threads;         /* of all runs side by side; 0: eight a usable CPU, at least 32 */
+    uint32_t cpus;                /* that a quota leaves it; 0: there is none */
     uint32_t max_queue;           /* requests that wait for threads */
     uint64_t window_budget_bytes; /* what all streams' windows may take; one alone may take more */
 };

@@ -115,7 +115,7 @@ static Tilery__V1__Gauges read_gauges(const struct service *service, struct rpc_
 
     out.has_connections = out.has_calls = out.has_runs_running = out.has_runs_queued = 1;
     out.has_threads_computing = out.has_threads_held = out.has_threads_limit = 1;
-    out.has_streams = out.has_window_bytes = out.has_draining = 1;
+    out.has_streams = out.has_window_bytes = out.has_draining = out.has_cpus = 1;
     out.connections = calls.connections;
     out.calls = calls.calls;
     out.runs_running = runs.running;
@@ -126,6 +126,7 @@ static Tilery__V1__Gauges read_gauges(const struct service *service, struct rpc_
     out.streams = streams.open;
     out.window_bytes = streams.window_bytes;
     out.draining = runs.draining;
+    out.cpus = service->cpus;
     return out;
 }
 

@@ -88,6 +88,7 @@ class Running(ServedTest):
     def test_runs_side_by_side_follow_the_quotas(self):
         stats = self.server.execute("/usr/bin/tilery", "stats").stdout
         self.assertRegex(stats, r"(?m)^threads_limit 8$")
+        self.assertRegex(stats, r"(?m)^cpus 1$")
         self.assertRegex(get(BRIDGE, "/metrics")[1].decode(), rf"(?m)^tilery_bridge_reply_budget_bytes {64 << 20}$")
 
     def test_a_request_of_more_threads_than_the_quota_runs(self):

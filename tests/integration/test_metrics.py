@@ -138,6 +138,8 @@ class Served(ServedTest):
             if all(metrics.value("tilery_server_up", server=one.url) for one in (self.server, other)):
                 break
         self.assertEqual(metrics.value("tilery_server_threads_limit", server=other.url), 7)
+        usable = len(os.sched_getaffinity(0))  # a quota may leave fewer
+        self.assertTrue(1 <= metrics.value("tilery_server_cpus", server=other.url) <= usable)
         self.assertIn(("tilery_server_up", (("server", dead),)), metrics.samples)
         self.assertEqual(metrics.value("tilery_server_up", server=dead), 0)
         self.assertEqual(metrics.labels("tilery_server_tiles_total", "server"), {self.server.url, other.url})

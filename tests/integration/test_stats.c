@@ -73,6 +73,7 @@ START_TEST(as_many_threads_compute_as_runs_have_and_none_after_their_cancel)
     look();
     ck_assert_uint_eq(stats->threads_computing + stats->threads_held + stats->runs_running, 0);
     ck_assert_uint_eq(stats->threads_limit, 8);
+    ck_assert_uint_ge(stats->cpus, 1);
     ending_of(&first, served.client, &request, 0, "first");
     wait_computing(2, 2);
     ending_of(&second, served.client, &request, 0, "second");

@@ -59,6 +59,8 @@ struct tilery_stats {
     uint64_t bytes_received, bytes_sent; /* of requests, of replies */
     uint64_t dropped_expired;            /* calls whose time was up before anything was computed for them */
     uint64_t cancelled; /* runs ended by a cancel, for want of a caller or by a stream's lease */
+
+    uint64_t cpus; /* that its threads may use, under the container's quota; 0: an older server */
 };
 
 /* *out ends with tilery_stats_free. */
