@@ -242,6 +242,14 @@ export async function health({signal} = {}) {
     return response.json();
 }
 
+// How many processors the service's servers have; null where they do not say, or have not as many.
+export async function processors() {
+    const text = await (await request(new URL('metrics', document.baseURI))).text();
+    const counts = new Set(Array.from(text.matchAll(/^tilery_server_cpus\{.*\} (\d+)$/gm), ([, count]) => Number(count)));
+    const [count] = counts;
+    return counts.size === 1 && count > 0 ? count : null;
+}
+
 // A tile's data: little-endian uint16, in base64.
 export function decodeCounts(text) {
     const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -10,10 +10,11 @@ import {plural} from './format.js';
 
 const SCHEDULES = ['static', 'cyclic', 'dynamic', 'guided', 'stealing'];
 const DOUBLED = 'doubled';
+const FITTED = 'Amdahl\u2019s curve is fitted to no more threads than processors.';
 const ENOUGH_MS = 60000;
 const MOST_THREADS = 256, MOST_ROUNDS = 25;
 
-// The browser's machine, which need not be the server's: the API does not tell the server's processors.
+// The browser's machine, which need not be the server's: until that has told its own.
 const PROCESSORS = navigator.hardwareConcurrency || 4;
 
 function number(id, value, [min, max]) {
@@ -24,14 +25,14 @@ function choice(id, options, value) {
     return h('select', {id}, options.map((option) => h('option', {selected: option === value}, option)));
 }
 
-// A control whose value is of the page's address.
+// A control whose value is of the page's address; its own where that does not say.
 function kept(form, name, control) {
-    const own = control.value;
+    control.dataset.own = control.value;
     control.addEventListener('input', () => form.look({[name]: control.value}));
     form.onView((view) => {
         if (control !== document.activeElement) {
-            control.value = view[name] || own;
-            control.value ||= own; // an address may name what there is not
+            control.value = view[name] || control.dataset.own;
+            control.value ||= control.dataset.own; // an address may name what there is not
         }
     });
     return control;
@@ -80,15 +81,23 @@ function scheduleKind(form) {
     };
 }
 
+const mostOf = (processors) => Math.min(Math.max(2 * processors, 8), 64);
+
 function scalingKind(form) {
-    const most = kept(form, 'most', number('compare-most', Math.min(Math.max(2 * PROCESSORS, 8), 64), [2, MOST_THREADS]));
+    const most = kept(form, 'most', number('compare-most', mostOf(PROCESSORS), [2, MOST_THREADS]));
     const steps = kept(form, 'steps', choice('compare-steps', [DOUBLED, 'each number'], DOUBLED));
     const processors = kept(form, 'processors', number('compare-processors', PROCESSORS, [1, MOST_THREADS]));
+    const note = h('p', {class: 'note'}, `Your browser counts ${plural(PROCESSORS, 'processor')} on this computer; the server may `
+        + `run on another. ${FITTED}`);
     return {
         id: 'scaling', title: '1 to N threads',
         fields: [field('Up to threads', most), field('Steps', steps), field('Processors', processors)],
-        note: `Your browser counts ${plural(PROCESSORS, 'processor')} on this computer; the server may run on `
-            + 'another. Amdahl\u2019s curve is fitted to no more threads than processors.',
+        note,
+        know(count) {
+            [most.dataset.own, processors.dataset.own] = [mostOf(count), count];
+            note.textContent = `The server has ${plural(count, 'processor')}. ${FITTED}`;
+            form.look({});
+        },
         look: 'Look at where the points leave the straight line: that is what more threads cannot give, '
             + 'for serial work, for uneven shares, or since the processors are used up.',
         plan(params) {
@@ -178,7 +187,7 @@ class Panel {
                 event.preventDefault();
                 this.#compare();
             }}, kind.fields, rounds, h('div', {class: 'compare-actions'}, this.run, this.stop),
-                kind.note && h('p', {class: 'note'}, kind.note)),
+                kind.note),
             this.going, this.said, this.failed, this.output);
     }
 
@@ -264,7 +273,7 @@ class Panel {
 }
 
 // lost(message) is told where the service does not answer; idle() resolves when the page's own run is over, which would
-// take turns with what is compared.
+// take turns with what is compared. Gives {know(count)}, which is to be told the server's processors.
 export function mountCompare(section, {form, api, lost, idle}) {
     const panels = [concurrentKind(), scheduleKind(form), scalingKind(form)].map((kind) => new Panel(kind, {
         form, api, lost, idle, rounds: field('Runs of each',
@@ -279,4 +288,5 @@ export function mountCompare(section, {form, api, lost, idle}) {
     section.replaceChildren(
         h('h2', {}, 'Compare'), workLine(form),
         tabs('What to compare', panels, form), ...panels.map(({panel}) => panel));
+    return {know: (count) => panels.forEach(({kind}) => kind.know?.(count))};
 }

@@ -46,6 +46,7 @@ let waiting = false; // for the service, to make the run anew
 let left = false; // the page was, in mid-run
 let coloured = 'escape'; // or 'thread'
 const whenIdle = []; // who waits for a run to be over
+let processors = null; // the service's, once it has told
 let remade = 0; // how often in a row, since the service had lost the run
 const MOST_REMADE = 3; // a run that ends its server each time is not tried for ever
 
@@ -113,6 +114,19 @@ function finished() {
         ? `The time limit came after ${plural(summary.tiles_done, 'tile')} of ${number(summary.tiles_planned)}`
         : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`) + again);
     tell(`${byId('status').textContent}. ${byId('lesson').textContent}`);
+    if (processors === null) {
+        learnProcessors();
+    }
+}
+
+// From its statistics, which whoever computes may ask for.
+async function learnProcessors() {
+    const count = await api.processors().catch(() => null);
+    if (count !== null) {
+        processors = count;
+        byId('processors').textContent = `on ${plural(processors, 'processor')}`;
+        comparisons.know(processors);
+    }
 }
 
 // {stopped, begun}: whether somebody stopped it, and whether there is anything of it to be seen.
@@ -334,7 +348,7 @@ mountRequest();
 listen();
 byId('more').open = byId('elsewhere').open = matchMedia('(min-width: 700px)').matches;
 byId('token').value = api.token.get();
-mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message), idle});
+const comparisons = mountCompare(byId('compare'), {form, api, lost: (message) => service.lost(message), idle});
 if (location.hash.length < 2) {
     form.set(PRESETS.uneven.params); // there is something to be seen
 }

@@ -100,6 +100,38 @@ test('what is shown is explained, in one line for each figure on a phone', async
     await page.close();
 });
 
+// A page whose service says that its servers have so many CPUs.
+async function openWith(cpus, hash) {
+    const page = await Page.open(browser, bridge.url);
+    await page.tab.route('**/metrics', (route) => route.fulfill(
+        {body: cpus.map((count, i) => `tilery_server_cpus{server="tcp://server-${i}:5570"} ${count}\n`).join('')}));
+    const told = page.tab.waitForResponse('**/metrics');
+    await page.follow(hash);
+    await told;
+    return page;
+}
+
+test('threads are held against the server’s processors, where they are known', async () => {
+    const real = await Page.open(browser, bridge.url, RUN);
+    await real.until('processors', /^on [1-9][0-9]* processors?$/);
+    await real.close();
+    const same = await openWith([96, 96], `${RUN}&compare=scaling`);
+    await same.until('processors', 'on 96 processors');
+    assert.equal(await same.id('compare-processors').inputValue(), '96');
+    assert.equal(await same.id('compare-most').inputValue(), '64');
+    assert.match(await same.text('compare-scaling'), /The server has 96 processors\. Amdahl/);
+    assert.equal(await same.text('link'), `${bridge.url}/#${RUN}&compare=scaling`); // who opens it may have another server
+    await same.follow(`${RUN}&compare=scaling&processors=3`);
+    await same.until('processors', 'on 96 processors');
+    assert.equal(await same.id('compare-processors').inputValue(), '3');
+    await same.close();
+    const unlike = await openWith([96, 4], `${RUN}&compare=scaling`);
+    await unlike.until('told', /tiles in/);
+    assert.equal(await unlike.text('processors'), '');
+    assert.match(await unlike.text('compare-scaling'), /Your browser counts/);
+    await unlike.close();
+});
+
 test('what a phone is told of the service moves nothing on it', async () => {
     const own = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
     const page = await Page.open(browser, own.url, RUN);
