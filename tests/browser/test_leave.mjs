@@ -21,8 +21,8 @@ after(async () => {
 });
 
 // How many runs the bridge was told to end, whereas it ends by itself what is left to its lease.
-async function ended() {
-    const text = await (await fetch(`${bridge.url}/metrics`)).text();
+async function ended({url} = bridge) {
+    const text = await (await fetch(`${url}/metrics`)).text();
     return text.split('\n').filter((line) => /_requests_total{.*method="DELETE".*code="2/.test(line))
         .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
@@ -53,6 +53,25 @@ for (const [name, leave] of Object.entries(WAYS)) {
         await page.close();
     });
 }
+
+test('closing the tab ends a run that waits for its turn, too', async () => {
+    const server = await Process.start('tileryd', '--listen', 'tcp://127.0.0.1:0', '--max-threads', '4');
+    const front = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0', '--backend', server.url);
+    const queued = () => metric(front.url, 'tilery_server_runs_queued');
+    const first = await Page.open(browser, front.url, SLOW); // streams have half of the threads, and this one all of these
+    await first.until('figure-tiles', UNDER_WAY);
+    const second = await Page.open(browser, front.url, SLOW);
+    await second.until('status', /^Computing/);
+    assert.equal(await queued(), 1);
+    await second.close();
+    while (await queued() !== 0) {
+        // until the server has let go of it
+    }
+    assert.equal(await ended(front), 1);
+    await first.close();
+    await front.close();
+    await server.close();
+});
 
 test('who comes back sees the run made anew', async () => {
     const page = await Page.open(browser, bridge.url, SLOW.replace('65535', '20000'));
