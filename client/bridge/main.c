@@ -1,5 +1,4 @@
 /* tilery-bridge: parse, start the server inside where no backend is named, serve HTTP until a signal. */
-#include <argp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +6,7 @@
 
 #include "access_log.h"
 #include "bridge.h"
-#include "daemon/daemon.h"
+#include "options.h"
 #include "wire/address.h"
 #include "wire/descriptors.h"
 #include "wire/environment.h"
@@ -17,10 +16,8 @@
 #include "wire/token_file.h"
 #include "wire/warn.h"
 
-#define DEFAULT_LISTEN "127.0.0.1:8405"
 #define INNER_URL "inproc://tilery-bridge"
 #define USAGE_EXIT 64
-#define MAX_NAMES 16
 #define MAX_CONNECTIONS 4096
 /* From one address, where others than this machine can reach the bridge. */
 #define MAX_PER_ADDRESS 256
@@ -34,172 +31,25 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version = "tilery-bridge " TILERY_VERSION;
 
-struct settings {
-    const char *listen;
-    struct tilery_client_options backend; /* without a server: one inside this process */
-    const char *origins[MAX_NAMES], *hosts[MAX_NAMES];
-    size_t origin_count, host_count;
-    enum daemon_log access_log;
-    uint64_t reply_budget_bytes;
-    enum daemon_log log; /* of the server inside */
-    const char *token_file;
-    unsigned max_connections, surplus, max_per_address, connection_timeout_s;
-    bool per_address_given;
-    uint64_t heartbeat_ms, lease_ms;
-};
-
-enum {
-    OPT_HOST = 256,
-    OPT_MAX_CONNECTIONS,
-    OPT_MAX_PER_ADDRESS,
-    OPT_TIMEOUT,
-    OPT_REPLY_BUDGET,
-    OPT_ACCESS_LOG,
-    OPT_LOG,
-    OPT_TLS_CA,
-    OPT_TLS_CERT,
-    OPT_TLS_KEY,
-    OPT_TLS_NAME,
-    OPT_BACKEND_TOKEN_FILE,
-    OPT_TOKEN_FILE,
-    OPT_HEARTBEAT,
-    OPT_LEASE
-};
-
-static const struct argp_option argp_options[] = {
-    {"listen", 'l', "ADDR:PORT", 0, "Address to serve HTTP on (default " DEFAULT_LISTEN ")", 0},
-    {"backend", 'b', "URL[,URL...]", 0,
-     "The Tilery servers (TILERY_BACKEND; default: one inside this process)", 0},
-    {"allow-origin", 'o', "ORIGIN", 0, "Let pages of this origin call, besides loopback ones; repeatable", 0},
-    {"allow-host", OPT_HOST, "NAME", 0,
-     "A name that the Host header may hold, besides localhost and IP addresses; repeatable (default: none, "
-     "or any where there is --token-file)",
-     0},
-    {"max-connections", OPT_MAX_CONNECTIONS, "N", 0,
-     "HTTP connections at once; further ones are answered 429 (default 4096)", 0},
-    {"max-per-address", OPT_MAX_PER_ADDRESS, "N", 0,
-     "Of one client's address, 0 for no limit (default: 256, and none on a loopback address)", 0},
-    {"connection-timeout-s", OPT_TIMEOUT, "S", 0,
-     "Close a connection on which no whole request comes for so long, or nobody reads the answer "
-     "(default 30)",
-     0},
-    {"token-file", OPT_TOKEN_FILE, "FILE", 0,
-     "Compute only for those who show the token in the file's first line; SIGHUP reads it again", 0},
-    {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
-     "A line on stderr for every HTTP request: logfmt (default), json or off", 0},
-    {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
-     "Memory of all large answers that are not read yet (default 512, or a quarter of the memory limit)", 0},
-    {"log", OPT_LOG, "FORMAT", 0,
-     "Without --backend, a line on stderr for every call of the server inside: off (default), logfmt or json",
-     0},
-    {"backend-tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the backend, PEM", 0},
-    {"backend-tls-cert", OPT_TLS_CERT, "FILE", 0, "The bridge's own certificate, PEM", 0},
-    {"backend-tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
-    {"backend-tls-server-name", OPT_TLS_NAME, "NAME", 0,
-     "The DNS name in the backend's certificate (default: the URL's host)", 0},
-    {"backend-token-file", OPT_BACKEND_TOKEN_FILE, "FILE", 0,
-     "The token that the backend wants is the file's first line", 0},
-    {"heartbeat-ms", OPT_HEARTBEAT, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
-    {"lease-ms", OPT_LEASE, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
-    {0},
-};
-
-static const char *const lists[] = {"allow-origin", "allow-host", NULL};
-
-static void add_name(const struct argp_state *state, const char *option, const char **names, size_t *count,
-                     const char *name)
+/* prefix: of the options that are the fields of which the message may tell. */
+static int complain(const char *prefix, const char *message, enum tilery_status status)
 {
-    if (*count == MAX_NAMES)
-        argp_error(state, "more than %d of --%s", MAX_NAMES, option);
-    names[(*count)++] = name;
-}
+    char room[512];
 
-/* Where an option's text is kept as it is; NULL for any other key. */
-static const char **text_of(struct settings *settings, int key)
-{
-    switch (key) {
-    case 'l':
-        return &settings->listen;
-    case 'b':
-        return &settings->backend.server;
-    case OPT_TLS_CA:
-        return &settings->backend.tls_ca;
-    case OPT_TLS_CERT:
-        return &settings->backend.tls_cert;
-    case OPT_TLS_KEY:
-        return &settings->backend.tls_key;
-    case OPT_TLS_NAME:
-        return &settings->backend.tls_server_name;
-    case OPT_BACKEND_TOKEN_FILE:
-        return &settings->backend.token_file;
-    case OPT_TOKEN_FILE:
-        return &settings->token_file;
-    default:
-        return NULL;
-    }
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct settings *settings = state->input;
-    const char **text = text_of(settings, key);
-
-    if (text != NULL) {
-        *text = arg;
-        return 0;
-    }
-    switch (key) {
-    case ARGP_KEY_ARG:
-        option_no_argument(state, arg);
-        return 0;
-    case 'o':
-        if (!bridge_origin_is_valid(arg))
-            argp_error(state,
-                       "allow-origin is \"%s\"; it must be as browsers send it: SCHEME://HOST or "
-                       "SCHEME://HOST:PORT, in lower case, without a path",
-                       arg);
-        add_name(state, "allow-origin", settings->origins, &settings->origin_count, arg);
-        return 0;
-    case OPT_HOST:
-        add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
-        return 0;
-    case OPT_MAX_CONNECTIONS:
-        settings->max_connections = option_number(state, "max-connections", arg, 1, 65536);
-        return 0;
-    case OPT_MAX_PER_ADDRESS:
-        settings->max_per_address = option_number(state, "max-per-address", arg, 0, 65536);
-        settings->per_address_given = true;
-        return 0;
-    case OPT_TIMEOUT:
-        settings->connection_timeout_s = option_number(state, "connection-timeout-s", arg, 1, 3600);
-        return 0;
-    case OPT_ACCESS_LOG:
-        if (!daemon_log_parse(arg, &settings->access_log))
-            argp_error(state, "--access-log is \"%s\"; it must be logfmt, json or off", arg);
-        return 0;
-    case OPT_REPLY_BUDGET:
-        settings->reply_budget_bytes = (uint64_t)option_number(state, "reply-budget-mib", arg, 1, 1048576)
-                                       << 20;
-        return 0;
-    case OPT_HEARTBEAT:
-        settings->heartbeat_ms = option_number(state, "heartbeat-ms", arg, 1, 600000);
-        return 0;
-    case OPT_LEASE:
-        settings->lease_ms = option_number(state, "lease-ms", arg, 1, 600000);
-        return 0;
-    case OPT_LOG:
-        if (!daemon_log_parse(arg, &settings->log))
-            argp_error(state, "--log is \"%s\"; it must be off, logfmt or json", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static int complain(const char *message, enum tilery_status status)
-{
-    fprintf(stderr, "tilery-bridge: %s\n", message);
+    fprintf(stderr, "tilery-bridge: %s\n",
+            option_message(bridge_argp_options, prefix, message, room, sizeof room));
     return status == TILERY_INVALID_ARGUMENT ? USAGE_EXIT : tilery_status_exit(status);
+}
+
+/* The client's server is the backend, and so are its other options. */
+static int complain_of_client(const struct tilery_error *error)
+{
+    char room[512];
+
+    if (strncmp(error->message, "server ", 7) != 0)
+        return complain("backend-", error->message, error->status);
+    (void)snprintf(room, sizeof room, "--backend %s", error->message + 7);
+    return complain("", room, error->status);
 }
 
 /* HTTP here has no TLS. */
@@ -220,7 +70,7 @@ static int serve(const struct bridge_options *options, const char *path, struct 
 
     if (bridge_start(options, &bridge, &error) != TILERY_OK) {
         tilery_client_close(options->client);
-        return complain(error.message, error.status);
+        return complain("", error.message, error.status);
     }
     signals_start_end(start);
     printf("listening on %s\n", bridge_url(bridge));
@@ -228,7 +78,8 @@ static int serve(const struct bridge_options *options, const char *path, struct 
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-        warn_of_reload("tilery-bridge", path, token_file_reload(options->token, &why), &why);
+        warn_of_reload("tilery-bridge", bridge_argp_options, path, token_file_reload(options->token, &why),
+                       &why);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
@@ -343,27 +194,21 @@ static int run(const struct settings *settings, struct signals_start *start, sig
     warn_of_file("tilery-bridge", settings->token_file);
     if (start_parts(settings, &parts, &wire_error) != WIRE_OK) {
         stop_parts(&parts);
-        return complain(wire_error.message, (enum tilery_status)wire_error.status);
+        return complain("", wire_error.message, (enum tilery_status)wire_error.status);
     }
     bridge = bridge_options(settings, &parts);
     if (client.server == NULL)
         client.server = INNER_URL;
     if (open_client(&client, &bridge.client, &error) != TILERY_OK)
-        status = complain(error.message, error.status);
+        status = complain_of_client(&error);
     else
         status = serve(&bridge, settings->token_file, start, signals);
     stop_parts(&parts);
     return status;
 }
 
-static const char doc[] = "The documented HTTP API of Tilery.\v"
-                          "Every option can also be given in the environment: --listen as "
-                          "TILERY_BRIDGE_LISTEN, --backend as TILERY_BACKEND, several --allow-origin as "
-                          "TILERY_BRIDGE_ALLOW_ORIGIN with commas between.";
-
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {argp_options, parse, NULL, doc, NULL, NULL, NULL};
     struct settings settings = {.listen = DEFAULT_LISTEN,
                                 .backend.server = getenv("TILERY_BACKEND"),
                                 .backend.no_pauses = true, /* whoever asks decides whether to wait */
@@ -373,18 +218,17 @@ int main(int argc, char **argv)
                                 .connection_timeout_s = CONNECTION_TIMEOUT_S,
                                 .heartbeat_ms = HEARTBEAT_MS,
                                 .lease_ms = LEASE_MS};
-    char **with_environment = environment_argv("TILERY_BRIDGE", argp_options, lists, &argc, argv);
+    int count = argc;
+    char **with_environment =
+        environment_argv("TILERY_BRIDGE", bridge_argp_options, bridge_argp_lists, &count, argv);
     struct signals_start start;
     sigset_t signals;
     int status;
 
     descriptors_hold_standard();
-    argp_err_exit_status = USAGE_EXIT;
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
-    option_parse(&argp, argc, with_environment, &settings);
-    if (settings.backend.server != NULL && settings.backend.server[0] == '\0')
-        settings.backend.server = NULL;
+    options_parse(count, with_environment, count - argc, &settings);
     signals_to_end(&signals);
     if (settings.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
         sigaddset(&signals, SIGHUP);
@@ -392,7 +236,7 @@ int main(int argc, char **argv)
     signals_start_begin(&start);
     status = limit_connections(&settings)
                  ? run(&settings, &start, &signals)
-                 : complain("64 descriptors are the least that it wants", TILERY_RESOURCE_EXHAUSTED);
+                 : complain("", "64 descriptors are the least that it wants", TILERY_RESOURCE_EXHAUSTED);
     signals_start_end(&start);
     environment_free(with_environment);
     return status;

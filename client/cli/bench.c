@@ -371,7 +371,7 @@ int cli_bench(tilery_client *client, const struct cli_options *options)
     if (options->format != NULL) {
         json = strcmp(options->format, "json") == 0;
         if (!json && strcmp(options->format, "table") != 0)
-            return cli_refuse("format", options->format, "table or json");
+            return cli_refuse("--format", options->format, "table or json");
     }
     status = try_one(client, options);
     return status != 0 ? status : measure(client, options, json);

@@ -67,6 +67,9 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
 /* Says what a wrong option is and what it may be, and returns CLI_USAGE_EXIT. */
 int cli_refuse(const char *option, const char *value, const char *range);
 
+/* The same for a message of libtilery's, which begins with the field that an option sets. */
+int cli_refuse_message(const char *message);
+
 /* Where an answer goes: stdout, or a file that appears only when it is whole. */
 struct cli_output {
     FILE *file;

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "options.h"
+#include "wire/option.h"
 
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
@@ -23,6 +24,14 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
 int cli_refuse(const char *option, const char *value, const char *range)
 {
     fprintf(stderr, "tilery: %s is \"%s\"; it must be %s\n", option, value, range);
+    return CLI_USAGE_EXIT;
+}
+
+int cli_refuse_message(const char *message)
+{
+    char room[512];
+
+    fprintf(stderr, "tilery: %s\n", option_message(cli_argp_options, "", message, room, sizeof room));
     return CLI_USAGE_EXIT;
 }
 

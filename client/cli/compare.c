@@ -44,8 +44,7 @@ static int set(struct tilery_compute_request *request, const char *field, const 
 
     if (tilery_compute_request_set(request, field, value, &error) == TILERY_OK)
         return 0;
-    fprintf(stderr, "tilery: %s\n", error.message);
-    return CLI_USAGE_EXIT;
+    return cli_refuse_message(error.message);
 }
 
 static int fill_row(const struct cli_options *options, const struct lists *lists, size_t i,
@@ -59,7 +58,7 @@ static int fill_row(const struct cli_options *options, const struct lists *lists
         row->request.time_limit_ms = BANDS_NO_TIME_LIMIT_MS;
     row->request.kernel = lists->kernels.items[i / threads % kernels];
     if (row->request.kernel[0] == '\0')
-        return cli_refuse("kernel", options->kernels, "names with commas between");
+        return cli_refuse("--kernel", options->kernels, "names with commas between");
     row->walls_ns = calloc(options->runs, sizeof *row->walls_ns);
     row->imbalances = calloc(options->runs, sizeof *row->imbalances);
     if (row->walls_ns == NULL || row->imbalances == NULL)
@@ -72,9 +71,9 @@ static int fill_rows(const struct cli_options *options, struct lists *lists, str
 {
     int status;
 
-    if ((status = split(&lists->schedules, "schedule", options->schedules)) != 0 ||
-        (status = split(&lists->kernels, "kernel", options->kernels)) != 0 ||
-        (status = split(&lists->threads, "num_threads", options->threads)) != 0)
+    if ((status = split(&lists->schedules, "--schedule", options->schedules)) != 0 ||
+        (status = split(&lists->kernels, "--kernel", options->kernels)) != 0 ||
+        (status = split(&lists->threads, "--num-threads", options->threads)) != 0)
         return status;
     comparison->count = lists->schedules.count * lists->kernels.count * lists->threads.count;
     if (comparison->count > MAX_ROWS) {
@@ -217,7 +216,7 @@ int cli_compare(tilery_client *client, const struct cli_options *options)
 
     if (lists == NULL || write == NULL) {
         free(lists);
-        return write == NULL ? cli_refuse("format", options->format, "table, csv or json")
+        return write == NULL ? cli_refuse("--format", options->format, "table, csv or json")
                              : tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     }
     status = fill_rows(options, lists, &comparison);

@@ -178,17 +178,29 @@ static bool is_written(const struct cli_options *options)
     return !options->watch || options->format != NULL || !cli_is_for_terminal(options);
 }
 
+/* Finds the format, which is to have a place for all that is asked for: 0 or the exit status. */
+static int check_format(const struct cli_options *options, enum format *format)
+{
+    if (options->format == NULL)
+        return 0;
+    if (!format_find(options->format, format))
+        return cli_refuse("--format", options->format, "json, ndjson, csv, table or trace");
+    if (options->data && (*format == FORMAT_TABLE || *format == FORMAT_TRACE))
+        return cli_refuse("--format", options->format, "json, ndjson or csv with --data");
+    if (options->json.summary && (*format == FORMAT_CSV || *format == FORMAT_TRACE))
+        return cli_refuse("--format", options->format, "json, ndjson or table with --summary");
+    if (options->json.ns && *format == FORMAT_TABLE)
+        return cli_refuse("--format", options->format, "json, ndjson, csv or trace with --ns");
+    return 0;
+}
+
 int cli_compute(tilery_client *client, const struct cli_options *options)
 {
     enum format format = FORMAT_JSON;
     struct cli_output output;
-    int status;
+    int status = check_format(options, &format);
 
-    if (options->format != NULL && !format_find(options->format, &format))
-        return cli_refuse("format", options->format, "json, ndjson, csv, table or trace");
-    if (options->data && (format == FORMAT_TABLE || format == FORMAT_TRACE))
-        return cli_refuse("format", options->format, "json, ndjson or csv with --data");
-    if (options->watch && (status = watch_check(options)) != 0)
+    if (status != 0 || (options->watch && (status = watch_check(options)) != 0))
         return status;
     if ((status = cli_output_open(&output, options)) != 0)
         return status;

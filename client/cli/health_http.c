@@ -122,7 +122,7 @@ int cli_health_http(const struct cli_options *options)
         return cli_refuse("health's argument", options->argument,
                           "left out where the server is an http:// one");
     if (!split(server, host, sizeof host, port))
-        return cli_refuse("server", server, "as http://127.0.0.1:8405");
+        return cli_refuse("--server", server, "as http://127.0.0.1:8405");
     if (ms == 0)
         ms = waits ? LONGEST_WAIT_MS : DEFAULT_TIMEOUT_MS;
     until_ns = wire_after_ms(ms);

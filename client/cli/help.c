@@ -132,7 +132,8 @@ char *help_text(const struct command *command, int key, const char *text)
 static const char closing[] =
     "Every option that takes a value can also be given in the environment: --server as TILERY_SERVER. What "
     "the "
-    "command does not use is passed over there, and is an error on the command line.\n\n"
+    "command does not use is passed over there, and is an error on the command line, as is what does nothing "
+    "beside the other options.\n\n"
     "At a terminal, what takes longer than half a second shows a bar on stderr, for which compute takes its "
     "tiles as a stream, up to 32 million pixels; --quiet shows none. NO_COLOR is heeded.\n\n";
 

@@ -31,8 +31,7 @@ static int open_client(const struct cli_options *cli, tilery_client **out)
     status = tilery_client_open(&cli->client, out, &error);
     if (status == TILERY_OK)
         return 0;
-    (void)cli_fail(cli, &error);
-    return status == TILERY_INVALID_ARGUMENT ? CLI_USAGE_EXIT : tilery_status_exit(status);
+    return status == TILERY_INVALID_ARGUMENT ? cli_refuse_message(error.message) : cli_fail(cli, &error);
 }
 
 /* A line, written at once, as several calls may end together. */

@@ -70,7 +70,10 @@ const struct argp_option cli_argp_options[] = {
     {"num-threads", OPT_NUM_THREADS, "N", 0, "1 to 256 (default 4)\ncompare: several, commas between", 0},
     {"first-task", OPT_FIRST_TASK, "ID", 0, "The first of a range of tasks (default 0)", 0},
     {"task-count", OPT_TASK_COUNT, "N", 0, "How many tasks (default: to the last)", 0},
-    {"mode", OPT_MODE, "MODE", 0, "concurrent (default) or sequential", 0},
+    {"mode", OPT_MODE, "MODE", 0,
+     "concurrent (default) or sequential: one thread, tasks in order; --num-threads and --schedule are "
+     "ignored",
+     0},
     {"schedule", OPT_SCHEDULE, "NAME", 0,
      "static (default), cyclic, dynamic, guided or stealing\ncompare: several, commas between", 0},
     {"region", OPT_REGION, "RE,IM,W,H", 0,
@@ -101,10 +104,11 @@ const struct argp_option cli_argp_options[] = {
      "bench: table (default at a terminal), json (default in a pipe)",
      0},
     {"palette", OPT_PALETTE, "NAME", 0,
-     "viridis (default), magma, grey, or thread\ncompute: of what is watched\nrender: of a png", 0},
+     "viridis (default), magma, grey, or thread\ncompute: of what --watch draws\nrender: of a png", 0},
     {"output", 'o', "FILE", 0, "Where it is written (default: -, stdout); a file appears when it is whole",
      0},
-    {"summary", OPT_SUMMARY, NULL, 0, "compute: in json and ndjson: what the run came to, in the end", 0},
+    {"summary", OPT_SUMMARY, NULL, 0,
+     "compute: in json and ndjson: what the run came to, in the end; table has it anyway", 0},
     {"data", OPT_DATA, NULL, 0,
      "compute: in json, ndjson and csv: each tile's columns, rows and data, the escape counts as "
      "little-endian uint16, row by row, in base64",
@@ -113,7 +117,10 @@ const struct argp_option cli_argp_options[] = {
      "compute: draw the tiles in the terminal as they come, in the palette's colours, and a lane for each "
      "thread",
      0},
-    {"ns", OPT_NS, NULL, 0, "compute: in json: times in nanoseconds beside the milliseconds", 0},
+    {"ns", OPT_NS, NULL, 0,
+     "compute: in json: times in nanoseconds beside the milliseconds, as ndjson, csv and trace have them "
+     "anyway",
+     0},
     {0},
 };
 

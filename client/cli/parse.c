@@ -165,13 +165,14 @@ static void set_field(const struct argp_state *state, const struct reading *read
     struct cli_options *cli = reading->cli;
     bool compares = reading->command->set == FOR_COMPARE;
     struct tilery_error error;
+    char room[512];
 
     if (compares && key == OPT_SCHEDULE)
         cli->schedules = text;
     else if (compares && key == OPT_NUM_THREADS)
         cli->threads = text;
     else if (tilery_compute_request_set(&cli->request, option_field(key), text, &error) != TILERY_OK)
-        argp_error(state, "%s", error.message);
+        argp_error(state, "%s", option_message(cli_argp_options, "", error.message, room, sizeof room));
 }
 
 static void set_fields(const struct argp_state *state, const struct reading *reading)
@@ -199,6 +200,22 @@ static void check_command(const struct argp_state *state, struct reading *readin
     for (int key = 0; key < OPT_END; key++)
         if (reading->given[key] && (option_commands(key) & command->set) == 0)
             argp_error(state, "--%s is not an option of %s", option_name(key), command->name);
+}
+
+/* The options of which another one decides whether they do anything. */
+static void check_together(const struct argp_state *state, const struct reading *reading)
+{
+    const struct cli_options *cli = reading->cli;
+    unsigned set = reading->command->set;
+
+    if (reading->given[OPT_PALETTE] && set == FOR_COMPUTE && !cli->watch)
+        argp_error(state, "--palette is for what --watch draws, which is not asked for");
+    if (reading->given[OPT_PALETTE] && set == FOR_RENDER &&
+        (cli->format == NULL || strcmp(cli->format, "raw") == 0 || strcmp(cli->format, "pgm") == 0))
+        argp_error(state, "--palette is for --format png; %s has counts, and no colours",
+                   cli->format != NULL ? cli->format : "raw, the default,");
+    if (cli->quiet && cli->verbose)
+        argp_error(state, "--quiet and --verbose are both given");
 }
 
 /* "compute, render, ... or describe" */
@@ -234,6 +251,7 @@ static void finish(const struct argp_state *state, struct reading *reading)
     if (reading->command == NULL)
         refuse_command(state, cli->command);
     check_command(state, reading);
+    check_together(state, reading);
     set_fields(state, reading);
 }
 

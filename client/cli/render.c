@@ -127,9 +127,9 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     int status;
 
     if (options->format != NULL && !image_find_format(options->format, &format))
-        return cli_refuse("format", options->format, "png, pgm or raw");
+        return cli_refuse("--format", options->format, "png, pgm or raw");
     if (options->palette != NULL && !image_find_palette(options->palette, &palette))
-        return cli_refuse("palette", options->palette, "grey, viridis, magma or thread");
+        return cli_refuse("--palette", options->palette, "grey, viridis, magma or thread");
     if (cli_refuse_terminal(options, "an image"))
         return CLI_USAGE_EXIT;
     status = cli_output_open(&render.output, options);

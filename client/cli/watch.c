@@ -24,7 +24,7 @@ int watch_check(const struct cli_options *options)
     enum image_palette palette;
 
     if (options->palette != NULL && !image_find_palette(options->palette, &palette))
-        return cli_refuse("palette", options->palette, "grey, viridis, magma or thread");
+        return cli_refuse("--palette", options->palette, "grey, viridis, magma or thread");
     if (terminal_is_there(&options->terminal))
         return 0;
     fputs("tilery: --watch draws on the terminal behind stderr, and there is none\n", stderr);

@@ -168,7 +168,7 @@ static int serve(struct daemon *daemon, const struct daemon_options *given, cons
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-        warn_of_reload("tileryd", given->token_file, daemon_reload(daemon, &error), &error);
+        warn_of_reload("tileryd", options, given->token_file, daemon_reload(daemon, &error), &error);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
 }
@@ -186,6 +186,7 @@ int main(int argc, char **argv)
     struct signals_start start;
     struct wire_error error;
     enum wire_status status;
+    char room[512];
     sigset_t signals;
     int signal;
 
@@ -207,7 +208,7 @@ int main(int argc, char **argv)
     status = daemon_start(&settings.daemon, &daemon, &error);
     signals_start_end(&start);
     if (status != WIRE_OK) {
-        fprintf(stderr, "tileryd: %s\n", error.message);
+        fprintf(stderr, "tileryd: %s\n", option_message(options, "", error.message, room, sizeof room));
         environment_free(with_environment);
         return status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(status);
     }

@@ -88,7 +88,7 @@ static enum wire_status set_tls(const struct rpc_server *server, nng_listener li
     int result;
 
     if (tls->cert == NULL)
-        return refuse(error, WIRE_INVALID_ARGUMENT, url, "TLS needs tls_cert and tls_key");
+        return refuse(error, WIRE_INVALID_ARGUMENT, url, "TLS needs a certificate and its private key");
     result = nng_listener_get_ptr(listener, NNG_OPT_TLS_CONFIG, &config);
     if (result != 0)
         return refuse(error, WIRE_UNAVAILABLE, url, nng_strerror(result));

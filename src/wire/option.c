@@ -44,3 +44,27 @@ void option_parse(const struct argp *argp, int argc, char **argv, void *input)
     argp_parse(argp, argc, argv, 0, NULL, input);
     parsing = false;
 }
+
+static bool is_option(const struct argp_option *options, const char *name)
+{
+    for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++)
+        if (option->name != NULL && strcmp(option->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *option_message(const struct argp_option *options, const char *prefix, const char *message,
+                           char *room, size_t size)
+{
+    size_t len = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "%s%.*s", prefix, (int)len, message);
+    for (char *c = name; *c != '\0'; c++)
+        if (*c == '_')
+            *c = '-';
+    if (!is_option(options, name))
+        return message;
+    (void)snprintf(room, size, "--%s%s", name, message + len);
+    return room;
+}

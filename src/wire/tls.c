@@ -53,7 +53,7 @@ static enum wire_status fill_certificate(nng_tls_config *config, const struct wi
     wire_file_free(key);
     if (result == 0)
         return WIRE_OK;
-    (void)snprintf(what, sizeof what, "tls_cert \"%s\" with tls_key \"%s\"",
+    (void)snprintf(what, sizeof what, "tls_cert \"%s\" with its key \"%s\"",
                    wire_quote(shown_cert, sizeof shown_cert, tls->cert),
                    wire_quote(shown_key, sizeof shown_key, tls->key));
     return refuse(error, what, result);
@@ -62,9 +62,9 @@ static enum wire_status fill_certificate(nng_tls_config *config, const struct wi
 enum wire_status wire_tls_fill(nng_tls_config *config, const struct wire_tls *tls, struct wire_error *error)
 {
     if ((tls->cert == NULL) != (tls->key == NULL))
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT, "%s is set without %s; they go together",
-                              tls->cert != NULL ? "tls_cert" : "tls_key",
-                              tls->cert != NULL ? "tls_key" : "tls_cert");
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              tls->cert != NULL ? "tls_cert is set without its key"
+                                                : "tls_key is set without its certificate");
     if (tls->ca != NULL && fill_ca(config, tls->ca, error) != WIRE_OK)
         return error->status;
     if (tls->cert != NULL && fill_certificate(config, tls, error) != WIRE_OK)

@@ -7,6 +7,7 @@
 
 #include "wire/address.h"
 #include "wire/file.h"
+#include "wire/option.h"
 
 void warn_of_file(const char *program, const char *path)
 {
@@ -30,13 +31,16 @@ void warn_of_stdout(const char *program)
         fprintf(stderr, "%s: warning: cannot write where it listens: %s\n", program, strerror(errno));
 }
 
-void warn_of_reload(const char *program, const char *path, enum wire_status status,
-                    const struct wire_error *error)
+void warn_of_reload(const char *program, const struct argp_option *options, const char *path,
+                    enum wire_status status, const struct wire_error *error)
 {
+    char room[512];
+
     if (path == NULL) {
         fprintf(stderr, "%s: SIGHUP: there is no token to read again\n", program);
     } else if (status != WIRE_OK) {
-        fprintf(stderr, "%s: SIGHUP: the old token stays in force: %s\n", program, error->message);
+        fprintf(stderr, "%s: SIGHUP: the old token stays in force: %s\n", program,
+                option_message(options, "", error->message, room, sizeof room));
     } else {
         fprintf(stderr, "%s: SIGHUP: the token has been read again\n", program);
         warn_of_file(program, path);

@@ -1,6 +1,8 @@
 #ifndef TILERY_WIRE_WARN_H
 #define TILERY_WIRE_WARN_H
 
+#include <argp.h>
+
 #include "wire/status.h"
 
 /* Warnings, for a main: one line each on stderr, or none where all is well. */
@@ -18,8 +20,8 @@ void warn_of_token(const char *program, const char *servers);
 void warn_of_stdout(const char *program);
 
 /* What became of SIGHUP: status and error are those of reading the token of that file again; path NULL: there
- * is none. A file that cannot be used is no reason to end. */
-void warn_of_reload(const char *program, const char *path, enum wire_status status,
-                    const struct wire_error *error);
+ * is none. A file that cannot be used is no reason to end. options: the program's, for option_message. */
+void warn_of_reload(const char *program, const struct argp_option *options, const char *path,
+                    enum wire_status status, const struct wire_error *error);
 
 #endif

@@ -278,7 +278,7 @@ class Token(BridgeTest):
             answer = subprocess.run([program("tilery-bridge"), "--token-file", path], capture_output=True, text=True,
                                     timeout=60, check=False)
             self.assertEqual((answer.returncode, answer.stdout), (64, ""))
-            self.assertIn(f'token_file "{path}"', answer.stderr)
+            self.assertIn(f'tilery-bridge: --token-file "{path}"', answer.stderr)
 
 
 if __name__ == "__main__":

@@ -67,15 +67,15 @@ class Compare(ServedTest):
         self.assertTrue(all(len(line) <= 94 for line in said[:3]))
 
     def test_what_is_wrong_is_named(self):
-        for arguments, code, said in ((["--schedule=static,random"], 64, 'schedule is "random"'),
-                                      (["--num-threads=1,"], 64, 'num_threads is ""'),
-                                      (["--num-threads=1,999"], 64, 'num_threads is "999"'),
-                                      (["--kernel=,auto"], 64, 'kernel is ",auto"'),
+        for arguments, code, said in ((["--schedule=static,random"], 64, 'tilery: --schedule is "random"'),
+                                      (["--num-threads=1,"], 64, '--num-threads is ""'),
+                                      (["--num-threads=1,999"], 64, '--num-threads is "999"'),
+                                      (["--kernel=,auto"], 64, '--kernel is ",auto"'),
                                       (["--kernel=auto,gpu"], 3, 'kernel is "gpu"'),
                                       (["--num-threads=" + ",".join(["1"] * 1001)], 64, "at most 1000"),
                                       (["--num-threads=" + ",".join(["1"] * 500), "--kernel=auto,auto,scalar"], 64,
                                        "the lists make 1500 combinations"),
-                                      (["--runs=0"], 64, '--runs is "0"'), (["--format=png"], 64, 'format is "png"'),
+                                      (["--runs=0"], 64, '--runs is "0"'), (["--format=png"], 64, '--format is "png"'),
                                       (["--mode=sequential"], 64, "--mode is not an option of compare"),
                                       (["--time-limit-ms=0"], 4, "time_limit_ms left tiles undone")):
             answer = tilery(self.server.url, "compare", *WORK, *arguments)

@@ -40,7 +40,7 @@ class Servers(unittest.TestCase):
         self.assertIn(f"`tileryd --listen {self.servers[1].url}`", answer.stderr)
         answer = tilery(self.urls + ",nonsense", "compute")
         self.assertEqual(answer.returncode, 64)
-        self.assertIn('server is "nonsense"', answer.stderr)
+        self.assertIn('tilery: --server is "nonsense"', answer.stderr)
 
     def test_each_server_that_gets_a_token_in_clear_is_warned_about(self):
         self.kill_one()

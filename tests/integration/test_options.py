@@ -38,13 +38,45 @@ class Options(ServedTest):
             self.assertEqual((answer.returncode, answer.stdout), (64, ""), command)
             self.assertIn(f"tilery: --{option} is not an option of {command}\n", answer.stderr)
 
+    def test_an_option_that_does_nothing_beside_the_others_is_a_usage_error(self):
+        for arguments, said in ((["compute", "--summary", "--format=csv"], "json, ndjson or table with --summary"),
+                                (["compute", "--summary", "--format=trace"], "json, ndjson or table with --summary"),
+                                (["compute", "--ns", "--format=table"], "json, ndjson, csv or trace with --ns"),
+                                (["compute", "--palette=grey"], "--palette is for what --watch draws"),
+                                (["render", "--palette=grey"], "--palette is for --format png; raw, the default,"),
+                                (["render", "--palette=grey", "--format=pgm"], "--palette is for --format png; pgm has"),
+                                (["info", "-q", "-v"], "--quiet and --verbose are both given")):
+            answer = run("--server", NOWHERE, *arguments)
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""), arguments)
+            self.assertIn(said, answer.stderr)
+        answer = run("--server", self.server.url, "compute", *OPTIONS, TILERY_PALETTE="grey")
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+
+    def test_so_it_is_with_the_bridge_s_server_inside_or_elsewhere(self):
+        for arguments, said in ((["--log=json", "--backend", NOWHERE], "--log is of the server inside"),
+                                (["--backend-tls-ca=x"], "--backend-tls-... are of --backend, which is not given"),
+                                (["--backend-token-file=x"], "--backend-token-file is of --backend"),
+                                (["--backend=foo"], 'tilery-bridge: --backend is "foo"; it must be'),
+                                (["--backend", NOWHERE, "--backend-token-file=/x"], '--backend-token-file "/x": No such'),
+                                (["--listen=foo"], 'tilery-bridge: --listen is "foo"; it must be')):
+            answer = subprocess.run([program("tilery-bridge"), *arguments], capture_output=True, text=True, timeout=60,
+                                    check=False)
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""), arguments)
+            self.assertIn(said, answer.stderr)
+        environment = {**os.environ, "TILERY_BACKEND": self.server.url, "TILERY_BRIDGE_LOG": "json"}
+        with subprocess.Popen([program("tilery-bridge"), "--listen=127.0.0.1:0"], env=environment, text=True,
+                              stdout=subprocess.PIPE) as bridge:
+            self.assertRegex(bridge.stdout.readline(), "^listening on http://")
+            bridge.terminate()
+        self.assertEqual(bridge.returncode, 0)
+
     def test_from_the_environment_it_is_passed_over_even_where_its_value_is_wrong(self):
         environment = {"TILERY_WIDTH": "x", "TILERY_PALETTE": "x", "TILERY_SCHEDULE": "x", "TILERY_FORMAT": "x"}
         answer = run("--server", self.server.url, "health", **environment)
         self.assertEqual((answer.returncode, answer.stdout, answer.stderr), (0, "SERVING\n", ""))
         answer = run("--server", self.server.url, "compute", *OPTIONS, TILERY_TASK_COUNT="1", TILERY_SCHEDULE="x")
         self.assertEqual(answer.returncode, 64)
-        self.assertIn('schedule is "x"', answer.stderr)
+        self.assertIn('tilery: --schedule is "x"', answer.stderr)
         # One from the environment does not hide the same sin on the command line.
         answer = run("--server", self.server.url, "health", "--palette=grey", TILERY_WIDTH="9")
         self.assertIn("--palette is not an option of health", answer.stderr)

@@ -50,7 +50,7 @@ class CommandLine(ServedTest):
                 with self.subTest(field=field, value=value):
                     answer = tilery(self.server.url, "compute", f"--{field.replace('_', '-')}={value}")
                     self.assertEqual(answer.returncode, 64)
-                    self.assertIn(f'{field} is "{value[:20]}', answer.stderr)
+                    self.assertIn(f'tilery: --{field.replace("_", "-")} is "{value[:20]}', answer.stderr)
                     self.assertRegex(answer.stderr, "from [01] to [0-9]+")
 
     def test_unknown_kernel_and_too_many_tiles_are_invalid_arguments(self):
@@ -127,7 +127,7 @@ class CommandLine(ServedTest):
         failed = subprocess.run([program("tilery"), "compute"], env=environment, capture_output=True, text=True,
                                 timeout=60, check=False)
         self.assertEqual(failed.returncode, 64)
-        self.assertIn('height is "0"; it must be a whole number from 1 to 65536', failed.stderr)
+        self.assertIn('--height is "0"; it must be a whole number from 1 to 65536', failed.stderr)
         listening = subprocess.Popen([program("tileryd")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                      env={**os.environ, "TILERYD_LISTEN": "inproc://a,tcp://127.0.0.1:0,inproc://b"})
         lines = [listening.stdout.readline() for _ in range(3)]
@@ -192,7 +192,7 @@ class Formats(ServedTest):
         for command, name in (("compute", "raw"), ("render", "json"), ("compute", "")):
             answer = tilery(self.server.url, command, "--format", name, "--output", "/nowhere/at/all")
             self.assertEqual((answer.returncode, answer.stdout), (64, ""))
-            self.assertIn(f'format is "{name}"', answer.stderr)
+            self.assertIn(f'tilery: --format is "{name}"', answer.stderr)
 
     def test_an_output_appears_when_it_is_whole_and_what_was_there_stays_until_then(self):
         with tempfile.TemporaryDirectory() as directory:

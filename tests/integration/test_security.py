@@ -126,10 +126,10 @@ class Tls(Folder):
         listen = ["--listen", "tls+tcp://127.0.0.1:0"]
         cert, key = pair("server")
         junk = self.file("junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-        self.check_refused("needs tls_cert and tls_key", *listen)
-        self.check_refused("tls_cert is set without tls_key", *listen, cert)
-        self.check_refused("needs tls_cert and tls_key", *listen, key)
-        self.check_refused("No such file", *listen, "--tls-cert=/nowhere", key)
+        self.check_refused("needs a certificate and its private key", *listen)
+        self.check_refused("tileryd: --tls-cert is set without its key", *listen, cert)
+        self.check_refused("needs a certificate and its private key", *listen, key)
+        self.check_refused('tileryd: --tls-cert "/nowhere": No such file', *listen, "--tls-cert=/nowhere", key)
         self.check_refused("/nowhere", *listen, cert, "--tls-key=/nowhere")
         self.check_refused("cannot be used", *listen, "--tls-cert=" + junk, key)
         self.check_refused("cannot be used", *listen, cert, "--tls-key=" + certificate("server.crt"))
@@ -138,10 +138,10 @@ class Tls(Folder):
 
     def test_a_client_s_tls_options_are_checked_before_it_connects(self):
         url = ["--server", "tls+tcp://127.0.0.1:1", "health"]
-        self.check_refused("tls_ca is not set", *url, name="tilery")
+        self.check_refused("tilery: --tls-ca is not set", *url, name="tilery")
         self.check_refused("No such file", *url, "--tls-ca=/nowhere", name="tilery")
-        self.check_refused("tls_key is set without tls_cert", *url, ca(), pair("client")[1], name="tilery")
-        self.check_refused("with TLS options it must be", "--server", "tcp://127.0.0.1:1", ca(), "health", name="tilery")
+        self.check_refused("tilery: --tls-key is set without its certificate", *url, ca(), pair("client")[1], name="tilery")
+        self.check_refused('--server is "tcp://127.0.0.1:1"; with TLS options it must be', "--server", "tcp://127.0.0.1:1", ca(), "health", name="tilery")
 
     def test_a_key_that_others_may_read_is_warned_about(self):
         key = os.path.join(self.folder, "key")
