@@ -214,7 +214,7 @@ static unsigned show(struct bench *bench)
     answered = bench->report.answered;
     in_flight = bench->in_flight;
     pthread_mutex_unlock(&bench->mutex);
-    progress_show_time(&bench->progress, bench->end_ns, answered);
+    progress_show_time(&bench->progress, bench->from_ns, bench->end_ns, answered);
     return in_flight;
 }
 

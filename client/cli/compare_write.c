@@ -54,34 +54,48 @@ static double tiles_a_second(const struct comparison *comparison, const struct c
 
 static void put_row(const struct comparison *comparison, const struct compare_row *row, FILE *out)
 {
-    char spread[64];
+    char spread[64], threads[48];
 
     (void)snprintf(spread, sizeof spread, "%.3f..%.3f", (double)row->walls_ns[0] / 1e6,
                    (double)row->walls_ns[comparison->runs - 1] / 1e6);
-    fprintf(out, "%-8s %-7s %7" PRIu64 " %9.3f %18s %7.2f %9.1f%% %9.3f %8.0f\n",
-            tilery_schedule_name(row->request.schedule), row->kernel, row->request.num_threads,
+    if (row->threads < row->request.num_threads)
+        (void)snprintf(threads, sizeof threads, "%zu/%" PRIu64, row->threads, row->request.num_threads);
+    else
+        (void)snprintf(threads, sizeof threads, "%zu", row->threads);
+    fprintf(out, "%-8s %-6s %7s %8.3f %18s %7.2f %9.1f%% %9.3f\n",
+            tilery_schedule_name(row->request.schedule), row->kernel, threads,
             compare_median_ns(comparison, row) / 1e6, spread, compare_speedup(comparison, row),
-            100 * compare_efficiency(comparison, row), imbalance_of(comparison, row),
-            tiles_a_second(comparison, row));
+            100 * compare_efficiency(comparison, row), imbalance_of(comparison, row));
 }
 
+static bool uses_fewer(const struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->count; i++)
+        if (comparison->rows[i].threads < comparison->rows[i].request.num_threads)
+            return true;
+    return false;
+}
+
+/* No wider than a terminal of 80 columns. */
 void compare_table(const struct comparison *comparison, FILE *out)
 {
     const struct compare_row *base = &comparison->rows[comparison->baseline];
     const struct tilery_compute_request *request = &base->request;
 
-    fprintf(out, "%-8s %-7s %7s %9s %18s %7s %10s %9s %8s\n", "schedule", "kernel", "threads", "wall ms",
-            "least..most", "speedup", "efficiency", "imbalance", "tiles/s");
+    fprintf(out, "%-8s %-6s %7s %8s %18s %7s %10s %9s\n", "schedule", "kernel", "threads", "wall ms",
+            "least..most", "speedup", "efficiency", "imbalance");
     for (size_t i = 0; i < comparison->count; i++)
         put_row(comparison, &comparison->rows[i], out);
     fprintf(out,
             "\n%" PRIu64 " x %" PRIu64 " pixels in tiles of %" PRIu64 " x %" PRIu64 ", %" PRIu64
-            " iterations; medians of %u runs of each, taken in turn\n"
-            "speedup: against %s, %s, %" PRIu64 " thread%s; efficiency: against the fewest threads of the "
-            "same kernel\n",
+            " iterations;\nmedians of %u run%s of each, taken in turn\n"
+            "speedup: against %s, %s, %" PRIu64
+            " thread%s\nefficiency: against the fewest threads of the same kernel\n",
             request->width, request->height, request->tile_w, request->tile_h, request->max_iter,
-            comparison->runs, tilery_schedule_name(request->schedule), base->kernel, request->num_threads,
-            request->num_threads == 1 ? "" : "s");
+            comparison->runs, comparison->runs == 1 ? "" : "s", tilery_schedule_name(request->schedule),
+            base->kernel, request->num_threads, request->num_threads == 1 ? "" : "s");
+    if (uses_fewer(comparison))
+        fputs("threads: how many had work, of how many were asked for\n", out);
 }
 
 /* ---- For programs ---- */

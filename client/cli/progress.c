@@ -11,6 +11,7 @@
 #define SHORT_MS 500u
 #define BAR_MAX 40u
 #define TEXT_COLUMNS 50u /* beside the bar */
+#define PART_COLUMNS 6u  /* of the percentage beside the bar, and one that stays free */
 #define LINE_BYTES 512u
 #define FIGURES_BYTES 128u
 
@@ -53,22 +54,25 @@ static char *put_left(char *out, uint64_t seconds)
     return out + sprintf(out, "  %u:%02u left", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
 }
 
-static void draw(const struct progress *progress, double part, double seconds, const char *figures)
+/* Where there is no room for the figures there is all the more of it for the bar. */
+static void draw(const struct progress *progress, double part, double left_s, const char *figures)
 {
     char line[LINE_BYTES], *out = stpcpy(line, "\r");
     unsigned columns, lines, width;
+    bool has_figures;
 
     terminal_size(&columns, &lines);
-    width = columns > TEXT_COLUMNS ? columns - TEXT_COLUMNS : 0;
+    has_figures = columns > TEXT_COLUMNS;
+    width = has_figures ? columns - TEXT_COLUMNS : columns > PART_COLUMNS ? columns - PART_COLUMNS : 0;
     if (width >= 8) {
         out = put_bar(out, progress, width < BAR_MAX ? width : BAR_MAX, part);
         *out++ = ' ';
     }
     out += sprintf(out, "%3.0f%%", 100 * part);
-    if (columns > TEXT_COLUMNS) {
+    if (has_figures) {
         out = stpcpy(out, figures);
-        if (part > 0)
-            out = put_left(out, (uint64_t)(seconds * (1 - part) / part + 0.5));
+        if (left_s >= 0)
+            out = put_left(out, (uint64_t)(left_s + 0.5));
     }
     out = stpcpy(out, "\033[K");
     terminal_put(line, (size_t)(out - line));
@@ -95,25 +99,30 @@ static bool is_time(struct progress *progress, double *seconds)
 void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
 {
     char figures[FIGURES_BYTES];
-    double seconds;
+    double seconds, part = planned != 0 ? (double)done / (double)planned : 0;
 
     if (!is_time(progress, &seconds))
         return;
     (void)snprintf(figures, sizeof figures, "  %" PRIu64 " of %" PRIu64 " %s  %.0f/s", done, planned,
                    progress->unit, (double)done / seconds);
-    draw(progress, planned != 0 ? (double)done / (double)planned : 0, seconds, figures);
+    draw(progress, part, part > 0 ? seconds * (1 - part) / part : -1, figures);
 }
 
-void progress_show_time(struct progress *progress, uint64_t until_ns, uint64_t done)
+void progress_show_time(struct progress *progress, uint64_t from_ns, uint64_t until_ns, uint64_t done)
 {
-    char figures[FIGURES_BYTES];
-    double seconds, all = (double)(until_ns - progress->start_ns) / 1e9;
+    char figures[FIGURES_BYTES] = "  warming up";
+    double since_start, seconds, left_s, all = (double)(until_ns - from_ns) / 1e9;
 
-    if (!is_time(progress, &seconds))
+    if (!is_time(progress, &since_start))
         return;
-    (void)snprintf(figures, sizeof figures, "  %" PRIu64 " %s  %.0f/s", done, progress->unit,
-                   (double)done / seconds);
-    draw(progress, seconds < all ? seconds / all : 1, seconds, figures);
+    seconds = since_start - (double)(from_ns - progress->start_ns) / 1e9;
+    if (seconds > 0)
+        (void)snprintf(figures, sizeof figures, "  %" PRIu64 " %s  %.0f/s", done, progress->unit,
+                       (double)done / seconds);
+    else
+        seconds = 0;
+    left_s = (double)(until_ns - progress->start_ns) / 1e9 - since_start;
+    draw(progress, seconds < all ? seconds / all : 1, left_s > 0 ? left_s : 0, figures);
 }
 
 void progress_end(struct progress *progress)

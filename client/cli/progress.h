@@ -21,8 +21,8 @@ void progress_begin(struct progress *progress, const struct cli_options *options
 /* So many are done of so many, now. Draws when it is time to. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t planned);
 
-/* The same of what takes a given time, until wire_now_ns's until_ns. */
-void progress_show_time(struct progress *progress, uint64_t until_ns, uint64_t done);
+/* The same of what counts from a time on, before which it warms up, until another; both are wire_now_ns's. */
+void progress_show_time(struct progress *progress, uint64_t from_ns, uint64_t until_ns, uint64_t done);
 
 /* It is gone then. */
 void progress_end(struct progress *progress);

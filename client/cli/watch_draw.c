@@ -58,12 +58,12 @@ static void fit_picture(struct drawing *drawing, unsigned lines)
 bool drawing_fit(struct drawing *drawing)
 {
     const struct tilery_compute_request *request = &drawing->options->request;
-    uint64_t threads = request->mode == TILERY_MODE_SEQUENTIAL ? 1 : request->num_threads;
     unsigned lanes;
     size_t cells;
 
     terminal_size(&drawing->columns, &drawing->lines);
-    lanes = (unsigned)least(threads, drawing->lines / 4);
+    drawing->threads = request->mode == TILERY_MODE_SEQUENTIAL ? 1 : request->num_threads;
+    lanes = (unsigned)least(drawing->threads, drawing->lines / 4);
     drawing->lane_width = drawing->columns > LABEL_COLUMNS + SHARE_COLUMNS + 1
                               ? drawing->columns - LABEL_COLUMNS - SHARE_COLUMNS - 1
                               : 1;
@@ -258,14 +258,26 @@ static void put_lane(struct drawing *drawing, unsigned thread)
 
 /* ---- Frames ---- */
 
+/* As much as fits: what is left out first is what matters least. */
 static void put_figures(struct drawing *drawing, const struct format_tiles *tiles, uint64_t planned)
 {
-    char line[160];
+    double percent = planned != 0 ? 100 * (double)tiles->count / (double)planned : 0;
+    double ms = tiles->count != 0 ? (double)drawing->lanes.end_ns / 1e6 : 0;
+    char counted[64], hidden[64] = "", lines[4][160];
+    unsigned line = 0;
 
-    (void)snprintf(line, sizeof line, "%3.0f%%  %zu of %" PRIu64 " tiles  %.1f ms",
-                   planned != 0 ? 100 * (double)tiles->count / (double)planned : 0, tiles->count, planned,
-                   tiles->count != 0 ? (double)drawing->lanes.end_ns / 1e6 : 0);
-    put(drawing, "%.*s", (int)drawing->columns - 1, line);
+    (void)snprintf(counted, sizeof counted, "  %zu of %" PRIu64 " tiles", tiles->count, planned);
+    if (drawing->lanes.count < drawing->threads)
+        (void)snprintf(hidden, sizeof hidden, "  %u of %" PRIu64 " threads", drawing->lanes.count,
+                       drawing->threads);
+    (void)snprintf(lines[0], sizeof lines[0], "%3.0f%%%s  %.1f ms%s%s", percent, counted, ms, hidden,
+                   hidden[0] != '\0' ? " shown" : "");
+    (void)snprintf(lines[1], sizeof lines[1], "%3.0f%%  %.1f ms%s", percent, ms, hidden);
+    (void)snprintf(lines[2], sizeof lines[2], "%3.0f%%  %.1f ms", percent, ms);
+    (void)snprintf(lines[3], sizeof lines[3], "%3.0f%%", percent);
+    while (line < 3 && strlen(lines[line]) >= drawing->columns)
+        line++;
+    put(drawing, "%.*s", (int)drawing->columns - 1, lines[line]);
 }
 
 size_t drawing_frame(struct drawing *drawing, const struct format_tiles *tiles, uint64_t planned, bool last,

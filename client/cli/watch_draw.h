@@ -21,6 +21,7 @@ struct drawing {
     unsigned columns, lines; /* of the terminal, */
     unsigned width, height;  /* and of the picture, in dots */
     unsigned lane_width;     /* in cells */
+    uint64_t threads;        /* of which there are lanes for as many as have room */
     struct lanes lanes;
     struct dot *dots;
     double *busy; /* a lane's cells, each 0 to 1 */

@@ -90,6 +90,18 @@ class Progress(TerminalTest):
             self.assertTrue(said.endswith("\r\x1b[K"))
         self.assertEqual(Terminal(self.server.url, *command, "--output=/dev/null", "--quiet").close(), "")
 
+    def test_what_warms_up_is_no_part_of_the_bar(self):
+        said = Terminal(self.server.url, "bench", "--duration=1s", "--warm-up=2s", "--output=/dev/null").close()
+        warming, *counting = re.split(r"(?=\d+ answered)", said)
+        self.assertRegex(warming, r"\r.*  0%  warming up  0:0\d left\x1b\[K")
+        self.assertNotRegex(said, r"[1-9]%  warming up")
+        self.assertNotIn("warming up", "".join(counting))
+
+    def test_a_narrow_terminal_has_a_bar_and_no_figures(self):
+        said = Terminal(self.server.url, "compute", *LONG, "--output=/dev/null", size=(24, 40),
+                        environment={"LC_ALL": "C", "NO_COLOR": "1"}).close()
+        self.assertRegex(said, r"\r[#-]{34} +\d+%\x1b\[K\r")
+
     def test_neither_a_short_one_nor_quiet_nor_a_pipe_has_one(self):
         self.assertEqual(Terminal(self.server.url, "compute", *OPTIONS, "--output=/dev/null").close(), "")
         self.assertEqual(Terminal(self.server.url, "compute", *LONG, "--quiet", "--output=/dev/null").close(), "")
@@ -171,6 +183,15 @@ class Watch(TerminalTest):
             self.assertEqual(terminal.process.returncode, 128 + sign)
             self.assertTrue(said.endswith(LEAVE))
             wait_stats(self.server.url, runs_running=0)
+
+    def test_threads_without_a_lane_are_told_of_and_the_unit_is_never_cut_off(self):
+        for size, threads, figures in (((24, 80), 4, r"100%  9 of 9 tiles  [0-9.]+ ms"),
+                                       ((12, 80), 9, r"100%  9 of 9 tiles  [0-9.]+ ms  3 of 9 threads shown"),
+                                       ((12, 30), 9, r"100%  [0-9.]+ ms  3 of 9 threads"),
+                                       ((12, 20), 9, r"100%  [0-9.]+ ms"), ((12, 6), 9, "100%")):
+            said = Terminal(self.server.url, "compute", "--watch", *OPTIONS, f"--num-threads={threads}",
+                            size=size).close()
+            self.assertRegex(said.split(LEAVE)[1], r"\n" + figures + r"\r\n$", size)
 
     def test_a_pause_gives_the_terminal_back_until_it_goes_on(self):
         terminal = Terminal(self.server.url, "compute", "--watch", *ENDLESS)
