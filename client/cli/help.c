@@ -137,7 +137,15 @@ static const char closing[] =
     "At a terminal, what takes longer than half a second shows a bar on stderr, for which compute takes its "
     "tiles as a stream, up to 32 million pixels; --quiet shows none. NO_COLOR is heeded.\n\n";
 
-char *help_doc(const struct command *command)
+/* Of each command that has more to tell, where all is told. */
+static void put_more(FILE *out)
+{
+    for (const struct command *each = cli_commands; each->name != NULL; each++)
+        if (each->more != NULL)
+            fprintf(out, "tilery %s: %s.\n%s\n\n", each->name, each->summary, each->more);
+}
+
+char *help_doc(const struct command *command, bool all)
 {
     char *doc = NULL;
     size_t size;
@@ -146,13 +154,16 @@ char *help_doc(const struct command *command)
     if (out == NULL)
         return NULL;
     if (command != NULL) {
-        fprintf(out, "tilery %s: %s.", command->name, command->summary);
+        fprintf(out, "tilery %s: %s.\v%s", command->name, command->summary,
+                command->more != NULL ? command->more : "");
     } else {
         fputs("The command line of a Tilery server.\n\nCommands:\n", out);
         for (const struct command *each = cli_commands; each->name != NULL; each++)
             fprintf(out, "  %-16s  %s\n", each->usage, each->summary);
         fprintf(out, "\n`tilery COMMAND --help` tells of a command's options. Those of all commands:\v%s",
                 closing);
+        if (all)
+            put_more(out);
     }
     (void)fclose(out);
     return doc;

@@ -4,16 +4,27 @@
 #include <string.h>
 
 const struct command cli_commands[] = {
-    {"compute", cli_compute, FOR_COMPUTE, NONE, "compute", "run a computation; print the documented JSON"},
-    {"render", cli_render, FOR_RENDER, NONE, "render", "write the image"},
-    {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads"},
-    {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput"},
-    {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id"},
+    {"compute", cli_compute, FOR_COMPUTE, NONE, "compute", "run a computation; print the documented JSON",
+     NULL},
+    {"render", cli_render, FOR_RENDER, NONE, "render", "write the image", NULL},
+    {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads", NULL},
+    {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput",
+     NULL},
+    {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id", NULL},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
-     "say whether the server, or a service, serves; or a bridge, by --server http://HOST:PORT"},
-    {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do"},
-    {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does"},
-    {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet"},
+     "say whether the server, or a service, serves; or a bridge, by --server http://HOST:PORT", NULL},
+    {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do", NULL},
+    {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does",
+     "At a terminal it is a table, else a line of a name and its value for each number. METHOD.calls.CODE is "
+     "how many "
+     "calls ended with that code; METHOD.total_ns are their times, from arrival to reply, queue_ns how long "
+     "runs waited "
+     "for threads, and run_ns how long they worked. Times are counted in classes, whose upper bounds are 10, "
+     "20 and "
+     "50 us, 100, and so on to 100 s: p50, p90 and p99 are the bound that so many percent of the times are "
+     "not above, max "
+     "is that of all, and inf is above 100 s. count and sum, in ns, are exact."},
+    {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet", NULL},
     {0}};
 
 const struct command *command_find(const char *name)

@@ -27,6 +27,7 @@ struct command {
     unsigned set; /* its own, of one element */
     enum need argument;
     const char *usage, *summary;
+    const char *more; /* for its --help; NULL: the summary is enough */
 };
 
 /* Ends with one without a name. */
@@ -91,8 +92,9 @@ char *help_text(const struct command *command, int key, const char *text);
  * free; the others are there and hidden. NULL: no memory. */
 struct argp_option *help_options(const struct command *command);
 
-/* What --help begins with, in memory of its own. NULL: no memory. */
-char *help_doc(const struct command *command);
+/* What --help begins with, and ends with behind \v, in memory of its own; where all is told, NULL and true.
+ * NULL: no memory. */
+char *help_doc(const struct command *command, bool all);
 
 /* The command that may have been meant; NULL: none comes near. */
 const struct command *command_nearest(const char *name);

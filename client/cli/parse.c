@@ -331,7 +331,7 @@ const struct command *options_parse(int argc, char **argv, int from_environment,
                               .from_environment = from_environment,
                               .command = looking.word != NULL ? command_find(looking.word) : NULL};
     struct argp_option *options = help_options(reading.command);
-    char *doc = help_doc(looking.all ? NULL : reading.command);
+    char *doc = help_doc(looking.all ? NULL : reading.command, looking.all);
     struct argp argp = {.options = options != NULL ? options : cli_argp_options,
                         .parser = parse,
                         .args_doc = reading.command != NULL ? reading.command->usage : "COMMAND [ARGUMENT]",

@@ -31,6 +31,8 @@ static const struct {
     {"cancelled", offsetof(struct tilery_stats, cancelled)},
 };
 
+#define AFTER_UPTIME 1u
+
 static const struct {
     const char *name;
     size_t offset; /* in struct tilery_method_stats */
@@ -68,9 +70,10 @@ static uint64_t quantile_ns(const struct tilery_stats *stats, const struct tiler
     return UINT64_MAX;
 }
 
-static void print_numbers(const struct tilery_stats *stats, const char *format)
+/* From the first of the numbers on. */
+static void print_numbers(const struct tilery_stats *stats, const char *format, size_t first)
 {
-    for (size_t i = 0; i < LENGTH(numbers); i++)
+    for (size_t i = first; i < LENGTH(numbers); i++)
         printf(format, numbers[i].name,
                *(const uint64_t *)(const void *)((const char *)stats + numbers[i].offset));
     printf(format, "draining", (uint64_t)stats->draining);
@@ -98,7 +101,7 @@ static void print_line_quantiles(const struct tilery_stats *stats, const struct 
 
 static void print_lines(const struct tilery_stats *stats)
 {
-    print_numbers(stats, "%s %" PRIu64 "\n");
+    print_numbers(stats, "%s %" PRIu64 "\n", 0);
     for (size_t m = 0; m < stats->method_count; m++) {
         const struct tilery_method_stats *method = &stats->methods[m];
 
@@ -154,7 +157,8 @@ static void print_method(const struct tilery_stats *stats, const struct tilery_m
 
 static void print_table(const struct tilery_stats *stats)
 {
-    print_numbers(stats, "%-18s%" PRIu64 "\n");
+    printf("%-18s%.3f s\n", "uptime", (double)stats->uptime_ns / 1e9);
+    print_numbers(stats, "%-18s%" PRIu64 "\n", AFTER_UPTIME);
     printf("\n%-36s%8s", "method, its codes, its times up to", "calls");
     for (size_t q = 0; q < LENGTH(quantiles); q++)
         printf("%10s", quantiles[q].name);

@@ -128,6 +128,18 @@ class Progress(TerminalTest):
                     self.check_documented(tilery(self.server.url, "compute", *OPTIONS).stdout)
 
 
+class Statistics(TerminalTest):
+    def test_times_are_told_in_units_and_help_tells_of_the_lines(self):
+        said = Terminal(self.server.url, "stats").close()
+        self.assertRegex(said, r"^uptime +\d+\.\d{3} s\r\nconnections +\d+\r\n")
+        self.assertNotIn("_ns", said)
+        lines = tilery(self.server.url, "stats").stdout
+        self.assertRegex(lines, r"^uptime_ns \d+\nconnections \d+\n")
+        told = " ".join(tilery(self.server.url, "stats", "--help").stdout.split())
+        for word in ("calls.", "total_ns", "queue_ns", "run_ns", "p50", "p90", "p99", "max", "inf", "count", "sum"):
+            self.assertIn(word, told)
+
+
 class Watch(TerminalTest):
     def test_tiles_are_drawn_as_they_come_and_the_picture_stays(self):
         terminal = Terminal(self.server.url, "compute", "--watch", *LONG)
