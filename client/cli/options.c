@@ -5,7 +5,9 @@
 
 const struct command cli_commands[] = {
     {"compute", cli_compute, FOR_COMPUTE, NONE, "compute", "run a computation; print the documented JSON",
-     NULL},
+     "Where its tiles come as a stream, for --data, --watch or the bar, the server gives up a run whose "
+     "reader is "
+     "stopped (ctrl-Z) for more than 10 s: NOT_FOUND then."},
     {"render", cli_render, FOR_RENDER, NONE, "render", "write the image", NULL},
     {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads", NULL},
     {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput",

@@ -216,6 +216,18 @@ static void move(tilery_stream *stream)
     }
 }
 
+/* A server that serves, and was never out of sight, has forgotten the stream, of which there is more to read.
+ */
+static void forgotten(tilery_stream *stream)
+{
+    (void)wire_error_set(
+        &stream->why, WIRE_NOT_FOUND,
+        "the server has given the stream up: its reader paused, or was stopped, for longer than "
+        "its lease, %" PRIu64 " ms",
+        stream->lease_ms);
+    ask_again(stream);
+}
+
 static void on_checked(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error)
 {
     tilery_stream *stream = arg;
@@ -223,7 +235,7 @@ static void on_checked(void *arg, nng_msg *reply, struct server *server, const s
 
     (void)error;
     if (reply != NULL && call_read_check(reply, server, &why) == WIRE_OK)
-        ask_again(stream);
+        forgotten(stream);
     else
         move(stream);
     stream_leave(stream);

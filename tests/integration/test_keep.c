@@ -194,6 +194,7 @@ START_TEST(a_server_drops_what_nobody_reads_but_what_is_kept)
         ck_assert_uint_ge(streams, 1);
     } while (streams == 2);
     check_status(picture_read(&left_picture, left), TILERY_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(served.error.message, "longer than its lease, 10000 ms"));
     check_status(picture_read(&kept_picture, kept), TILERY_OK);
     picture_check(&kept_picture, 0, (uint32_t)kept_picture.grid.tiles);
     ck_assert_uint_eq(tilery_stream_summary(kept).tiles_done, kept_picture.grid.tiles);
