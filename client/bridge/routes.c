@@ -5,6 +5,7 @@
 
 #include "exposition.h"
 #include "internal.h"
+#include "wire/status.h"
 #include "wire/token_file.h"
 
 #define JSON "application/json"
@@ -347,9 +348,10 @@ static enum MHD_Result refuse_method(struct exchange *exchange, unsigned methods
     const char *allow = (methods & METHOD_DELETE) != 0 ? "DELETE, OPTIONS"
                         : (methods & METHOD_POST) != 0 ? "GET, HEAD, POST, OPTIONS"
                                                        : "GET, HEAD, OPTIONS";
-    char message[80];
+    char shown[40], message[120];
 
-    (void)snprintf(message, sizeof message, "the method must be one of %s", allow);
+    (void)snprintf(message, sizeof message, "the method is %s; it must be one of %s",
+                   wire_quote(shown, sizeof shown, exchange->method), allow);
     return bridge_refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, message, allow);
 }
 

@@ -94,17 +94,34 @@ static enum MHD_Result send_feed(struct exchange *exchange, struct feed *feed)
     return bridge_send_events(exchange, response, type_of(exchange));
 }
 
+static const char *header_id(const struct exchange *exchange)
+{
+    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Last-Event-ID");
+
+    return id != NULL && id[0] != '\0' ? id : NULL;
+}
+
+/* What it came by. */
+static const char *id_name(const struct exchange *exchange)
+{
+    return header_id(exchange) != NULL ? "Last-Event-ID" : "last_event_id";
+}
+
 static enum MHD_Result refuse_attach(struct exchange *exchange, enum run_attached why)
 {
+    char message[100];
+
     switch (why) {
     case RUN_SENT:
         return bridge_send_empty(exchange); /* a browser does not come again then */
     case RUN_AHEAD:
-        return bridge_refuse(exchange, MHD_HTTP_BAD_REQUEST,
-                             "Last-Event-ID names an event that there has not been", NULL);
+        (void)snprintf(message, sizeof message, "%s names an event that there has not been",
+                       id_name(exchange));
+        return bridge_refuse(exchange, MHD_HTTP_BAD_REQUEST, message, NULL);
     case RUN_FORGOTTEN:
-        return bridge_refuse(exchange, MHD_HTTP_GONE,
-                             "the events after Last-Event-ID are not kept any more; begin anew", NULL);
+        (void)snprintf(message, sizeof message, "the events after %s are not kept any more; begin anew",
+                       id_name(exchange));
+        return bridge_refuse(exchange, MHD_HTTP_GONE, message, NULL);
     default:
         return bridge_refuse(exchange, MHD_HTTP_NOT_FOUND,
                              "there is no such run: it was ended, or nobody read it for too long", NULL);
@@ -192,7 +209,7 @@ static enum MHD_Result resume(struct exchange *exchange, const char *id)
 
     if (!bridge_read_event_id(id, name, &number)) {
         (void)snprintf(message, sizeof message,
-                       "Last-Event-ID is \"%s\"; it must be the id of an event as it was sent, RUN/N",
+                       "%s is \"%s\"; it must be the id of an event as it was sent, RUN/N", id_name(exchange),
                        wire_quote(shown, sizeof shown, id));
         return bridge_refuse(exchange, MHD_HTTP_BAD_REQUEST, message, NULL);
     }
@@ -205,9 +222,9 @@ static enum MHD_Result resume(struct exchange *exchange, const char *id)
 /* The header is a browser's own, and newer than what stands in the URL. An empty one is none. */
 static const char *last_event_id(const struct exchange *exchange)
 {
-    const char *id = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Last-Event-ID");
+    const char *id = header_id(exchange);
 
-    if (id == NULL || id[0] == '\0')
+    if (id == NULL)
         id = MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "last_event_id");
     return id != NULL && id[0] != '\0' ? id : NULL;
 }

@@ -6,12 +6,25 @@
 #include "options.h"
 #include "wire/option.h"
 
+/* Whether it is not of time_limit_ms, which has no call fail. */
+static bool is_timeout(const struct cli_options *options, const struct tilery_error *error)
+{
+    return error->status == TILERY_DEADLINE_EXCEEDED && options->call.timeout_ms != 0 &&
+           strncmp(error->message, "time_limit_ms", strlen("time_limit_ms")) != 0;
+}
+
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
+    char room[512];
+
     if (*options->ended != 0)
         return 128 + *options->ended;
-    fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), error->message);
-    if (error->status == TILERY_UNAVAILABLE && strncmp(options->client.server, "tls+", 4) == 0)
+    fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status),
+            option_message(cli_argp_options, "", error->message, room, sizeof room));
+    if (is_timeout(options, error))
+        fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another\n",
+                options->call.timeout_ms);
+    else if (error->status == TILERY_UNAVAILABLE && strncmp(options->client.server, "tls+", 4) == 0)
         fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
               "--tls-server-name\n",
               stderr);
@@ -93,7 +106,7 @@ int cli_cancel(tilery_client *client, const struct cli_options *options)
     if (!found) {
         error.status = TILERY_NOT_FOUND;
         (void)snprintf(error.message, sizeof error.message,
-                       "request_id is \"%s\"; no Compute and no stream has it now", options->argument);
+                       "no Compute and no stream has the request_id \"%s\" now", options->argument);
         return cli_fail(options, &error);
     }
     puts("cancelled");

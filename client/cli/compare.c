@@ -4,6 +4,7 @@
  */
 #include "compare.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,11 +106,15 @@ static int keep(const struct cli_options *options, struct compare_row *row, size
                 const tilery_result *result, struct progress *progress)
 {
     struct tilery_summary summary = tilery_result_summary(result);
-    struct tilery_error error = {.status = TILERY_DEADLINE_EXCEEDED,
-                                 .message = "time_limit_ms left tiles undone, which is no fair comparison"};
+    struct tilery_error error = {.status = TILERY_DEADLINE_EXCEEDED};
 
     if (summary.time_limited) {
         progress_end(progress);
+        (void)snprintf(error.message, sizeof error.message,
+                       "time_limit_ms is %" PRIu64 "; %" PRIu64 " of %" PRIu64
+                       " tiles were left undone, which is no fair comparison",
+                       row->request.time_limit_ms, summary.tiles_planned - summary.tiles_done,
+                       summary.tiles_planned);
         return cli_fail(options, &error);
     }
     row->walls_ns[run] = summary.wall_ns;

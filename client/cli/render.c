@@ -32,8 +32,7 @@ static bool is_over(const struct render *render, struct tilery_error *error)
         render->has_rows && timeout_ms != 0 && wire_now_ns() - render->start_ns > timeout_ms * NS_PER_MS;
 
     *error = (struct tilery_error){.status = late ? TILERY_DEADLINE_EXCEEDED : TILERY_CANCELLED};
-    (void)snprintf(error->message, sizeof error->message, "the image took longer than %" PRIu64 " ms",
-                   timeout_ms);
+    (void)snprintf(error->message, sizeof error->message, "the image's time was up before its last row");
     return late || *render->options->ended != 0;
 }
 

@@ -84,7 +84,8 @@ static enum tilery_status read_tiles(struct bands *bands, struct band *band, boo
     }
 }
 
-static enum tilery_status check_whole(const tilery_stream *stream, struct tilery_error *error)
+static enum tilery_status check_whole(const struct bands *bands, const tilery_stream *stream,
+                                      struct tilery_error *error)
 {
     uint64_t planned = tilery_stream_tiles_planned(stream);
     uint64_t received = tilery_stream_tiles_received(stream);
@@ -93,8 +94,8 @@ static enum tilery_status check_whole(const tilery_stream *stream, struct tilery
         return TILERY_OK;
     *error = (struct tilery_error){.status = TILERY_DEADLINE_EXCEEDED};
     (void)snprintf(error->message, sizeof error->message,
-                   "time_limit_ms left %" PRIu64 " of a band's %" PRIu64 " tiles undone", planned - received,
-                   planned);
+                   "time_limit_ms is %" PRIu64 "; %" PRIu64 " of a band's %" PRIu64 " tiles were left undone",
+                   bands->request.time_limit_ms, planned - received, planned);
     return error->status;
 }
 
@@ -134,7 +135,7 @@ static enum tilery_status read_band(struct bands *bands, struct band *band, bool
         return TILERY_OK;
     *error = band->error;
     if (state == BAND_OPEN && read_tiles(bands, band, ready, error) == TILERY_OK)
-        return *ready ? check_whole(band->stream, error) : TILERY_OK;
+        return *ready ? check_whole(bands, band->stream, error) : TILERY_OK;
     if (!is_worth_another(band, error->status))
         return error->status;
     band_begin_again(band);

@@ -143,6 +143,10 @@ enum tilery_status tilery_compute_request_set(struct tilery_compute_request *req
     struct wire_error why;
     enum wire_status status;
 
+    if (strcmp(field, "kernel") == 0) {
+        request->kernel = value;
+        return TILERY_OK;
+    }
     if (strcmp(field, "mode") == 0)
         status = set_mode(request, value, &why);
     else if (strcmp(field, "schedule") == 0)

@@ -59,6 +59,7 @@ class Bridge(ServedTest):
         self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
         response, body = get(self.bridge.url, "/api/compute/concurrent", "PUT")
         self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, POST, OPTIONS"))
+        self.assertEqual(json.loads(body)["error"], "the method is PUT; it must be one of GET, HEAD, POST, OPTIONS")
 
     def test_a_taken_port_and_one_that_is_none_are_refused(self):
         taken = self.bridge.url.removeprefix("http://")

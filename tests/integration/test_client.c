@@ -252,6 +252,8 @@ START_TEST(a_field_is_set_from_its_text)
     ck_assert_str_eq(served.error.message,
                      "max_iter is \"65536\"; it must be a whole number from 1 to 65535");
     ck_assert_uint_eq(request.max_iter, 65535);
+    check_status(tilery_compute_request_set(&request, "kernel", "scalar", &served.error), TILERY_OK);
+    ck_assert_str_eq(request.kernel, "scalar");
     check_status(tilery_compute_request_set(&request, "colour", "1", &served.error), TILERY_NOT_FOUND);
 }
 END_TEST

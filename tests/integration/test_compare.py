@@ -84,7 +84,7 @@ class Compare(ServedTest):
                                        "the lists make 1500 combinations"),
                                       (["--runs=0"], 64, '--runs is "0"'), (["--format=png"], 64, '--format is "png"'),
                                       (["--mode=sequential"], 64, "--mode is not an option of compare"),
-                                      (["--time-limit-ms=0"], 4, "time_limit_ms left tiles undone")):
+                                      (["--time-limit-ms=0"], 4, "--time-limit-ms is 0; 12 of 12 tiles were left undone")):
             answer = tilery(self.server.url, "compare", *WORK, *arguments)
             self.assertEqual((answer.returncode, answer.stdout), (code, ""), arguments)
             self.assertIn(said, answer.stderr)

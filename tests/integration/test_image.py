@@ -124,7 +124,7 @@ class Refused(Pictures):
                 ("width=0", 400, 'width is "0"'), ("kernel=gpu", 400, 'kernel is "gpu"'),
                 ("width=65536&height=65536&tile_w=1&tile_h=1", 400, "make 4294967296 tiles"),
                 ("width=65536&height=65536&tile_w=1&tile_h=65536", 400, "tile_h is 65536", str(512 << 20)),
-                ("time_limit_ms=0", 504, "time_limit_ms left 130 of a band's 130 tiles undone")):
+                ("time_limit_ms=0", 504, "time_limit_ms is 0; 130 of a band's 130 tiles were left undone")):
             self.check_refused(query, status, *named)
         response, answer = get(self.bridge.url, PATH, "POST", {}, '{"palette": true}')
         self.assertEqual((response.status, "palette is a boolean" in answer.decode()), (400, True))

@@ -103,6 +103,7 @@ class Options(ServedTest):
                             "--tile-h=8192", "--max-iter=65535", "--kernel=scalar")
             self.assertEqual(answer.returncode, 4)
             self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
+            self.assertIn("tilery: the timeout is 200 ms; --timeout TIME sets another\n", answer.stderr)
 
     def test_a_server_that_is_not_there_yet_is_waited_for_within_the_timeout(self):
         with tempfile.TemporaryDirectory() as folder:

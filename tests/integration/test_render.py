@@ -151,7 +151,7 @@ class Render(ServedTest):
             os.remove(self.file)
         result = self.render("--time-limit-ms", "0")
         self.assertEqual(result.returncode, 4)
-        self.assertIn("time_limit_ms left 130 of a band's 130 tiles undone", result.stderr)
+        self.assertIn("--time-limit-ms is 0; 130 of a band's 130 tiles were left undone", result.stderr)
         self.assertFalse(os.path.exists(self.file))
 
     def test_what_cannot_be_written_is_a_failure(self):
