@@ -8,7 +8,12 @@ const struct command cli_commands[] = {
      "Where its tiles come as a stream, for --data, --watch or the bar, the server gives up a run whose "
      "reader is "
      "stopped (ctrl-Z) for more than 10 s: NOT_FOUND then."},
-    {"render", cli_render, FOR_RENDER, NONE, "render", "write the image", NULL},
+    {"render", cli_render, FOR_RENDER, NONE, "render", "write the image",
+     "raw, the default, is the escape counts, row by row, as little-endian uint16. pgm has the same counts "
+     "as 16-bit grey, "
+     "the most significant byte first; white is max_iter, or 256 where that is more: exact, but dark to look "
+     "at, as "
+     "most counts are small. png, in a palette's colours, is for the eye."},
     {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads", NULL},
     {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput",
      NULL},
