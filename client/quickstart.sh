@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# Usage: client/quickstart.sh [--once]
+#
 # From a fresh Debian machine to a running Tilery: installs, builds, starts the service, makes the documented request
 # with the command line and with curl, prints both answers and the addresses, and stays up until Ctrl-C (--once ends it).
 set -euo pipefail
@@ -8,6 +10,10 @@ once=
 case "${1:-}" in
 '') ;;
 --once) once=1 ;;
+-h | --help)
+    sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' client/quickstart.sh
+    exit
+    ;;
 *)
     echo "usage: client/quickstart.sh [--once]" >&2
     exit 64
@@ -16,7 +22,9 @@ esac
 
 client/install-deps.sh build
 cmake --preset release -DTILERY_TESTS=OFF -B build/quickstart >/dev/null
-cmake --build build/quickstart
+quiet=()
+[ -t 1 ] || quiet=(-- --quiet) # on a terminal ninja tells how far it is, in one line
+cmake --build build/quickstart "${quiet[@]}"
 
 dir=$(mktemp -d)
 pids=()

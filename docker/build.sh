@@ -7,19 +7,31 @@
 set -eu
 cd "$(dirname "$0")/.."
 arguments=() images=()
+
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' docker/build.sh; }
+
+# want OPTION VALUE: a usage error where there is none.
+want() { [ -n "$2" ] || { echo "docker/build.sh: $1 wants a value" >&2 && exit 64; }; }
+
 while [ $# -gt 0 ]; do
     case $1 in
-    --base) arguments+=(--build-arg "BASE=${2:?--base wants an image}") && shift ;;
-    --without) arguments+=(--build-arg "WITHOUT=${2:?--without wants a pattern}") && shift ;;
-    -*) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' docker/build.sh && [ "$1" = --help ] && exit 0 || exit 64 ;;
+    --base) want "$1" "${2:-}" && arguments+=(--build-arg "BASE=$2") && shift ;;
+    --without) want "$1" "${2:-}" && arguments+=(--build-arg "WITHOUT=$2") && shift ;;
+    -h | --help) usage && exit 0 ;;
+    -*) usage >&2 && exit 64 ;;
     *) images+=("$1") ;;
     esac
     shift
 done
 [ ${#images[@]} -gt 0 ] || images=(tileryd tilery-bridge tilery)
-for builder in ${TILERY_BUILDER:-docker podman buildah}; do
-    "$builder" info >/dev/null 2>&1 && break # docker's needs its daemon
+builder=
+for candidate in ${TILERY_BUILDER:-docker podman buildah}; do
+    "$candidate" info >/dev/null 2>&1 && builder=$candidate && break # docker's needs its daemon
 done
+if [ -z "$builder" ]; then
+    echo "docker/build.sh: none of these works here: ${TILERY_BUILDER:-docker podman buildah}" >&2
+    exit 69
+fi
 case $builder in
 docker) command=(docker build) ;;
 *) command=("$builder" build --layers --format docker) ;; # the health check is of Docker's format alone
