@@ -75,11 +75,11 @@ static void put_owners(int key, FILE *out)
     fputs(": ", out);
 }
 
-static char *option_text(const struct command *command, int key, const char *text)
+static char *option_text(const struct command *command, bool all, int key, const char *text)
 {
-    char *copy = strdup(text), *rest = copy, *line, *all = NULL;
+    char *copy = strdup(text), *rest = copy, *line, *told = NULL;
     size_t size, parts = 0;
-    FILE *out = copy != NULL ? open_memstream(&all, &size) : NULL;
+    FILE *out = copy != NULL ? open_memstream(&told, &size) : NULL;
 
     while (out != NULL && (line = strsep(&rest, "\n")) != NULL) {
         const char *part = line;
@@ -87,13 +87,13 @@ static char *option_text(const struct command *command, int key, const char *tex
 
         if (command == NULL && owner == NULL && parts == 0)
             put_owners(key, out);
-        if (owner == NULL || command == NULL || owner == command)
+        if (owner == NULL || owner == command || all)
             fprintf(out, "%s%s", parts++ != 0 ? "; " : "", command == NULL ? line : part);
     }
     if (out != NULL)
         (void)fclose(out);
     free(copy);
-    return all;
+    return told;
 }
 
 /* From the one table; help2man makes a section of it. */
@@ -116,14 +116,14 @@ static char *exit_statuses(const char *text)
     return all;
 }
 
-char *help_text(const struct command *command, int key, const char *text)
+char *help_text(const struct command *command, bool all, int key, const char *text)
 {
     char *changed = NULL;
 
     if (key == ARGP_KEY_HELP_POST_DOC && command == NULL)
         changed = exit_statuses(text);
     else if (key > 0 && key < OPT_END && text != NULL)
-        changed = option_text(command, key, text);
+        changed = option_text(command, all, key, text);
     return changed != NULL ? changed : (char *)(uintptr_t)text;
 }
 

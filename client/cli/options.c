@@ -19,7 +19,8 @@ const struct command cli_commands[] = {
      NULL},
     {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id", NULL},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
-     "say whether the server, or a service, serves; or a bridge, by --server http://HOST:PORT", NULL},
+     "say whether the server, a service, or a bridge serves",
+     "A bridge is asked where --server is its address, as in http://127.0.0.1:8405."},
     {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do", NULL},
     {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does",
      "At a terminal it is a table, else a line of a name and its value for each number. METHOD.calls.CODE is "
@@ -56,11 +57,13 @@ const char *option_field(int key)
 const struct argp_option cli_argp_options[] = {
     {"server", 's', "URL[,URL...]", 0, "The servers' addresses (default " DEFAULT_SERVER ")", 0},
     {"timeout", OPT_TIMEOUT, "TIME", 0,
-     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m; connecting and waiting for threads count\n"
-     "compute: default: 11m; none with --watch or where tiles are streamed\n"
-     "render: the whole image is to be there by then; default: none\n"
-     "compare: it is each run's; default: 11m\n"
-     "bench: it is each call's; default: 10s",
+     "Give up after this time, 1ms to 24h, as in 500ms, 2s or 1m; connecting and waiting for threads count "
+     "(default 11m)\n"
+     "compute: none where tiles are streamed, as for --watch\n"
+     "render: instead none, and the whole image is to be there by then\n"
+     "compare: it is each run's\n"
+     "bench: instead 10s, and it is each call's\n"
+     "health: of a bridge 5s",
      0},
     {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
     {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, as long as the timeout allows", 0},
@@ -89,8 +92,7 @@ const struct argp_option cli_argp_options[] = {
     {"first-task", OPT_FIRST_TASK, "ID", 0, "The first of a range of tasks (default 0)", 0},
     {"task-count", OPT_TASK_COUNT, "N", 0, "How many tasks (default: to the last)", 0},
     {"mode", OPT_MODE, "MODE", 0,
-     "concurrent (default) or sequential: one thread, tasks in order; --num-threads and --schedule are "
-     "ignored",
+     "concurrent (default) or sequential: one thread, tasks in order, whatever num_threads and schedule are",
      0},
     {"schedule", OPT_SCHEDULE, "NAME", 0,
      "static (default), cyclic, dynamic, guided or stealing\ncompare: several, commas between", 0},
@@ -122,7 +124,7 @@ const struct argp_option cli_argp_options[] = {
      "bench: table (default at a terminal), json (default in a pipe)",
      0},
     {"palette", OPT_PALETTE, "NAME", 0,
-     "viridis (default), magma, grey, or thread\ncompute: of what --watch draws\nrender: of a png", 0},
+     "viridis (default), magma, grey, or thread\ncompute: of what is watched\nrender: of a png", 0},
     {"output", 'o', "FILE", 0, "Where it is written (default: -, stdout); a file appears when it is whole",
      0},
     {"summary", OPT_SUMMARY, NULL, 0,

@@ -84,9 +84,10 @@ const char *option_field(int key);
 /* The commands that use the option. */
 unsigned option_commands(int key);
 
-/* What an option's text, or the program's own, is to a command, in memory of its own; NULL stands for all
- * commands. As argp_help_filter: the same text where nothing changes. */
-char *help_text(const struct command *command, int key, const char *text);
+/* What an option's text, or the program's own, is to a command, in memory of its own; NULL stands for none,
+ * of which all is told or what all have in common. As argp_help_filter: the same text where nothing changes.
+ */
+char *help_text(const struct command *command, bool all, int key, const char *text);
 
 /* The options that a command's --help tells of, NULL for those of every command, as a table that ends with
  * free; the others are there and hidden. NULL: no memory. */

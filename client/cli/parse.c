@@ -14,6 +14,7 @@
 struct reading {
     struct cli_options *cli;
     const struct command *command;
+    bool all;             /* is told by --full-help */
     int from_environment; /* so many options are still to come that are the environment's */
     bool given[OPT_END];  /* by key: it is on the command line */
     const char *fields[OPT_FIELDS_END - OPT_WIDTH]; /* their texts, until the command is known */
@@ -309,14 +310,16 @@ static struct looking look_for_command(int argc, char **argv)
 
 static char *filter(int key, const char *text, void *input)
 {
-    return help_text(input != NULL ? ((const struct reading *)input)->command : NULL, key, text);
+    const struct reading *reading = input;
+
+    return help_text(reading != NULL ? reading->command : NULL, reading != NULL && reading->all, key, text);
 }
 
 /* Ends the process. */
 static void tell_of_all(const struct argp *argp, char *program)
 {
     char help[] = "--help", *argv[] = {program, help, NULL};
-    struct reading nothing = {.command = NULL};
+    struct reading nothing = {.all = true};
     struct argp all = *argp;
 
     all.options = cli_argp_options;

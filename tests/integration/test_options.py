@@ -172,6 +172,14 @@ class Options(ServedTest):
                 else:
                     self.assertNotIn("is not an option", said)
 
+    def test_the_general_help_is_of_what_all_commands_have_in_common(self):
+        said = run("--help").stdout
+        self.assertTrue(all(line.startswith("  ") for line in
+                            said.split("Commands:\n")[1].split("\n\n")[0].splitlines()), said)
+        self.assertTrue(all(len(line) <= 80 for line in said.splitlines()))
+        self.assertNotIn("bench: ", said)
+        self.assertIn("bench: ", run("--full-help").stdout)
+
     def test_help_of_a_command_is_of_nothing_else(self):
         said = " ".join(run("render", "--help").stdout.split())
         self.assertIn("png, pgm or raw", said)

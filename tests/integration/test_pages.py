@@ -46,6 +46,13 @@ class Pages(unittest.TestCase):
             seen = re.findall(r"^\.BR ([a-z-]+) \((\d)\)", self.text(page), re.MULTILINE)
             self.assertEqual(sorted([".".join(other) for other in seen] + [page]), sorted(PAGES))
 
+    def test_headings_are_headings(self):
+        with open(os.path.join(FOLDER, "tilery.1"), encoding="utf-8") as file:
+            page = file.read()
+        for heading in "What is computed:", "How it is measured:", "How it is written:", "Of the program itself:":
+            self.assertIn(f'\n.SS "{heading}"\n.TP\n', page)
+        self.assertIn('\n.SH "EXIT STATUS"\n', page)
+
     @unittest.skipIf(shutil.which("mandoc") is None, "no mandoc")
     def test_mandoc_finds_no_fault(self):
         for page in PAGES:
