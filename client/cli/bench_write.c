@@ -23,12 +23,12 @@ static double throughput(const struct bench_report *report)
 
 void bench_table(const struct cli_options *options, const struct bench_report *report, FILE *out)
 {
-    fprintf(out, "%-12s%" PRIu64 " in %.3f s, %.1f a second; ", "answered", report->answered,
+    fprintf(out, "%-12s%" PRIu64 " in %.3f s, %.1f a second", "answered", report->answered,
             (double)report->ns / 1e9, throughput(report));
     if (options->rate != 0)
-        fprintf(out, "%u a second were to be sent, at most %u in flight\n", options->rate, options->clients);
+        fprintf(out, "\n%-12s%u a second, at most %u in flight\n", "wanted", options->rate, options->clients);
     else
-        fprintf(out, "%u client%s\n", options->clients, options->clients == 1 ? "" : "s");
+        fprintf(out, "; %u client%s\n", options->clients, options->clients == 1 ? "" : "s");
     for (unsigned code = 0; code < BENCH_CODES; code++)
         if (report->errors[code] != 0)
             fprintf(out, "%-12s%" PRIu64 " %s\n", "failed", report->errors[code],
@@ -37,8 +37,8 @@ void bench_table(const struct cli_options *options, const struct bench_report *r
         fprintf(out, "%-12s%" PRIu64 ", counted with the time they had waited\n", "unanswered",
                 report->unanswered);
     if (report->unsent != 0)
-        fprintf(out, "%-12s%" PRIu64 ", held up by those before, counted with the time they had waited\n",
-                "unsent", report->unsent);
+        fprintf(out, "%-12s%" PRIu64 ", held up, counted with the time they had waited\n", "unsent",
+                report->unsent);
     fprintf(out, "\n%-12s", "");
     for (size_t i = 0; i < PERCENTILES; i++)
         fprintf(out, "%12s", percentiles[i].name);

@@ -20,7 +20,8 @@ const struct command cli_commands[] = {
     {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id", NULL},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
      "say whether the server, a service, or a bridge serves",
-     "A bridge is asked where --server is its address, as in http://127.0.0.1:8405."},
+     "A bridge is asked where --server is its address, as in http://127.0.0.1:8405. SERVICE is "
+     "tilery.v1.TileCompute, tilery.v1.Health or tilery.v1.Server."},
     {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do", NULL},
     {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does",
      "At a terminal it is a table, else a line of a name and its value for each number. METHOD.calls.CODE is "

@@ -132,6 +132,12 @@ class Load(ServedTest):
         self.assertRegex(said, r"answered +\d+ in 0\.300 s, [0-9.]+ a second; 16 clients\r\n")
         self.assertRegex(said, r"latency ms( +\d+\.\d{3}){5}\r\n$")
 
+    def test_a_table_of_a_rate_fits_into_80_columns(self):
+        answer = tilery(self.server.url, "bench", *WORK, *SHORT, "--rate=1000000", "--clients=10000", "--format=table")
+        self.assertEqual(answer.returncode, 0)
+        self.assertRegex(answer.stdout, r"\nwanted +1000000 a second, at most 10000 in flight\n")
+        self.assertTrue(all(len(line) <= 80 for line in answer.stdout.splitlines()), answer.stdout)
+
     def test_what_is_wrong_is_named(self):
         for arguments, code, said in ((["--clients=0"], 64, '--clients is "0"; it must be a whole number from 1'),
                                       (["--clients=10001"], 64, "to 10000"), (["--rate=0"], 64, '--rate is "0"'),
