@@ -30,10 +30,9 @@ extern const struct argp_option bridge_argp_options[];
 extern const char *const bridge_argp_lists[];
 
 /*
- * Reads argv, of which the first from_environment options stand for the environment's. An option that would
- * do nothing beside the others is a usage error on the command line. Ends the process at a usage error,
- * --help and
- * --version.
+ * Reads argv, of which the first from_environment options stand for the environment's. What is for a backend
+ * is a usage error without one, and so is --log with one, but in the environment, where it is passed over.
+ * Ends the process at a usage error, --help and --version.
  */
 void options_parse(int argc, char **argv, int from_environment, struct settings *settings);
 

@@ -63,7 +63,7 @@ const char *option_message(const struct argp_option *options, const char *prefix
     for (char *c = name; *c != '\0'; c++)
         if (*c == '_')
             *c = '-';
-    if (!is_option(options, name))
+    if (message[len] != ' ' || strncmp(message + len, " and ", 5) == 0 || !is_option(options, name))
         return message;
     (void)snprintf(room, size, "--%s%s", name, message + len);
     return room;

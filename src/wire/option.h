@@ -18,8 +18,8 @@ void option_no_argument(const struct argp_state *state, const char *argument);
 void option_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* A message that begins with the name of a field, as a library has it, begins here with the option's, where
- * prefix and the field's name are one of options: "tls_ca is not set" is "--backend-tls-ca is not set". Else
- * the message itself. */
+ * prefix and the field's name are one of options: "tls_ca is not set" is "--backend-tls-ca is not set". Else,
+ * and where it is of several fields, the message itself. */
 const char *option_message(const struct argp_option *options, const char *prefix, const char *message,
                            char *room, size_t size);
 
