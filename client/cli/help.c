@@ -135,7 +135,7 @@ static const char closing[] =
     "command does not use is passed over there, and is an error on the command line, as is what does nothing "
     "beside the other options.\n\n"
     "At a terminal, what takes longer than half a second shows a bar on stderr, for which compute takes its "
-    "tiles as a stream, up to 32 million pixels; --quiet shows none. NO_COLOR is heeded.\n\n";
+    "tiles as a stream, up to 32 million pixels; --quiet and --verbose show none. NO_COLOR is heeded.\n\n";
 
 /* Of each command that has more to tell, where all is told. */
 static void put_more(FILE *out)

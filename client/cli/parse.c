@@ -215,6 +215,8 @@ static void check_together(const struct argp_state *state, const struct reading 
         (cli->format == NULL || strcmp(cli->format, "raw") == 0 || strcmp(cli->format, "pgm") == 0))
         argp_error(state, "--palette is for --format png; %s has counts, and no colours",
                    cli->format != NULL ? cli->format : "raw, the default,");
+    if (cli->watch && cli->verbose)
+        argp_error(state, "--verbose would write into what --watch draws");
     if (cli->quiet && cli->verbose)
         argp_error(state, "--quiet and --verbose are both given");
 }

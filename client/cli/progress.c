@@ -17,7 +17,7 @@
 
 bool progress_is_wanted(const struct cli_options *options)
 {
-    return !options->quiet && terminal_is_there(&options->terminal);
+    return !options->quiet && !options->verbose && terminal_is_there(&options->terminal);
 }
 
 void progress_begin(struct progress *progress, const struct cli_options *options, const char *unit)

@@ -6,7 +6,8 @@
 /* How often it may be drawn. */
 #define PROGRESS_MS 100
 
-/* A bar on stderr, where that is a terminal and nobody wants quiet, of what takes longer than half a second.
+/* A bar on stderr, where that is a terminal and nobody wants quiet, or lines of their own there, of what
+ * takes longer than half a second.
  */
 struct progress {
     const char *unit; /* "tiles": of what is counted */

@@ -45,6 +45,7 @@ class Options(ServedTest):
                                 (["compute", "--palette=grey"], "--palette is for what --watch draws"),
                                 (["render", "--palette=grey"], "--palette is for --format png; raw, the default,"),
                                 (["render", "--palette=grey", "--format=pgm"], "--palette is for --format png; pgm has"),
+                                (["compute", "--watch", "-v"], "--verbose would write into what --watch draws"),
                                 (["info", "-q", "-v"], "--quiet and --verbose are both given")):
             answer = run("--server", NOWHERE, *arguments)
             self.assertEqual((answer.returncode, answer.stdout), (64, ""), arguments)

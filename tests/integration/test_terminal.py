@@ -107,6 +107,8 @@ class Progress(TerminalTest):
         self.assertEqual(Terminal(self.server.url, "compute", *LONG, "--quiet", "--output=/dev/null").close(), "")
         dumb = Terminal(self.server.url, "compute", *LONG, "--output=/dev/null", environment={"TERM": "dumb"})
         self.assertEqual(dumb.close(), "")
+        self.assertRegex(Terminal(self.server.url, "compute", *LONG, "--verbose", "--output=/dev/null").close(),
+                         r"^tilery: tilery\.v1\.TileCompute/Compute attempt 1 at \S+: OK after \S+ ms\r\n$")
         answer = tilery(self.server.url, "compute", *LONG)
         self.assertEqual((answer.returncode, answer.stderr), (0, ""))
 
