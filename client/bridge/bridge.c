@@ -274,10 +274,13 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
 /* libmicrohttpd says no more than errno of why it does not start. */
 static void no_listener(int why, const char *listen, struct tilery_error *error)
 {
+    char where[160];
+
+    (void)snprintf(where, sizeof where, "%s: %s", listen, strerror(why != 0 ? why : EADDRINUSE));
     if (why == EAGAIN || why == ENOMEM)
         fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread to listen on %s", listen);
     else
-        fail(error, TILERY_UNAVAILABLE, "cannot listen on %s: is the port taken?", listen);
+        fail(error, TILERY_UNAVAILABLE, "cannot listen on %s", where);
 }
 
 static void set_url(struct bridge *bridge, const char *listen)

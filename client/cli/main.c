@@ -57,8 +57,12 @@ static int run_command(const struct command *command, const struct cli_options *
     tilery_client *client;
     int status;
 
-    if (command->run == cli_health && cli_is_http(cli->client.server))
-        return cli_health_http(cli);
+    if (cli_is_http(cli->client.server))
+        return command->run == cli_health
+                   ? cli_health_http(cli)
+                   : cli_refuse(
+                         "--server", cli->client.server,
+                         "a server's, as tcp://127.0.0.1:5570: of a bridge the health alone can be asked");
     status = open_client(cli, &client);
 
     if (status != 0)

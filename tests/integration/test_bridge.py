@@ -63,11 +63,13 @@ class Bridge(ServedTest):
 
     def test_a_taken_port_and_one_that_is_none_are_refused(self):
         taken = self.bridge.url.removeprefix("http://")
-        for listen, code in (taken, 14), ("127.0.0.1:70000", 64), ("127.0.0.1:", 64), ("127.0.0.1:8x", 64):
+        for listen, code, said in ((taken, 14, "in use"), ("192.0.2.1:0", 14, "assign"), ("127.0.0.1:70000", 64, "must be"),
+                                   ("127.0.0.1:", 64, "must be"), ("127.0.0.1:8x", 64, "must be")):
             result = subprocess.run([program("tilery-bridge"), "--listen", listen, "--backend", self.server.url],
                                     capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual((result.returncode, result.stdout), (code, ""), listen)
             self.assertIn(listen, result.stderr)
+            self.assertIn(said, result.stderr)
 
     def test_without_its_backend_it_is_503_and_says_so(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", "tcp://127.0.0.1:1")

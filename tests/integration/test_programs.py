@@ -108,6 +108,9 @@ class CommandLine(ServedTest):
             answer = tilery(url, "health")
             self.assertEqual(answer.returncode, 64, url)
             self.assertIn("http://127.0.0.1:8405", answer.stderr)
+        answer = tilery("http://127.0.0.1:8405", "info")
+        self.assertEqual((answer.returncode, answer.stdout), (64, ""))
+        self.assertIn("of a bridge the health alone can be asked", answer.stderr)
         self.assertEqual(tilery(self.bridge.url, "health", "tilery.v1.TileCompute").returncode, 64)
         self.assertEqual(tilery(self.bridge.url, "compute").returncode, 64)
 
