@@ -56,8 +56,8 @@ static int complain_of_client(const struct tilery_error *error)
 static void warn(const struct bridge_options *options, const struct bridge *bridge)
 {
     if (!wire_address_is_local(options->listen))
-        fprintf(stderr, "tilery-bridge: warning: %s %s\n", bridge_url(bridge),
-                options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
+        warn_say("tilery-bridge", "warning: %s %s", bridge_url(bridge),
+                 options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
 }
 
 static int serve(const struct bridge_options *options, const char *path, struct signals_start *start,
@@ -82,7 +82,7 @@ static int serve(const struct bridge_options *options, const char *path, struct 
                        &why);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
-    fprintf(stderr, "tilery-bridge: %s: finishing the work in hand\n", strsignal(signal));
+    warn_say("tilery-bridge", "%s: finishing the work in hand", strsignal(signal));
     bridge_drain(bridge, GRACE_MS);
     signals_start_watchdog();
     bridge_free(bridge);

@@ -155,7 +155,7 @@ static void announce(const struct daemon *daemon, const struct daemon_options *g
     warn_of_stdout("tileryd");
     for (size_t i = 0; i < count; i++)
         if (daemon_url_risk(daemon, i) != NULL)
-            fprintf(stderr, "tileryd: warning: %s %s\n", daemon_url(daemon, i), daemon_url_risk(daemon, i));
+            warn_say("tileryd", "warning: %s %s", daemon_url(daemon, i), daemon_url_risk(daemon, i));
     warn_of_file("tileryd", given->tls.key);
     warn_of_file("tileryd", given->token_file);
 }
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     announce(daemon, &settings.daemon);
     signal = serve(daemon, &settings.daemon, &signals);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
-    fprintf(stderr, "tileryd: %s: finishing the work in hand\n", strsignal(signal));
+    warn_say("tileryd", "%s: finishing the work in hand", strsignal(signal));
     daemon_drain(daemon, settings.grace_ms);
     signals_start_watchdog();
     daemon_stop(daemon);

@@ -34,6 +34,7 @@ void signals_start_begin(struct signals_start *start)
 {
     sigset_t end, before;
 
+    (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&end);
     sigaddset(&end, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &end, &before);

@@ -11,7 +11,7 @@
 void signals_to_end(sigset_t *signals);
 
 /* While a server starts, which may take long, one of them ends the process, as below. The signals are
- * blocked.
+ * blocked. And from now on who reads what the process writes does not end it by leaving: SIGPIPE is ignored.
  */
 struct signals_start {
     pthread_t thread;

@@ -1,18 +1,37 @@
 #include "wire/warn.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wire/address.h"
 #include "wire/file.h"
 #include "wire/option.h"
 
+#define PATIENCE_MS 1000
+
+/* A pipe that has any room at all has enough. */
+void warn_say(const char *program, const char *format, ...)
+{
+    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (poll(&reader, 1, PATIENCE_MS) != 0)
+        fprintf(stderr, "%s: %s\n", program, text);
+}
+
 void warn_of_file(const char *program, const char *path)
 {
     if (path != NULL && wire_file_is_exposed(path))
-        fprintf(stderr, "%s: warning: %s can be read by others than its owner: chmod 600\n", program, path);
+        warn_say(program, "warning: %s can be read by others than its owner: chmod 600", path);
 }
 
 void warn_of_token(const char *program, const char *servers)
@@ -21,14 +40,14 @@ void warn_of_token(const char *program, const char *servers)
 
     while (urls != NULL && (url = strsep(&rest, ",")) != NULL)
         if (!wire_address_is_local(url) && !wire_address_is_tls(url))
-            fprintf(stderr, "%s: warning: %s " WARN_IN_CLEAR "\n", program, url);
+            warn_say(program, "warning: %s " WARN_IN_CLEAR "", url);
     free(urls);
 }
 
 void warn_of_stdout(const char *program)
 {
     if (fflush(stdout) != 0)
-        fprintf(stderr, "%s: warning: cannot write where it listens: %s\n", program, strerror(errno));
+        warn_say(program, "warning: cannot write where it listens: %s", strerror(errno));
 }
 
 void warn_of_reload(const char *program, const struct argp_option *options, const char *path,
@@ -37,12 +56,12 @@ void warn_of_reload(const char *program, const struct argp_option *options, cons
     char room[512];
 
     if (path == NULL) {
-        fprintf(stderr, "%s: SIGHUP: there is no token to read again\n", program);
+        warn_say(program, "SIGHUP: there is no token to read again");
     } else if (status != WIRE_OK) {
-        fprintf(stderr, "%s: SIGHUP: the old token stays in force: %s\n", program,
-                option_message(options, "", error->message, room, sizeof room));
+        warn_say(program, "SIGHUP: the old token stays in force: %s",
+                 option_message(options, "", error->message, room, sizeof room));
     } else {
-        fprintf(stderr, "%s: SIGHUP: the token has been read again\n", program);
+        warn_say(program, "SIGHUP: the token has been read again");
         warn_of_file(program, path);
     }
 }

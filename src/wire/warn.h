@@ -7,6 +7,10 @@
 
 /* Warnings, for a main: one line each on stderr, or none where all is well. */
 
+/* A line of any words, behind the program's name. It is left out where nobody takes what stderr holds for a
+ * second: no main is to wait for a reader. */
+void warn_say(const char *program, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #define WARN_IN_CLEAR "does not encrypt: the token can be read on its way"
 
 /* Of a file that others than its owner may read; NULL is fine. */

@@ -69,6 +69,37 @@ class Told(unittest.TestCase):
             self.assertEqual(line, f"{name}: SIGHUP: there is no token to read again\n")
             self.assertEqual(server.close(), 0)
 
+    def start_with(self, name, writer):
+        server = subprocess.Popen([program(name), "--listen", SERVERS[name]], stdout=subprocess.PIPE, stderr=writer, text=True)
+        self.addCleanup(server.kill)
+        self.assertTrue(server.stdout.readline().startswith("listening on "))
+        return server
+
+    def test_a_reader_of_its_words_that_has_left_ends_no_server(self):
+        for name in SERVERS:
+            reader, writer = os.pipe()
+            server = self.start_with(name, writer)
+            os.close(reader)
+            server.terminate()
+            self.assertEqual(server.wait(timeout=60), 0)
+            os.close(writer)
+            server.stdout.close()
+
+    def test_a_reader_of_its_words_that_stands_still_holds_no_server_up(self):
+        for name in SERVERS:
+            reader, writer = os.pipe()
+            server = self.start_with(name, writer)
+            os.set_blocking(writer, False)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    os.write(writer, bytes(4096))
+            os.set_blocking(writer, True)
+            server.terminate()
+            self.assertEqual(server.wait(timeout=60), 0)
+            os.close(reader)
+            os.close(writer)
+            server.stdout.close()
+
     def test_a_manager_that_is_not_there_harms_nobody(self):
         for name in SERVERS:
             for where in "", "/", "@", os.path.join(self.folder.name, "missing"), "/" + 200 * "x":
