@@ -25,14 +25,11 @@ const struct command cli_commands[] = {
     {"info", cli_info, FOR_OTHERS, NONE, "info", "say what the server can do", NULL},
     {"stats", cli_stats, FOR_OTHERS, NONE, "stats", "say what the server has done and does",
      "At a terminal it is a table, else a line of a name and its value for each number. METHOD.calls.CODE is "
-     "how many "
-     "calls ended with that code; METHOD.total_ns are their times, from arrival to reply, queue_ns how long "
-     "runs waited "
-     "for threads, and run_ns how long they worked. Times are counted in classes, whose upper bounds are 10, "
-     "20 and "
-     "50 us, 100, and so on to 100 s: p50, p90 and p99 are the bound that so many percent of the times are "
-     "not above, max "
-     "is that of all, and inf is above 100 s. count and sum, in ns, are exact."},
+     "how many calls ended with that code; METHOD.total_ns are their times, from arrival to reply, queue_ns "
+     "how long runs waited for threads, and run_ns how long they worked. Times are counted in classes, whose "
+     "upper bounds are 10, 20 and 50 us, 100, and so on to 100 s: p50, p90 and p99 are the bound that so "
+     "many percent of the times are not above, max is that of all, and inf is above 100 s. count and sum, in "
+     "ns, are exact. Of several servers, one is asked."},
     {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet", NULL},
     {0}};
 
