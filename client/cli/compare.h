@@ -11,7 +11,7 @@ struct compare_row {
     uint64_t *walls_ns;                    /* one a run; sorted when all have been made */
     double *imbalances;                    /* the same */
     uint64_t tiles;                        /* of a run */
-    size_t threads;                        /* that had work */
+    size_t threads;                        /* that the schedule used */
     char kernel[64];                       /* the one that ran */
 };
 

@@ -95,7 +95,7 @@ void compare_table(const struct comparison *comparison, FILE *out)
             comparison->runs, comparison->runs == 1 ? "" : "s", tilery_schedule_name(request->schedule),
             base->kernel, request->num_threads, request->num_threads == 1 ? "" : "s");
     if (uses_fewer(comparison))
-        fputs("threads: how many had work, of how many were asked for\n", out);
+        fputs("threads: how many the schedule uses, of how many were asked for\n", out);
 }
 
 /* ---- For programs ---- */

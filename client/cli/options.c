@@ -14,9 +14,16 @@ const struct command cli_commands[] = {
      "the most significant byte first; white is max_iter, or 256 where that is more: exact, but dark to look "
      "at, as "
      "most counts are small. png, in a palette's colours, is for the eye."},
-    {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads", NULL},
+    {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads",
+     "Every combination is run once to warm up and then --runs times, in turn; its wall time is the median. "
+     "Speedup is against the first combination of one thread, or the first of all where none has one (in "
+     "json: baseline, by its index); efficiency is what part of the threads asked for was worth it, against "
+     "the fewest threads of the same kernel; imbalance is the busiest thread's time over the mean of all "
+     "that the schedule uses, 1 at best. csv and json have times in ns, json those of every run."},
     {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput",
-     NULL},
+     "Latency is of the calls that were to be sent in the measured time, in json in ns. Failed calls are "
+     "counted by code (errors) and not in it. What had no answer when the load was ended (unanswered), or "
+     "was never sent, as it was held up by those before (unsent), counts with the time that it had waited."},
     {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id", NULL},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
      "say whether the server, a service, or a bridge serves",

@@ -66,11 +66,11 @@ class Compare(ServedTest):
         self.assertEqual([line.split()[2] for line in said[1:3]], ["1", "2"])
         self.assertTrue(all(len(line) <= 80 for line in said))
 
-    def test_the_table_tells_how_many_threads_had_work_where_some_had_none(self):
+    def test_the_table_tells_how_many_threads_a_schedule_uses_where_it_uses_fewer(self):
         table = self.compare("--num-threads=5,16", "--format=table", "--runs=1")
         rows, note = table.split("\n\n")
         self.assertEqual([row.split()[2] for row in rows.splitlines()[1:]], ["4/5", "12/16"])  # 3 tiles each, or 1
-        self.assertIn("threads: how many had work, of how many were asked for", note)
+        self.assertIn("threads: how many the schedule uses, of how many were asked for", note)
         self.assertNotIn("threads: ", self.compare("--num-threads=4", "--format=table"))
 
     def test_what_is_wrong_is_named(self):
