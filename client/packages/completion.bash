@@ -38,7 +38,7 @@ _tilery_options()
 _tilery_complete()
 {
     local help=--help
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word i
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word list="" i
     local -A takes=() # an option's argument, as --help names it; empty where it takes none
 
     COMPREPLY=()
@@ -68,7 +68,9 @@ _tilery_complete()
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames 2>/dev/null
         else
-            mapfile -t COMPREPLY < <(compgen -W "$(_tilery_values "$previous" "$command")" -- "$current")
+            # compare takes several, commas between.
+            [[ $command != compare || $current != *,* ]] || list=${current%,*},
+            mapfile -t COMPREPLY < <(compgen -P "$list" -W "$(_tilery_values "$previous" "$command")" -- "${current#"$list"}")
         fi
     elif [[ $current = -* ]]; then
         if [[ -n $command ]]; then

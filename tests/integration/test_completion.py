@@ -79,6 +79,8 @@ class Completion(unittest.TestCase):
     def test_an_equals_sign_is_a_word(self):
         self.assertEqual(completed("tilery", "render", "--palette", "=", "gr"), ["grey"])
         self.assertEqual(completed("tilery", "render", "--palette", "="), ["grey", "magma", "thread", "viridis"])
+        self.assertEqual(completed("tilery", "compare", "--kernel", "scalar,a"), ["scalar,auto", "scalar,avx2", "scalar,avx512"])
+        self.assertEqual(completed("tilery", "compute", "--kernel", "scalar,a"), [])
 
     def test_files_where_files_are_wanted(self):
         with tempfile.TemporaryDirectory() as folder:
