@@ -203,6 +203,18 @@ static void check_command(const struct argp_state *state, struct reading *readin
             argp_error(state, "--%s is not an option of %s", option_name(key), command->name);
 }
 
+/* A bridge's health is asked with a plain GET. */
+static void check_bridge(const struct argp_state *state, const struct reading *reading)
+{
+    static const int keys[] = {'v',          OPT_REQUEST_ID, OPT_TRACEPARENT, OPT_TLS_CA,
+                               OPT_TLS_CERT, OPT_TLS_KEY,    OPT_TLS_NAME,    OPT_TOKEN_FILE};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (reading->given[keys[i]])
+            argp_error(state, "--%s is for servers, and %s is a bridge", option_name(keys[i]),
+                       reading->cli->client.server);
+}
+
 /* The options of which another one decides whether they do anything. */
 static void check_together(const struct argp_state *state, const struct reading *reading)
 {
@@ -215,6 +227,8 @@ static void check_together(const struct argp_state *state, const struct reading 
         (cli->format == NULL || strcmp(cli->format, "raw") == 0 || strcmp(cli->format, "pgm") == 0))
         argp_error(state, "--palette is for --format png; %s has counts, and no colours",
                    cli->format != NULL ? cli->format : "raw, the default,");
+    if (cli_is_http(cli->client.server))
+        check_bridge(state, reading);
     if (cli->watch && cli->verbose)
         argp_error(state, "--verbose would write into what --watch draws");
     if (cli->quiet && cli->verbose)

@@ -45,6 +45,8 @@ class Options(ServedTest):
                                 (["compute", "--palette=grey"], "--palette is for what --watch draws"),
                                 (["render", "--palette=grey"], "--palette is for --format png; raw, the default,"),
                                 (["render", "--palette=grey", "--format=pgm"], "--palette is for --format png; pgm has"),
+                                (["--server=http://127.0.0.1:1", "health", "-v"], "--verbose is for servers, and http://"),
+                                (["--server=http://127.0.0.1:1", "health", "--token-file=x"], "--token-file is for servers"),
                                 (["compute", "--watch", "-v"], "--verbose would write into what --watch draws"),
                                 (["info", "-q", "-v"], "--quiet and --verbose are both given")):
             answer = run("--server", NOWHERE, *arguments)
