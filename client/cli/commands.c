@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "wire/address.h"
 #include "wire/option.h"
 
 /* Whether it is not of time_limit_ms, which has no call fail. */
@@ -11,6 +12,26 @@ static bool is_timeout(const struct cli_options *options, const struct tilery_er
 {
     return error->status == TILERY_DEADLINE_EXCEEDED && options->call.timeout_ms != 0 &&
            strncmp(error->message, "time_limit_ms", strlen("time_limit_ms")) != 0;
+}
+
+static void say_remedy(const struct cli_options *options, const struct tilery_error *error)
+{
+    char first[256];
+
+    (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(options->client.server, ","),
+                   options->client.server);
+    if (is_timeout(options, error))
+        fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another\n",
+                options->call.timeout_ms);
+    else if (error->status == TILERY_UNAVAILABLE && wire_address_is_tls(first))
+        fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
+              "--tls-server-name\n",
+              stderr);
+    else if (error->status == TILERY_UNAVAILABLE && !wire_address_is_local(first))
+        fputs("tilery: does a server listen there? --server URL names another\n", stderr);
+    else if (error->status == TILERY_UNAVAILABLE)
+        fprintf(stderr, "tilery: start one with `tileryd --listen %s`, or name another with --server URL\n",
+                first);
 }
 
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
@@ -21,16 +42,7 @@ int cli_fail(const struct cli_options *options, const struct tilery_error *error
         return 128 + *options->ended;
     fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status),
             option_message(cli_argp_options, "", error->message, room, sizeof room));
-    if (is_timeout(options, error))
-        fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another\n",
-                options->call.timeout_ms);
-    else if (error->status == TILERY_UNAVAILABLE && strncmp(options->client.server, "tls+", 4) == 0)
-        fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
-              "--tls-server-name\n",
-              stderr);
-    else if (error->status == TILERY_UNAVAILABLE)
-        fprintf(stderr, "tilery: start one with `tileryd --listen %.*s`, or name another with --server URL\n",
-                (int)strcspn(options->client.server, ","), options->client.server);
+    say_remedy(options, error);
     return tilery_status_exit(error->status);
 }
 

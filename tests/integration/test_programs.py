@@ -121,6 +121,10 @@ class CommandLine(ServedTest):
         self.assertEqual(answer.returncode, 14)
         self.assertIn("UNAVAILABLE", answer.stderr)
         self.assertIn("tileryd --listen", answer.stderr)
+        answer = tilery("tcp://nobody.invalid:1", "health")
+        self.assertEqual((answer.returncode, answer.stdout), (14, ""))
+        self.assertIn("does a server listen there?", answer.stderr)
+        self.assertNotIn("tileryd --listen", answer.stderr)
 
     def test_options_come_from_the_environment_too_and_the_command_line_wins(self):
         environment = {**os.environ, "TILERY_SERVER": self.server.url, "TILERY_WIDTH": "64", "TILERY_HEIGHT": "0"}
