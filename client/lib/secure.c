@@ -109,6 +109,9 @@ enum wire_status client_explain_failure(const char *url, int result, struct wire
                   "client's certificate (%s)"
                 : "%s ended the connection: it is no Tilery server, or wants tls+tcp:// (%s)",
             url, nng_strerror(result));
+    case NNG_EADDRINVAL:
+        return wire_error_set(error, WIRE_UNAVAILABLE,
+                              "no server at %s: the host, or the port, is none that is known", url);
     default:
         return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: %s", url,
                               result != 0 ? nng_strerror(result) : "not connected in time");

@@ -123,6 +123,7 @@ class CommandLine(ServedTest):
         self.assertIn("tileryd --listen", answer.stderr)
         answer = tilery("tcp://nobody.invalid:1", "health")
         self.assertEqual((answer.returncode, answer.stdout), (14, ""))
+        self.assertRegex(answer.stderr, "is none that is known|not connected in time")
         self.assertIn("does a server listen there?", answer.stderr)
         self.assertNotIn("tileryd --listen", answer.stderr)
 
