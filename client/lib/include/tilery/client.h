@@ -168,8 +168,8 @@ TILERY_API void tilery_compute_request_init(struct tilery_compute_request *reque
 /*
  * Sets a field from text, by its name in the schema: whole numbers, "mode" and "schedule" by their lower-case
  * names, "region" as re_min,im_min,re_span,im_span, and "kernel", whose text stays the caller's, outlives the
- * request, and is checked by the server. INVALID_ARGUMENT names field, value and range; NOT_FOUND: there is no
- * such field.
+ * request, and is checked by the server. INVALID_ARGUMENT names field, value and range; NOT_FOUND: there is
+ * no such field.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
     struct tilery_compute_request *request, const char *field, const char *value, struct tilery_error *error);
