@@ -105,7 +105,7 @@ export function concurrentResult(works, runs, race) {
         sentences: sayConcurrent({base, other, ratio: other.ratio, efficiency: other.gain}),
         entries: [
             ['Speedup', `${times(other.ratio.median)} \u00d7`, between(times, other.ratio)],
-            ['Efficiency', percent(other.gain.median), `speedup over ${other.threads} threads`],
+            ['Efficiency', percent(other.gain.median), `speedup divided by ${other.threads} threads`],
             ['Imbalance', fixed(other.imbalance.median), 'busiest thread over the mean'],
             ['Threads idle', percent(other.idle.median), idleNote(other)],
         ],

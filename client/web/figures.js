@@ -69,7 +69,9 @@ export function showFigures(run) {
     figure('busy', threads > 0 ? percent(busy / threads / Math.max(1, summary.wall_ns)) : '–');
     figure('imbalance', summary ? summary.imbalance.toFixed(2) : '–');
     figure('kernel', summary?.kernel ?? '–');
-    byId('lesson').textContent = lessonOf(run);
+    const lesson = byId('lesson');
+    lesson.style.minHeight = summary ? '' : `${lesson.offsetHeight}px`; // what is below stays where it is meanwhile
+    lesson.textContent = lessonOf(run);
 }
 
 export function showTile(record) {

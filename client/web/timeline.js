@@ -173,7 +173,7 @@ export class Timeline {
         context.rect(GUTTER - 1, 0, this.#scale.width + 2, height);
         context.clip();
         if (chip !== null) {
-            drawLimit(context, chip, {colour: this.#theme.limit, top: AXIS - 8, bottom: height});
+            drawLimit(context, chip, {colour: this.#theme[chip.x === null ? 'muted' : 'limit'], top: AXIS - 8, bottom: height});
         }
         this.#drawTime(context, height);
         this.#drawMark(context);
@@ -186,7 +186,7 @@ export class Timeline {
     #drawAxis(context, height, chip) {
         const {from, to} = this.#scale.range();
         const step = nice((to - from) * (this.#scale.width < 400 ? NARROW_TICK : TICK) / this.#scale.width);
-        const unit = unitOf(Math.max(step, to / 50));
+        const unit = unitOf(Math.min(to, 1000 * step)); // at most three digits after the point
         const digits = Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9));
         context.textAlign = 'center';
         for (let i = Math.ceil(from / step); i * step <= to; i++) {

@@ -167,6 +167,24 @@ test('a table that goes on at its right is seen to', async () => {
     await page.close();
 });
 
+test('a new run leaves what is below its sentence where it is', async () => {
+    const page = await Page.open(browser, bridge.url, `${RUN}&kernel=scalar&max_iter=20000`);
+    await page.tab.setViewportSize({width: 390, height: 900});
+    await page.finished();
+    const height = () => page.id('lesson').evaluate((element) => element.offsetHeight);
+    const before = await height();
+    await page.field('width').fill('4096');
+    await page.field('max_iter').fill('65535');
+    await page.field('height').fill('4096');
+    await page.id('run').click();
+    await page.until('status', /^Computing/);
+    assert.equal(await page.text('lesson'), '');
+    assert.equal(await height(), before);
+    await page.id('stop').click();
+    await page.until('status', /^Stopped/);
+    await page.close();
+});
+
 test('a tablet’s width is used', async () => {
     const page = await Page.open(browser, bridge.url, RUN);
     await page.tab.setViewportSize({width: 820, height: 900});
