@@ -1,6 +1,7 @@
 /* The whole image, written band by band. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bands.h"
 #include "cli.h"
@@ -118,6 +119,18 @@ static int write_image(struct render *render, enum image_format format, enum ima
     return status;
 }
 
+/* A name that promises a picture where none was asked for. */
+static void warn_of_name(const struct cli_options *options)
+{
+    const char *dot = strrchr(options->output, '.');
+    enum image_format format;
+
+    if (options->format == NULL && !options->quiet && dot != NULL && image_find_format(dot + 1, &format) &&
+        format != IMAGE_RAW)
+        fprintf(stderr, "tilery: warning: %s gets raw counts, as --format %s is not given\n", options->output,
+                dot + 1);
+}
+
 int cli_render(tilery_client *client, const struct cli_options *options)
 {
     struct render render = {.client = client, .options = options, .start_ns = wire_now_ns()};
@@ -134,6 +147,7 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     status = cli_output_open(&render.output, options);
     if (status != 0)
         return status;
+    warn_of_name(options);
     status = waker_open(&render.waker) ? open_bands(&render, palette == IMAGE_THREAD)
                                        : tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     if (status == 0)

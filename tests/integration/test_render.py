@@ -160,6 +160,16 @@ class Render(ServedTest):
         self.assertIn("No space left on device", result.stderr)
         self.assertEqual(self.render(output="/nowhere/image").returncode, 15)
 
+    def test_a_name_that_promises_a_picture_is_warned_about_where_there_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, arguments, warned in (("a.png", [], True), ("a.pgm", [], True), ("a.raw", [], False), ("a", [], False),
+                                            ("a.png", ["--quiet"], False), ("a.png", ["--format=png"], False)):
+                result = tilery(self.server.url, "render", "--width=8", "--height=8", *arguments, "--output",
+                                os.path.join(folder, name))
+                said = f"{name} gets raw counts, as --format {name[-3:]} is not given\n"
+                self.assertEqual((result.returncode, result.stderr.endswith(said)), (0, warned), result.stderr)
+                self.assertEqual(result.stderr == "", not warned)
+
     def test_bad_requests_are_refused_in_words(self):
         for arguments, code, said in [
                 (["--format", "gif"], 64, 'format is "gif"; it must be'),
