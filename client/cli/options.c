@@ -23,7 +23,8 @@ const struct command cli_commands[] = {
     {"bench", cli_bench, FOR_BENCH, NONE, "bench", "put load on the server; tell latency and throughput",
      "Latency is of the calls that were to be sent in the measured time, in json in ns. Failed calls are "
      "counted by code (errors) and not in it. What had no answer when the load was ended (unanswered), or "
-     "was never sent, as it was held up by those before (unsent), counts with the time that it had waited."},
+     "was never sent, as it was held up by those before (unsent), counts with the time that it had waited. "
+     "The exit status is 0 where any call went well."},
     {"cancel", cli_cancel, FOR_OTHERS, MUST, "cancel ID", "end the run of that request_id", NULL},
     {"health", cli_health, FOR_OTHERS, MAY, "health [SERVICE]",
      "say whether the server, a service, or a bridge serves",
