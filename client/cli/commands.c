@@ -37,11 +37,13 @@ static void say_remedy(const struct cli_options *options, const struct tilery_er
 int cli_fail(const struct cli_options *options, const struct tilery_error *error)
 {
     char room[512];
+    const char *message = error->message;
 
     if (*options->ended != 0)
         return 128 + *options->ended;
-    fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status),
-            option_message(cli_argp_options, "", error->message, room, sizeof room));
+    if (options->argument == NULL) /* which may be the request_id, and that no option */
+        message = option_message(cli_argp_options, "", message, room, sizeof room);
+    fprintf(stderr, "tilery: %s: %s\n", tilery_status_name(error->status), message);
     say_remedy(options, error);
     return tilery_status_exit(error->status);
 }

@@ -92,6 +92,14 @@ class Options(ServedTest):
             self.assertEqual((answer.returncode, answer.stdout), (64, ""))
             self.assertIn(said, answer.stderr)
 
+    def test_what_the_server_says_of_a_field_names_the_option_or_the_argument(self):
+        for arguments, said in ((["compute", "--request-id=a b"], "--request-id holds the byte 0x20; "),
+                                (["cancel", "a b"], "request_id holds the byte 0x20; "),
+                                (["compute", "--first-task=999"], "--first-task is 999; it must be from 0 to 129")):
+            answer = tilery(self.server.url, *arguments)
+            self.assertEqual((answer.returncode, answer.stdout), (3, ""), arguments)
+            self.assertTrue(answer.stderr.startswith("tilery: INVALID_ARGUMENT: " + said), answer.stderr)
+
     def test_times_have_units(self):
         for text in ("500ms", "2s", "1m", "24h", "86400000ms", "1440m"):
             self.assertEqual(tilery(self.server.url, "health", "--timeout", text).returncode, 0, text)
