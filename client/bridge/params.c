@@ -181,6 +181,30 @@ static const char *text_of(const json_t *value, char *text, size_t size)
     return text;
 }
 
+/* The field that takes an array is a region. */
+static bool fits(const json_t *value, size_t i)
+{
+    return json_is_string(value) || json_is_number(value) ||
+           (json_is_boolean(value) && (params[i].kind == FLAG || params[i].kind == DATA)) ||
+           (json_is_array(value) && strcmp(params[i].name, "region") == 0);
+}
+
+static bool fail_type(struct exchange *exchange, const json_t *value, size_t i)
+{
+    const char *type = json_is_boolean(value)  ? "a boolean"
+                       : json_is_array(value)  ? "an array"
+                       : json_is_object(value) ? "an object"
+                                               : "null";
+    const char *wanted = strcmp(params[i].name, "region") == 0 ? "a string or an array of four numbers"
+                         : params[i].kind == FLAG || params[i].kind == DATA
+                             ? "a boolean, a number or a string"
+                             : "a number or a string";
+    char why[80];
+
+    (void)snprintf(why, sizeof why, "is %s; it must be %s", type, wanted);
+    return fail(exchange, params[i].name, why);
+}
+
 static bool read_member(struct exchange *exchange, const char *key, const json_t *value)
 {
     size_t i = find(key, strlen(key));
@@ -189,14 +213,9 @@ static bool read_member(struct exchange *exchange, const char *key, const json_t
 
     if (is_ignored(exchange, i))
         return true;
-    if (json_is_boolean(value) && params[i].kind != FLAG && params[i].kind != DATA)
-        return fail(exchange, params[i].name, "is a boolean; it must be a number or a string");
-    if (json_is_array(value) && strcmp(params[i].name, "region") != 0)
-        return fail(exchange, params[i].name, "is an array; it must be a number or a string");
-    text = text_of(value, buffer, sizeof buffer);
+    text = fits(value, i) ? text_of(value, buffer, sizeof buffer) : NULL;
     if (text == NULL)
-        return fail(exchange, params[i].name,
-                    "is neither a number, a string, a boolean nor an array of four numbers");
+        return fail_type(exchange, value, i);
     return set(exchange, key, strlen(key), text);
 }
 

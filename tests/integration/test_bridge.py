@@ -232,6 +232,11 @@ class Post(ServedTest):
             self.assertEqual((status, list(reply)), (400, ["success", "error"]), body)
             self.assertIn(named, reply["error"])
         self.assertEqual(self.post('{"width":5}', "width=5")[0], 400)
+        for body, said in (('{"width":null}', "width is null; it must be a number or a string"),
+                           ('{"width":[5]}', "width is an array; it must be a number or a string"),
+                           ('{"summary":{}}', "summary is an object; it must be a boolean, a number or a string"),
+                           ('{"region":true}', "region is a boolean; it must be a string or an array of four numbers")):
+            self.assertEqual(self.post(body)[1]["error"], said)
 
     def test_what_libmicrohttpd_itself_refuses_or_drops_leaves_nothing_behind(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.server.url)
