@@ -34,9 +34,9 @@ function lessonOf(run) {
         ? `: its tiles hold more of the black interior, where every pixel takes all ${number(params.max_iter)} iterations` : '';
     const fixed = params.schedule === 'static' || params.schedule === 'cyclic';
     const advice = fixed && planned > summary.threads.length
-        ? 'Tiles were given out beforehand: compare the schedule “dynamic”.' : 'Smaller tiles would share more evenly.';
+        ? ', and compare the schedule “dynamic”.' : '; smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
-        + `imbalance${why}. What is hatched in the other lanes is time in which they had nothing to do. ${advice}`;
+        + `imbalance${why}. Look at the hatched time in the other lanes${advice}`;
 }
 
 const MOST_LANES = 16; // that anybody would listen to
