@@ -9,7 +9,7 @@ const RUNS = 10;
 const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
 const browser = await Browser.start();
 const page = await Page.open(browser, bridge.url, 'kernel=scalar&max_iter=1000&time_limit_ms=60000&colour=thread');
-await page.tab.setViewportSize({width: 1280, height: 1060});
+await page.tab.setViewportSize({width: 1280, height: 1080});
 let least = Infinity;
 for (let i = 0; i < RUNS; i++) {
     await page.finished();
