@@ -1,5 +1,6 @@
 /* A server whose machine has no memory left, at any point of a call: calls of what allocates go through here.
  */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,12 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_nng_msg_alloc(nng_msg **out, size_t size);
+DIR *__real_opendir(const char *name);
 /* Visible: the linker takes libtilery's calls for wrapped ones, which they are not. */
 #pragma GCC visibility push(default)
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+DIR *__wrap_opendir(const char *name);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_nng_msg_alloc(nng_msg **out, size_t size);
 #pragma GCC visibility pop
@@ -55,6 +58,11 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     return is_refused() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+DIR *__wrap_opendir(const char *name)
+{
+    return is_refused() ? NULL : __real_opendir(name);
 }
 
 int __wrap_nng_msg_alloc(nng_msg **out, size_t size)
@@ -131,25 +139,29 @@ START_TEST(a_call_that_lacks_memory_is_told_so_with_when_to_try_again)
 }
 END_TEST
 
-/* It is not answered at the worst: its connection ends. A stream asks again for as long as its lease. */
+/* It is not answered at the worst: its connection ends. */
 START_TEST(a_server_without_any_memory_is_itself_again_when_there_is_some)
 {
+    enum tilery_status (*const call)(tilery_client * client) = calls[_i % CALLS];
     tilery_client *client;
 
-    served_start(INPROC, 2, 8);
+    if (call == stream)
+        return; /* it asks again for as long as its lease */
+
+    served_start(_i / CALLS, 2, 8);
     client = served_connect_once(served.url);
-    check_status(calls[_i](client), TILERY_OK);
+    check_status(call(client), TILERY_OK);
     for (unsigned after = 0;; after++) {
         enum tilery_status status;
 
         refuse(after, UINT_MAX);
-        status = calls[_i](client);
+        status = call(client);
         if (atomic_exchange(&refusals, 0), atomic_load(&refused) == 0)
             break;
         if (status != TILERY_OK && status != TILERY_UNAVAILABLE)
             check_status(status, TILERY_RESOURCE_EXHAUSTED);
         served_wait_healthy(client);
-        check_status(calls[_i](client), TILERY_OK);
+        check_status(call(client), TILERY_OK);
     }
     tilery_client_close(client);
 }
@@ -216,7 +228,8 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_add_loop_test(tests, a_call_that_lacks_memory_is_told_so_with_when_to_try_again, 0, CALLS);
-    tcase_add_loop_test(tests, a_server_without_any_memory_is_itself_again_when_there_is_some, 0, CALLS - 1);
+    tcase_add_loop_test(tests, a_server_without_any_memory_is_itself_again_when_there_is_some, 0,
+                        TRANSPORTS * CALLS);
     tcase_add_loop_test(tests, a_reply_without_memory_is_said_to_lack_it, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_request_without_memory_to_unpack_it_is_not_called_too_large, 0, TRANSPORTS);
     return suite_run("memory", tests);
