@@ -60,8 +60,8 @@ static void warn(const struct bridge_options *options, const struct bridge *brid
                  options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
 }
 
-static int serve(const struct bridge_options *options, const char *path, struct signals_start *start,
-                 sigset_t *signals)
+static int serve(const struct bridge_options *options, const struct settings *settings,
+                 struct signals_start *start, sigset_t *signals)
 {
     struct bridge *bridge;
     struct tilery_error error;
@@ -78,12 +78,12 @@ static int serve(const struct bridge_options *options, const char *path, struct 
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-        warn_of_reload("tilery-bridge", bridge_argp_options, path, token_file_reload(options->token, &why),
-                       &why);
+        warn_of_reload("tilery-bridge", bridge_argp_options, settings->token_file,
+                       token_file_reload(options->token, &why), &why);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     warn_say("tilery-bridge", "%s: finishing the work in hand", strsignal(signal));
-    bridge_drain(bridge, GRACE_MS);
+    bridge_drain(bridge, settings->grace_ms);
     signals_start_watchdog();
     bridge_free(bridge);
     tilery_client_close(options->client);
@@ -202,7 +202,7 @@ static int run(const struct settings *settings, struct signals_start *start, sig
     if (open_client(&client, &bridge.client, &error) != TILERY_OK)
         status = complain_of_client(&error);
     else
-        status = serve(&bridge, settings->token_file, start, signals);
+        status = serve(&bridge, settings, start, signals);
     stop_parts(&parts);
     return status;
 }
@@ -216,6 +216,7 @@ int main(int argc, char **argv)
                                 .reply_budget_bytes = daemon_reply_budget(),
                                 .max_connections = MAX_CONNECTIONS,
                                 .connection_timeout_s = CONNECTION_TIMEOUT_S,
+                                .grace_ms = GRACE_MS,
                                 .heartbeat_ms = HEARTBEAT_MS,
                                 .lease_ms = LEASE_MS};
     int count = argc;

@@ -20,6 +20,7 @@ enum {
     OPT_TLS_NAME,
     OPT_BACKEND_TOKEN_FILE,
     OPT_TOKEN_FILE,
+    OPT_GRACE,
     OPT_HEARTBEAT,
     OPT_LEASE
 };
@@ -43,6 +44,7 @@ const struct argp_option bridge_argp_options[] = {
      0},
     {"token-file", OPT_TOKEN_FILE, "FILE", 0,
      "Compute only for those who show the token in the file's first line; SIGHUP reads it again", 0},
+    {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
      "A line on stderr for every HTTP request: logfmt (default), json or off", 0},
     {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
@@ -134,6 +136,9 @@ static error_t read_option(const struct argp_state *state, struct settings *sett
     case OPT_REPLY_BUDGET:
         settings->reply_budget_bytes = (uint64_t)option_number(state, "reply-budget-mib", arg, 1, 1048576)
                                        << 20;
+        return 0;
+    case OPT_GRACE:
+        settings->grace_ms = option_number(state, "grace-ms", arg, 0, 3600000);
         return 0;
     case OPT_HEARTBEAT:
         settings->heartbeat_ms = option_number(state, "heartbeat-ms", arg, 1, 600000);

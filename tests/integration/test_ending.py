@@ -95,7 +95,7 @@ class Ending(StreamTest):
         wait_stats(self.server.url, threads_computing=0)
 
     def test_what_its_patience_does_not_suffice_for_is_told_so(self):
-        bridge, peers = self.start_bridge(), []
+        bridge, peers = self.start_bridge("--grace-ms", "1000"), []
         for path in ("concurrent?", "concurrent?data=1&", "image.png?", "trace.json?", "stream?"):
             peers.append(self.enterContext(connect(bridge.url)))
             peers[-1].sendall(request(f"/api/compute/{path}num_threads=1&{ENDLESS}"))
@@ -108,7 +108,7 @@ class Ending(StreamTest):
                              (b"503", {"success": False, "error": "the bridge is shutting down",
                                        "message": "The service is shutting down"}))
         self.assertIn(b'"error":"the bridge is shutting down","message":"The service is shutting down","code":"UNAVAILABLE"', events)
-        self.assertEqual(len(re.findall(r"status=503 .* total_ms=\d{5}", bridge.said)), len(answers), bridge.said)
+        self.assertEqual(len(re.findall(r"status=503 .* total_ms=\d{4}", bridge.said)), len(answers), bridge.said)
         wait_stats(self.server.url, threads_computing=0)
 
 
