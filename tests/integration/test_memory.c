@@ -18,14 +18,11 @@ void *__real_calloc(size_t count, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_nng_msg_alloc(nng_msg **out, size_t size);
 DIR *__real_opendir(const char *name);
-/* Visible: the linker takes libtilery's calls for wrapped ones, which they are not. */
-#pragma GCC visibility push(default)
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 DIR *__wrap_opendir(const char *name);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_nng_msg_alloc(nng_msg **out, size_t size);
-#pragma GCC visibility pop
 
 /* What the server asks for is given until so many times; then not for `refusals` times. */
 static atomic_uint asked, given, refusals, refused;
