@@ -42,8 +42,9 @@ const region = async () => (await page.field('region').inputValue()).split(',').
 
 // The page's policy forbids waitForFunction() to ask twice.
 async function until(so) {
-    while (!so(await page.field('region').inputValue())) {
-        await drawn();
+    const end = Date.now() + 60000;
+    for (let text; !so(text = await page.field('region').inputValue()); await drawn()) {
+        assert.ok(Date.now() < end, `the region stays ${text}`);
     }
 }
 
@@ -76,7 +77,8 @@ test('two fingers zoom into the image, and out of it', async () => {
     assert.equal(await page.tab.locator('#picture .pixels').evaluate((canvas) => canvas.style.transform), '');
     assert.deepEqual(await page.pixels(), await page.served(`${RUN}&region=${await region()}`));
     const before = (await region())[2];
-    await fingers(far, [await at(0.35, 0.5), await at(0.65, 0.5)], near);
+    await fingers([await at(0.3, 0.5), await at(0.7, 0.5)], [await at(0.35, 0.5), await at(0.65, 0.5)],
+        [await at(0.4, 0.5), await at(0.6, 0.5)]);
     await until((text) => text.split(',')[2] > 1.5 * before);
     await idle();
     assert.equal(await page.tab.evaluate(() => visualViewport.scale), 1);
