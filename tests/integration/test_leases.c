@@ -31,6 +31,8 @@ static int64_t left_ns(const struct timespec *until)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
+    if (until->tv_sec - now.tv_sec > INT64_MAX / INT64_C(2000000000)) /* for ever */
+        return INT64_MAX;
     return (until->tv_sec - now.tv_sec) * INT64_C(1000000000) + until->tv_nsec - now.tv_nsec;
 }
 
