@@ -199,7 +199,7 @@ START_TEST(a_request_without_memory_to_unpack_it_is_not_called_too_large)
     raw_open(&raw, served.url);
     raw_send(&raw, &head, &health.base);
     ck_assert_int_eq(raw_receive(&raw, &tilery__v1__health_check_reply__descriptor), WIRE_OK);
-    for (unsigned after = 0;; after++) {
+    for (unsigned after = 0, told = 0;; after++) {
         enum wire_status status;
 
         refuse(after, 1);
@@ -207,11 +207,14 @@ START_TEST(a_request_without_memory_to_unpack_it_is_not_called_too_large)
         status = raw_receive(&raw, &tilery__v1__health_check_reply__descriptor);
         if (atomic_exchange(&refusals, 0), atomic_load(&refused) == 0) {
             ck_assert_int_eq(status, WIRE_OK);
-            ck_assert_uint_ge(after, 2);
+            ck_assert_uint_ge(told, 2);
             break;
         }
+        if (status == WIRE_OK)
+            continue; /* it was the timer's: it looks at the connections later */
         ck_assert_msg(status == WIRE_RESOURCE_EXHAUSTED, "%s", raw.head.message);
         ck_assert_uint_ne(raw.head.retry_after_ms, 0);
+        told++;
     }
     raw_close(&raw);
 }
