@@ -51,6 +51,8 @@ void line_of_call(struct line *line, bool json, const struct timespec *when, con
     line_begin(line, json, when, level_of(ended->status));
     line_add_text(line, "method", ended->request->method, MAX_METHOD);
     line_add_text(line, "request_id", ended->request->request_id, WIRE_MAX_REQUEST_ID);
+    if (ended->target != NULL)
+        line_add_text(line, "target", ended->target, WIRE_MAX_REQUEST_ID);
     line_add_text(line, "peer", ended->peer, MAX_PEER);
     line_add_text(line, "code", wire_status_name(ended->status), MAX_PEER);
     line_add_ms(line, "queue_ms", ended->queue_ns);

@@ -88,6 +88,7 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     call->queue_ns = call->run_ns = 0;
     call->has_items = false;
     call->items = 0;
+    call->target = NULL;
     call->method = server->method_count;
     call->request_bytes = nng_msg_len(msg);
     call->arrived_ns = wire_now_ns();
@@ -194,6 +195,11 @@ void rpc_call_set_items(struct rpc_call *call, uint64_t items)
 {
     call->has_items = true;
     call->items = items;
+}
+
+void rpc_call_set_target(struct rpc_call *call, const char *id)
+{
+    call->target = id;
 }
 
 uint32_t rpc_call_connection(const struct rpc_call *call)

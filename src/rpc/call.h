@@ -62,6 +62,9 @@ void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_n
  */
 void rpc_call_set_items(struct rpc_call *call, uint64_t items);
 
+/* The id of what the call is about, where that is not its own; likewise. The text is the request's. */
+void rpc_call_set_target(struct rpc_call *call, const char *id);
+
 /* The connection that the call came by, as rpc_gone_fn names it; never 0. */
 uint32_t rpc_call_connection(const struct rpc_call *call);
 

@@ -20,6 +20,7 @@ static void tell_end(const struct rpc_call *call, const struct wire_reply *head,
                                                              .total_ns = wire_now_ns() - call->arrived_ns,
                                                              .has_items = call->has_items,
                                                              .items = call->items,
+                                                             .target = call->target,
                                                              .request_bytes = call->request_bytes,
                                                              .reply_bytes = reply_bytes});
 }

@@ -50,6 +50,7 @@ struct rpc_call {
     uint64_t queue_ns, run_ns;
     bool has_items;
     uint64_t items;
+    const char *target;
     bool surplus; /* its connection has max_calls in hand without it */
     /* The rest is guarded by the server's mutex. */
     enum call_state state;

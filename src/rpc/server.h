@@ -26,7 +26,8 @@ struct rpc_ended {
     uint64_t queue_ns, run_ns; /* as rpc_call_set_times was told */
     uint64_t total_ns;         /* from the request's arrival until its reply was packed */
     bool has_items;
-    uint64_t items; /* as rpc_call_set_items was told */
+    uint64_t items;     /* as rpc_call_set_items was told */
+    const char *target; /* as rpc_call_set_target was; NULL: it was not */
     size_t request_bytes, reply_bytes;
 };
 

@@ -245,13 +245,17 @@ static enum wire_status refuse(const struct admission *admission, const struct j
     return WIRE_OK;
 }
 
-/* Whether all have room in the queue, that job the last of them. Streams may wait for long, as their readers
- * please: half of the places are for others. */
+/* Streams may wait for long, as their readers please: half of the queue's places are for others. */
+static uint32_t stream_places(const struct admission *admission)
+{
+    return admission->options.max_queue - admission->options.max_queue / 2;
+}
+
+/* Whether all have room in the queue, that job the last of them. */
 static bool fits_queue(const struct admission *admission, const struct job *job)
 {
-    uint32_t max = admission->options.max_queue;
-
-    return admission->queued.count <= max && (!job->stream || admission->queued_streams <= max - max / 2);
+    return admission->queued.count <= admission->options.max_queue &&
+           (!job->stream || admission->queued_streams <= stream_places(admission));
 }
 
 /* The mutex is held. */
@@ -264,9 +268,12 @@ static enum wire_status enqueue(struct admission *admission, struct job *job, st
         return WIRE_OK;
     }
     leave_queue(admission, job);
-    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "%u %s wait already; try again",
-                          job->stream ? admission->queued_streams : admission->queued.count,
-                          job->stream ? "streams" : "requests");
+    if (admission->queued.count < admission->options.max_queue)
+        return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
+                              "all %u places in the queue that streams may have are taken; try again",
+                              stream_places(admission));
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "all %u places in the queue are taken; try again",
+                          admission->options.max_queue);
 }
 
 enum wire_status admission_submit(struct job *job, struct wire_error *error)

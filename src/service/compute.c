@@ -112,6 +112,7 @@ void service_cancel(struct rpc_call *call, const ProtobufCMessage *request, void
     struct service *service = context;
     struct wire_error error;
 
+    rpc_call_set_target(call, cancel->request_id);
     if (check_name(cancel->request_id, &error) == WIRE_OK)
         cancels_wait(service->cancels, call, cancel->request_id, look, service);
     else

@@ -142,6 +142,7 @@ void service_next_tiles(struct rpc_call *call, const ProtobufCMessage *request, 
     const struct service *service = context;
     uint64_t max_bytes = next->max_bytes < WIRE_MAX_TILE_BYTES ? next->max_bytes : WIRE_MAX_TILE_BYTES;
 
+    rpc_call_set_target(call, next->stream_id);
     streams_next(service->streams, call, next->stream_id != NULL ? next->stream_id : "", next->cursor,
                  max_bytes, next->wait_ms);
 }

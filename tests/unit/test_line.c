@@ -39,6 +39,15 @@ START_TEST(a_call_is_one_line_of_logfmt)
 }
 END_TEST
 
+START_TEST(a_call_that_is_about_another_names_that)
+{
+    struct rpc_ended ended = ok;
+
+    ended.target = "other id";
+    ck_assert_ptr_nonnull(strstr(shown(&ended, false), " request_id=id target=\"other id\" peer="));
+}
+END_TEST
+
 START_TEST(a_call_is_one_line_of_json)
 {
     struct rpc_ended ended = ok;
@@ -99,6 +108,7 @@ START_TEST(the_longest_line_is_whole)
     const struct wire_request hostile = {.method = method, .request_id = id};
     struct rpc_ended ended = ok;
 
+    ended.target = id;
     memset(method, '\x1b', sizeof method - 1);
     memset(id, '\n', sizeof id - 1);
     memset(message, '"', sizeof message - 1);
@@ -175,6 +185,7 @@ int main(void)
     TCase *tests = tcase_create("line");
 
     tcase_add_test(tests, a_call_is_one_line_of_logfmt);
+    tcase_add_test(tests, a_call_that_is_about_another_names_that);
     tcase_add_test(tests, a_call_is_one_line_of_json);
     tcase_add_loop_test(tests, what_a_caller_wrote_stays_one_value, 0, sizeof texts / sizeof *texts);
     tcase_add_test(tests, the_longest_line_is_whole);

@@ -64,7 +64,7 @@ typedef struct tilery_client tilery_client;
 struct tilery_attempt {
     const char *method; /* "tilery.v1.TileCompute/Compute" */
     const char *server; /* its address; NULL: none could be asked */
-    unsigned number;    /* 1: the call's first; 0 where no server was asked */
+    unsigned number;    /* 1: the call's first; 0 where no server was asked, which streams do not tell of */
     uint64_t ns;        /* from its start to its end */
     enum tilery_status status;
     bool again;        /* another one follows, */
