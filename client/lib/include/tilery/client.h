@@ -176,7 +176,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_compute_request_set(
 
 /* All zero means all defaults. */
 struct tilery_call_options {
-    uint64_t timeout_ms;    /* the whole call, waiting included; 0: 660,000 */
+    /* The whole call, waiting included; 0: 660,000. The server's own word that it is over has 25 ms more. */
+    uint64_t timeout_ms;
     const char *request_id; /* 1 to 64 printable characters; NULL: 128 random bits in hex */
     /* For the server's log: as in https://www.w3.org/TR/trace-context/. It ignores one of another shape.
      * NULL: none. */
