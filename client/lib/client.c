@@ -274,7 +274,7 @@ void client_farewell_over(tilery_client *client)
     pthread_mutex_unlock(&client->mutex);
 }
 
-/* The mutex is held. Runs whose streams were dropped a moment ago would go on until their leases run out; and
+/* The mutex is held. Runs whose streams nobody reads would go on until their leases run out; and
  * nng should not be full of messages while its connections end. */
 static void wait_for_farewells(tilery_client *client)
 {
@@ -286,6 +286,7 @@ static void wait_for_farewells(tilery_client *client)
 
 void tilery_client_stop(tilery_client *client)
 {
+    client_cancel_runs(client);
     pthread_mutex_lock(&client->mutex);
     wait_for_farewells(client);
     client->closing = true;

@@ -103,6 +103,7 @@ struct tilery_client {
     unsigned farewells; /* Cancels of streams under way */
     size_t turn;        /* the server that is looked at first for the next call */
     struct id_pool ids;
+    struct open_run *runs;
     struct call *active;
     struct call *idle[2]; /* those that call back, and those that are waited for */
 };
@@ -176,6 +177,11 @@ void call_end(struct call *call);
 
 /* Frees an idle call. */
 void call_free(struct call *call);
+
+/* ---- farewell.c ---- */
+
+/* Starts to cancel the runs of all open streams. */
+void client_cancel_runs(tilery_client *client);
 
 /* ---- frame.c ---- */
 

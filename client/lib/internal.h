@@ -115,6 +115,20 @@ void client_release(tilery_client *client);
 void client_farewell_begun(tilery_client *client);
 void client_farewell_over(tilery_client *client);
 
+/*
+ * A stream's run at a server, which is cancelled when the client is closed: from when it is opened, there or
+ * anew elsewhere, until the server is told otherwise, or has delivered all. All zero at first; it stays where
+ * it is, and so does the id.
+ */
+struct open_run {
+    struct open_run *next, *prev;
+    bool listed;
+    const char *id;
+    struct server *server;
+};
+void client_run_opened(tilery_client *client, struct open_run *run, const char *id, struct server *server);
+void client_run_over(tilery_client *client, struct open_run *run); /* again is fine */
+
 /* How many attempts a call may take; 1: there are no retries. */
 unsigned client_max_attempts(const tilery_client *client);
 

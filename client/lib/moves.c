@@ -103,6 +103,7 @@ static enum wire_status read_opened(tilery_stream *stream, nng_msg *msg, struct 
     if (status != WIRE_OK)
         return status;
     stream->server = server;
+    client_run_opened(stream->client, &stream->open_run, stream->id, server);
     stream->connections = server_connections(server);
     stream_heard(stream);
     return WIRE_OK;

@@ -17,6 +17,7 @@ static void free_stream(tilery_stream *stream)
 {
     tilery_client *client = stream->client;
 
+    client_run_over(client, &stream->open_run);
     if (stream->reply != NULL)
         nng_msg_free(stream->reply);
     wire_arena_fini(&stream->arena);
@@ -257,6 +258,7 @@ void stream_cancel(tilery_stream *stream)
                                    .patient = true};
     struct wire_error error;
 
+    client_run_over(stream->client, &stream->open_run);
     request.request_id = stream->id;
     pthread_mutex_lock(&stream->mutex);
     stream->refs++;

@@ -57,7 +57,8 @@ struct tilery_stream {
     uint64_t lost_ns;       /* when the server forgets it, unless it hears from us */
     uint64_t down_ns;       /* since when polls fail; 0: they do not */
     bool refused;           /* the server said that it ended the run */
-    unsigned connections;   /* the server's, when the last good poll was sent */
+    struct open_run open_run;
+    unsigned connections; /* the server's, when the last good poll was sent */
     unsigned poll_connections, keep_connections;
 
     uint64_t new_tiles, new_limit_ms; /* of the run that is being opened */

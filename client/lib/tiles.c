@@ -51,12 +51,14 @@ static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct w
     stream_heard(stream);
     if (batch->done && batch->summary != NULL)
         call_make_printable(batch->summary->kernel);
-    if (batch->done)
+    if (batch->done) {
+        client_run_over(stream->client, &stream->open_run);
         stream_over(stream, &none);
-    else if (batch->n_tiles == 0)
+    } else if (batch->n_tiles == 0) {
         stream_pause(stream); /* it should have waited; if it does not, this does */
-    else
+    } else {
         (void)stream_poll(stream);
+    }
     return WIRE_OK;
 }
 

@@ -32,6 +32,42 @@ static void check_gone(const char *id, uint32_t threads)
     while (found);
 }
 
+static uint64_t streams_open(void)
+{
+    struct tilery_stats *stats;
+    uint64_t streams;
+
+    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
+    streams = stats->streams;
+    tilery_stats_free(stats);
+    return streams;
+}
+
+/* Before their leases could run out. */
+START_TEST(closing_a_client_ends_its_streams_runs)
+{
+    const struct tilery_compute_request endless = served_endless();
+    const struct tilery_tile *tile;
+    uint64_t until_ns;
+    struct tilery_error error;
+    tilery_stream *streams[2];
+    tilery_client *client;
+
+    served_start(_i, 2, 8);
+    client = served_connect(served.url);
+    for (int i = 0; i < 2; i++)
+        check_status(tilery_stream_open(client, &endless, NULL, &streams[i], &served.error), TILERY_OK);
+    until_ns = clock_now_ns() + UINT64_C(8000000000);
+    tilery_client_close(client);
+    while (streams_open() != 0)
+        ck_assert_uint_lt(clock_now_ns(), until_ns);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(tilery_stream_next(streams[i], &tile, &error), TILERY_CANCELLED);
+        tilery_stream_close(streams[i]);
+    }
+}
+END_TEST
+
 static void read_tiles(tilery_stream *stream, unsigned count)
 {
     const struct tilery_tile *tile;
@@ -311,6 +347,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, closing_a_client_ends_its_streams_runs, 0, TRANSPORTS);
     tcase_add_loop_test(tests, closing_a_stream_half_way_ends_its_run, 0, 3 * TRANSPORTS);
     tcase_add_loop_test(tests, closing_a_stream_within_a_tile_or_in_the_queue_ends_it, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_slow_reader_makes_the_run_wait, 0, TRANSPORTS);

@@ -112,9 +112,9 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct ti
                                                                  struct tilery_error *error);
 
 /* Calls under way end as CANCELLED before it returns, and so do streams, which are still to be closed or
- * dropped; runs of streams that have been dropped are cancelled first, within a second. Calls fail from then
- * on: for a client that other threads may still call, before they are stopped. Not to be called from a
- * callback. */
+ * dropped; their runs, and those of streams that have been dropped, are cancelled first, within a second.
+ * Calls fail from then on: for a client that other threads may still call, before they are stopped. Not to be
+ * called from a callback. */
 TILERY_API void tilery_client_stop(tilery_client *client);
 
 /* Ends the connections, after tilery_client_stop or as it does. No call may be begun meanwhile. Not to be

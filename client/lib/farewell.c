@@ -1,0 +1,77 @@
+/* What a client has its servers know before it is closed: that nobody reads its streams any more. */
+#include <stdio.h>
+
+#include "connection.h"
+
+#define TIMEOUT_MS 1000
+
+void client_run_opened(tilery_client *client, struct open_run *run, const char *id, struct server *server)
+{
+    client_run_over(client, run);
+    pthread_mutex_lock(&client->mutex);
+    *run = (struct open_run){.listed = true, .id = id, .server = server, .next = client->runs};
+    if (client->runs != NULL)
+        client->runs->prev = run;
+    client->runs = run;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* The mutex is held. */
+static void unlist(tilery_client *client, struct open_run *run)
+{
+    if (!run->listed)
+        return;
+    *(run->prev != NULL ? &run->prev->next : &client->runs) = run->next;
+    if (run->next != NULL)
+        run->next->prev = run->prev;
+    run->listed = false;
+}
+
+void client_run_over(tilery_client *client, struct open_run *run)
+{
+    pthread_mutex_lock(&client->mutex);
+    unlist(client, run);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* The first one's id and server, which is listed no more. */
+static bool take_run(tilery_client *client, char *id, size_t size, struct server **server)
+{
+    struct open_run *run;
+
+    pthread_mutex_lock(&client->mutex);
+    run = client->runs;
+    if (run != NULL) {
+        (void)snprintf(id, size, "%s", run->id);
+        *server = run->server;
+        unlist(client, run);
+    }
+    pthread_mutex_unlock(&client->mutex);
+    return run != NULL;
+}
+
+static void on_cancelled(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error)
+{
+    (void)server;
+    (void)error; /* its lease will end it */
+    if (reply != NULL)
+        nng_msg_free(reply);
+    client_farewell_over(arg);
+}
+
+void client_cancel_runs(tilery_client *client)
+{
+    const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS};
+    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
+    struct call_spec spec = {
+        .method = CALL_CANCEL, .request = &request.base, .options = &options, .retry = true, .patient = true};
+    char id[WIRE_MAX_REQUEST_ID + 1];
+    struct wire_error error;
+
+    request.request_id = id;
+    while (take_run(client, id, sizeof id, &spec.only)) {
+        client_farewell_begun(client);
+        if (call_start(client, &spec, on_cancelled, client, &error) != WIRE_OK)
+            client_farewell_over(client);
+    }
+}
