@@ -222,7 +222,7 @@ END_TEST
 START_TEST(a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_anew)
 {
     const struct tilery_compute_request request = long_request(TILERY_SCHEDULE_STATIC);
-    const struct tilery_call_options named = {.request_id = "mine"};
+    const struct tilery_call_options named = {.request_id = "mine", .wait_for_ready = true};
     struct picture picture = picture_of(&request);
     struct proxy *proxy;
     tilery_client *client;
@@ -238,7 +238,7 @@ START_TEST(a_stream_that_is_cancelled_while_its_connection_is_lost_is_not_begun_
     proxy_cut_now(proxy);
     check_status(picture_read(&picture, stream), TILERY_CANCELLED);
     tilery_stream_close(stream);
-    /* The name is free once the run has ended, and means the new one. */
+    /* The name is free once the run has ended, and means the new one. The connection may still be missing. */
     do
         status = tilery_stream_open(client, &request, &named, &stream, &served.error);
     while (status == TILERY_ALREADY_EXISTS);
