@@ -173,7 +173,7 @@ enum wire_status call_set_out(struct call *call, struct wire_error *error)
 {
     if (call_advance(call, error) == WIRE_OK)
         return WIRE_OK;
-    if (call->only != NULL)
+    if (call->only != NULL || call->lost)
         return error->status; /* its stream will ask again and again */
     pthread_mutex_lock(&call->client->mutex);
     tell(call, error->status, false, 0);

@@ -67,6 +67,15 @@ START_TEST(it_is_begun_anew_once_its_name_is_free_again)
 }
 END_TEST
 
+static struct fake_answer unread(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)number;
+    if (is(request, "OpenStream"))
+        return fake_opened(NULL, 2, 500);
+    return (struct fake_answer){.silent = true};
+}
+
 /* It says when to ask again where that helps. */
 static struct fake_answer out_of_memory(void *arg, const struct wire_request *request, unsigned number)
 {
@@ -91,6 +100,32 @@ START_TEST(one_that_has_failed_for_good_is_not_asked_again)
 }
 END_TEST
 
+static void count_attempts(void *arg, const struct tilery_attempt *attempt)
+{
+    ck_assert_msg(attempt->number != 0, "%s: %s", attempt->method, tilery_status_name(attempt->status));
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+/* Until its lease is over it looks for a connection every 20 ms, and asks nobody. */
+START_TEST(one_whose_server_is_gone_tells_of_no_attempts)
+{
+    static atomic_uint told;
+    const struct tilery_compute_request small = served_request(16, 8, 8, 8, 1);
+    struct fake *fake = fake_start(NULL, unread, NULL);
+    const struct tilery_client_options options = {
+        .server = fake_url(fake), .on_attempt = count_attempts, .on_attempt_arg = &told};
+    const struct tilery_tile *tile;
+    tilery_stream *stream;
+
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    check_status(tilery_stream_open(served.client, &small, NULL, &stream, &served.error), TILERY_OK);
+    fake_stop(fake);
+    check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_UNAVAILABLE);
+    tilery_stream_close(stream);
+    ck_assert_uint_ge(atomic_load(&told), 1);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("recovery");
@@ -99,5 +134,6 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, it_is_begun_anew_once_its_name_is_free_again);
     tcase_add_test(tests, one_that_has_failed_for_good_is_not_asked_again);
+    tcase_add_test(tests, one_whose_server_is_gone_tells_of_no_attempts);
     return suite_run("recovery", tests);
 }
