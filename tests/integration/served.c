@@ -171,6 +171,17 @@ void served_check_free(uint32_t threads)
     check_status(served_compute(served.client, &all, 8000, NULL), TILERY_OK);
 }
 
+uint64_t served_streams(void)
+{
+    struct tilery_stats *stats;
+    uint64_t streams;
+
+    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
+    streams = stats->streams;
+    tilery_stats_free(stats);
+    return streams;
+}
+
 tilery_stream *served_stream(const struct tilery_compute_request *request, const char *request_id)
 {
     const struct tilery_call_options options = {.request_id = request_id};

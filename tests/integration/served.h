@@ -69,6 +69,9 @@ enum tilery_status served_compute(tilery_client *client, const struct tilery_com
 /* Fails unless so many threads, all that the server has, are free before a stream's lease could run out. */
 void served_check_free(uint32_t threads);
 
+/* How many streams the server has open. */
+uint64_t served_streams(void);
+
 /* A stream of that request. Ends with tilery_stream_close. */
 tilery_stream *served_stream(const struct tilery_compute_request *request, const char *request_id);
 

@@ -86,17 +86,6 @@ static void let_time_pass(void)
     (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-static uint64_t open_streams(void)
-{
-    struct tilery_stats *stats;
-    uint64_t streams;
-
-    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-    streams = stats->streams;
-    tilery_stats_free(stats);
-    return streams;
-}
-
 /* Takes the lease's ten seconds, three times. */
 START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more)
 {
@@ -112,7 +101,7 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     while (atomic_load(&late) == 0)
         let_time_pass();
     ck_assert_int_eq(raw_next(&client, (struct raw_poll){"asked", 0, 0, 0}), WIRE_OK);
-    while (open_streams() != 0)
+    while (served_streams() != 0)
         let_time_pass();
     atomic_store(&stands_still, false);
     raw_close(&client);
@@ -148,7 +137,7 @@ START_TEST(a_large_reply_may_be_long_on_its_way)
         ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, UINT64_MAX, 5000}), WIRE_OK);
     while (raw_tiles(&client)->n_tiles == 0);
     ck_assert_int_eq(raw_open_stream(&client, &small, "small"), WIRE_OK);
-    while (open_streams() != 1)
+    while (served_streams() != 1)
         let_time_pass();
     ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, 0, 0}), WIRE_OK);
     raw_close(&client);

@@ -32,17 +32,6 @@ static void check_gone(const char *id, uint32_t threads)
     while (found);
 }
 
-static uint64_t streams_open(void)
-{
-    struct tilery_stats *stats;
-    uint64_t streams;
-
-    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-    streams = stats->streams;
-    tilery_stats_free(stats);
-    return streams;
-}
-
 /* Before their leases could run out. */
 START_TEST(closing_a_client_ends_its_streams_runs)
 {
@@ -59,7 +48,7 @@ START_TEST(closing_a_client_ends_its_streams_runs)
         check_status(tilery_stream_open(client, &endless, NULL, &streams[i], &served.error), TILERY_OK);
     until_ns = clock_now_ns() + UINT64_C(8000000000);
     tilery_client_close(client);
-    while (streams_open() != 0)
+    while (served_streams() != 0)
         ck_assert_uint_lt(clock_now_ns(), until_ns);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(tilery_stream_next(streams[i], &tile, &error), TILERY_CANCELLED);
