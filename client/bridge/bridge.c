@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "wire/clock.h"
@@ -271,13 +272,28 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
     return bridge->http != NULL;
 }
 
-/* libmicrohttpd says no more than errno of why it does not start. */
-static void no_listener(int why, const char *listen, struct tilery_error *error)
+/* libmicrohttpd does not tell why it does not start: what the system says of the address; 0: it can be
+ * listened on. */
+static int why_no_listener(const struct addrinfo *address)
 {
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), reuse = 1, why = 0;
+
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 1) != 0)
+        why = errno;
+    close(fd);
+    return why;
+}
+
+static void no_listener(const struct addrinfo *address, const char *listen, struct tilery_error *error)
+{
+    int why = why_no_listener(address);
     char where[160];
 
-    (void)snprintf(where, sizeof where, "%s: %s", listen, strerror(why != 0 ? why : EADDRINUSE));
-    if (why == EAGAIN || why == ENOMEM)
+    (void)snprintf(where, sizeof where, "%s: %s", listen, strerror(why));
+    if (why == 0)
         fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread to listen on %s", listen);
     else
         fail(error, TILERY_UNAVAILABLE, "cannot listen on %s", where);
@@ -321,9 +337,8 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
         bridge_free(bridge);
         return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
     }
-    errno = 0;
     if (!start_http(bridge, address)) {
-        no_listener(errno, options->listen, error);
+        no_listener(address, options->listen, error);
         freeaddrinfo(address);
         bridge_free(bridge);
         return error->status;
