@@ -30,8 +30,10 @@ for (const [name, {hash, reach}] of Object.entries(STATES)) {
         }
         for (const width of [320, 390, 820, 1600]) {
             await page.tab.setViewportSize({width, height: 900});
-            const over = await page.tab.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-            assert.ok(over <= 0, `${over} px more than ${width}`);
+            const over = await page.tab.evaluate(() => document.documentElement.scrollWidth > innerWidth
+                ? [...document.querySelectorAll('main *')].filter((element) => element.getBoundingClientRect().right > innerWidth)
+                    .map((element) => element.outerHTML.slice(0, 80)) : []);
+            assert.deepEqual(over, [], `wider than ${width} px`);
         }
         assert.deepEqual(page.said.filter((line) => !REFUSED.test(line)), []);
         await page.close();
