@@ -5,17 +5,6 @@
 
 #define TIMEOUT_MS 1000
 
-void client_run_opened(tilery_client *client, struct open_run *run, const char *id, struct server *server)
-{
-    client_run_over(client, run);
-    pthread_mutex_lock(&client->mutex);
-    *run = (struct open_run){.listed = true, .id = id, .server = server, .next = client->runs};
-    if (client->runs != NULL)
-        client->runs->prev = run;
-    client->runs = run;
-    pthread_mutex_unlock(&client->mutex);
-}
-
 /* The mutex is held. */
 static void unlist(tilery_client *client, struct open_run *run)
 {
@@ -25,6 +14,17 @@ static void unlist(tilery_client *client, struct open_run *run)
     if (run->next != NULL)
         run->next->prev = run->prev;
     run->listed = false;
+}
+
+void client_run_opened(tilery_client *client, struct open_run *run, const char *id, struct server *server)
+{
+    pthread_mutex_lock(&client->mutex);
+    unlist(client, run);
+    *run = (struct open_run){.listed = true, .id = id, .server = server, .next = client->runs};
+    if (client->runs != NULL)
+        client->runs->prev = run;
+    client->runs = run;
+    pthread_mutex_unlock(&client->mutex);
 }
 
 void client_run_over(tilery_client *client, struct open_run *run)
