@@ -99,6 +99,7 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
 
     call->method = spec->method;
     call->deadline_ns = wire_after(now, options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS);
+    call->work_until_ns = spec->work_until_ns != 0 ? spec->work_until_ns : call->deadline_ns;
     call->connect_ns = wire_after(now, call->client->connect_timeout_ms);
     call->wait_for_ready = options->wait_for_ready;
     if (call->wait_for_ready || call->connect_ns > call->deadline_ns)

@@ -67,6 +67,7 @@ struct call {
     char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's, or "": then it is */
     char own_id[33];                          /* the library's; "": none yet for the next attempt */
     uint64_t deadline_ns;                     /* of CLOCK_MONOTONIC; UINT64_MAX: none */
+    uint64_t work_until_ns;                   /* likewise: what the server is told */
     uint64_t connect_ns;                      /* until then it waits for a connection: */
     bool wait_for_ready;                      /* for any, else for the first ones alone */
     struct server *only;                      /* the one that it must go to, or NULL */

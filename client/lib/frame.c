@@ -32,11 +32,11 @@ enum wire_status call_make_frame(struct call *call, uint64_t now, nng_msg **out,
         metadata[head.metadata_count++] = (struct wire_metadata){"traceparent", call->traceparent};
     if (authorization != NULL)
         metadata[head.metadata_count++] = (struct wire_metadata){WIRE_AUTHORIZATION, authorization};
-    if (call->deadline_ns != UINT64_MAX) {
-        if (call->deadline_ns <= now)
-            return call_out_of_time(call, error);
+    if (call->deadline_ns <= now || call->work_until_ns <= now)
+        return call_out_of_time(call, error);
+    if (call->work_until_ns != UINT64_MAX) {
         head.has_timeout = true;
-        head.timeout_ms = (call->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+        head.timeout_ms = (call->work_until_ns - now + NS_PER_MS - 1) / NS_PER_MS;
     }
     if (call->request_id[0] == '\0') {
         if (call->own_id[0] == '\0')

@@ -27,6 +27,7 @@ struct call_spec {
     const ProtobufCMessage *request;
     const struct tilery_call_options *options; /* NULL: none */
     struct server *only;                       /* the one server to ask; NULL: one that serves */
+    uint64_t work_until_ns; /* of what the call starts and does not wait for; 0: the call's own deadline */
     bool retry;   /* another attempt may follow, at another server too: asked twice, nothing is different */
     bool one_id;  /* of all attempts, where the caller gave none: the server knows it again */
     bool lost;    /* of an earlier call with that id: the server may still be at its work */

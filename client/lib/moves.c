@@ -166,6 +166,7 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
                                    .options = &options,
                                    .retry = true,
                                    .one_id = true,
+                                   .work_until_ns = stream->deadline_ns,
                                    .lost = stream->moved};
     struct tilery_compute_request rest = stream->request;
     Tilery__V1__ComputeRequest compute;
@@ -263,7 +264,7 @@ void stream_recover(tilery_stream *stream)
 {
     uint64_t now = wire_now_ns();
 
-    if (now >= stream->deadline_ns) {
+    if (now >= stream->deadline_ns || (stream->replied && stream->why.status == WIRE_DEADLINE_EXCEEDED)) {
         stream_over(stream, &stream->why);
         return;
     }

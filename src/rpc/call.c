@@ -276,6 +276,11 @@ void rpc_cancel_sends(struct rpc_server *server, nng_pipe pipe)
     pthread_mutex_unlock(&server->mutex);
 }
 
+uint64_t rpc_call_deadline_ns(const struct rpc_call *call)
+{
+    return call->deadline_ns;
+}
+
 void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms)
 {
     uint64_t until_ns = wire_now_ns() + timeout_ms * NS_PER_MS;

@@ -55,6 +55,9 @@ WIRE_MUST_USE enum wire_status rpc_call_reserve(struct rpc_call *call, size_t si
  * at once. */
 void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg);
 
+/* When the call's time is up, of CLOCK_MONOTONIC; before rpc_call_limit. */
+uint64_t rpc_call_deadline_ns(const struct rpc_call *call);
+
 /* How long the call waited for threads and worked, for the reply; before the end, by whoever ends it. */
 void rpc_call_set_times(struct rpc_call *call, uint64_t queue_ns, uint64_t run_ns);
 

@@ -154,32 +154,29 @@ static void set_done(struct admission *admission, struct job *job)
         pthread_cond_broadcast(&admission->idle);
 }
 
-static const char *reason_of(enum wire_status status)
+/* By how a job ended. */
+static const char *const reasons[] = {
+    [WIRE_OK] = "",
+    [WIRE_CANCELLED] = "the request was cancelled",
+    [WIRE_DEADLINE_EXCEEDED] = "the request's time was up before it was done",
+    [WIRE_RESOURCE_EXHAUSTED] = "no memory or threads to run it now; try again",
+    [WIRE_UNAVAILABLE] = "the server is shutting down",
+};
+
+static void tell_end(const struct job *job, enum wire_status status)
 {
-    switch (status) {
-    case WIRE_OK:
-        return "";
-    case WIRE_CANCELLED:
-        return "the request was cancelled";
-    case WIRE_DEADLINE_EXCEEDED:
-        return "the request's time was up before it was done";
-    case WIRE_RESOURCE_EXHAUSTED:
-        return "no memory or threads to run it now; try again";
-    case WIRE_UNAVAILABLE:
-        return "the server is shutting down";
-    default:
-        return "the request was ended";
-    }
+    const struct admission_options *options = &job->admission->options;
+
+    if (options->on_end != NULL)
+        options->on_end(options->on_end_arg, job, status);
 }
 
 static void finish(struct job *job, enum wire_status status)
 {
-    const struct admission_options *options = &job->admission->options;
     struct wire_error error;
 
-    wire_error_set(&error, status, "%s", reason_of(status));
-    if (options->on_end != NULL)
-        options->on_end(options->on_end_arg, job, status);
+    wire_error_set(&error, status, "%s", reasons[status]);
+    tell_end(job, status);
     job->finish(job, &error);
 }
 
@@ -237,7 +234,7 @@ static enum wire_status refuse(const struct admission *admission, const struct j
                                struct wire_error *error)
 {
     if (job->cancelled != WIRE_OK)
-        return wire_error_set(error, job->cancelled, "the request was cancelled before it began");
+        return wire_error_set(error, job->cancelled, "%s", reasons[job->cancelled]);
     if (admission->draining)
         return wire_error_set(error, WIRE_UNAVAILABLE, "the server is shutting down");
     if (find_id(admission, job->request_id) != NULL)
@@ -291,6 +288,8 @@ enum wire_status admission_submit(struct job *job, struct wire_error *error)
     pthread_mutex_unlock(&admission->mutex);
     if (status == WIRE_OK)
         start_waiting(admission); /* the job may be gone when it returns */
+    else if (job->cancelled != WIRE_OK)
+        tell_end(job, status);
     return status;
 }
 

@@ -44,8 +44,8 @@ struct job {
 struct admission_options {
     uint32_t max_threads; /* at work side by side */
     uint32_t max_queue;   /* jobs that wait, at most half of them streams */
-    /* Told of each job that has ended just before its finish is called; as that, without a lock. NULL: nobody
-     * is. */
+    /* Told of each job that has ended just before its finish is called, and of one that was cancelled before
+     * it was submitted; without a lock. NULL: nobody is. */
     void (*on_end)(void *arg, const struct job *job, enum wire_status why);
     void *on_end_arg;
 };

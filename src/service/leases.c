@@ -1,4 +1,4 @@
-/* How long a stream is kept that nobody reads, and waiting for the last. */
+/* How long a stream is kept that nobody reads, how long its run may take, and waiting for the last. */
 #include "engine/clock.h"
 #include "service/stream_table.h"
 #include "wire/condition.h"
@@ -61,6 +61,37 @@ static struct stream *take_expired(struct streams *streams, uint64_t *next_ns)
     return NULL;
 }
 
+/* The mutex is held. The first whose run's time is up, with a reference: its reader is told from now on.
+ * NULL, and next_ns is brought forward to when the next one's is. */
+static struct stream *fail_overdue(const struct streams *streams, uint64_t *next_ns)
+{
+    uint64_t now = clock_now_ns();
+
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        if (stream->ended || stream->error.status != WIRE_OK)
+            continue;
+        if (stream->run_until_ns <= now) {
+            wire_error_set(&stream->error, WIRE_DEADLINE_EXCEEDED,
+                           "the stream's time was up before its last tile");
+            stream->refs++;
+            return stream;
+        }
+        if (stream->run_until_ns < *next_ns)
+            *next_ns = stream->run_until_ns;
+    }
+    return NULL;
+}
+
+/* The mutex is held, and let go for a while. */
+static void end_one(struct streams *streams, struct stream *stream)
+{
+    struct poll *poll = stream_take_poll(stream);
+
+    pthread_mutex_unlock(&streams->mutex);
+    stream_end(stream, poll);
+    pthread_mutex_lock(&streams->mutex);
+}
+
 void *streams_watch_leases(void *arg)
 {
     struct streams *streams = arg;
@@ -70,15 +101,12 @@ void *streams_watch_leases(void *arg)
         uint64_t next_ns;
         struct stream *stream = take_expired(streams, &next_ns);
 
-        if (stream != NULL) {
-            struct poll *poll = stream_take_poll(stream);
-
-            pthread_mutex_unlock(&streams->mutex);
-            stream_end(stream, poll);
-            pthread_mutex_lock(&streams->mutex);
-        } else {
+        if (stream == NULL)
+            stream = fail_overdue(streams, &next_ns);
+        if (stream != NULL)
+            end_one(streams, stream);
+        else
             (void)condition_wait(&streams->changed, &streams->mutex, next_ns);
-        }
     }
     pthread_mutex_unlock(&streams->mutex);
     return NULL;

@@ -26,7 +26,8 @@ void stats_count_call(struct stats *stats, const struct rpc_ended *ended)
     histogram_add(&method->total, ended->total_ns);
     add(&stats->bytes_received, ended->request_bytes);
     add(&stats->bytes_sent, ended->reply_bytes);
-    if (ended->status == WIRE_DEADLINE_EXCEEDED && ended->run_ns == 0)
+    if (ended->status == WIRE_DEADLINE_EXCEEDED && ended->request->has_timeout &&
+        ended->request->timeout_ms == 0)
         add(&stats->dropped_expired, 1);
 }
 
@@ -39,8 +40,10 @@ void stats_count_job(struct stats *stats, size_t method, const struct job *job, 
     if (why == WIRE_CANCELLED)
         add(&stats->cancelled, 1);
     histogram_add(&mine->queue, (job->started_ns != 0 ? job->started_ns : now) - job->submitted_ns);
-    if (job->started_ns == 0)
+    if (job->started_ns == 0) {
+        add(&stats->dropped_expired, why == WIRE_DEADLINE_EXCEEDED);
         return;
+    }
     histogram_add(&mine->run, now - job->started_ns);
     add(&stats->tiles, summary.tiles_done);
     add(&stats->pixels, summary.pixels);

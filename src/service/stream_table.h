@@ -33,6 +33,7 @@ struct stream {
     struct streams *streams;
     struct window *window;
     struct run *run;
+    uint64_t run_until_ns;           /* the end of the run's time */
     size_t tile_bytes, window_bytes; /* in the window, of the largest tile and of all that it holds */
     char id[WIRE_MAX_REQUEST_ID + 1];
     /* The rest is guarded by the table's mutex. */
@@ -45,7 +46,7 @@ struct stream {
     struct poll *poll;       /* the one that waits */
     unsigned serving;        /* calls that are being answered */
     uint64_t way_ms;         /* what the last reply is given to get to its reader */
-    bool ended, delivered;   /* the run; the reply that said done */
+    bool ended, delivered;   /* the run; the reply that said done, or a failure in its place */
     struct wire_error error; /* why it ended, unless by reaching its end */
 };
 
@@ -85,7 +86,7 @@ void stream_end(struct stream *stream, const struct poll *poll);
 /* openers.c: the same request by another connection; false when there is no such orphan. Takes the mutex. */
 bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, uint32_t opener);
 
-/* leases.c: the thread that ends the streams whose lease has run out, until closing. */
+/* leases.c: the thread that ends the streams whose lease, and the runs whose time is up, until closing. */
 void *streams_watch_leases(void *streams);
 
 /* Why the stream ended early, or OK. Takes the mutex. */

@@ -187,7 +187,7 @@ static void on_run_end(struct job *job, const struct wire_error *why)
     error.retry_after_ms = 0; /* it is said to who asks for tiles, and there will be none */
     if (stream->error.status == WIRE_OK)
         stream->error = error;
-    stream->delivered |= error.status != WIRE_OK; /* there is nothing more to deliver */
+    stream->delivered |= stream->error.status != WIRE_OK;
     pthread_cond_broadcast(&stream->streams->changed);
     pthread_mutex_unlock(&stream->streams->mutex);
     window_end(stream->window);
@@ -316,15 +316,16 @@ static void leave(struct stream *stream, const struct wire_error *why)
         rpc_call_fail(poll->call, why);
 }
 
-static enum wire_status open_new(struct streams *streams, const char *id, const struct run_spec *spec,
-                                 uint32_t opener, struct wire_error *error)
+static enum wire_status open_new(struct streams *streams, const struct rpc_call *call, const char *id,
+                                 const struct run_spec *spec, struct wire_error *error)
 {
     struct stream *stream = new_stream(streams, id, spec);
     enum wire_status status;
 
     if (stream == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the stream; try again");
-    stream->opener = opener;
+    stream->opener = rpc_call_connection(call);
+    stream->run_until_ns = rpc_call_deadline_ns(call);
     status = enter(streams, stream, error);
     if (status == WIRE_OK) {
         status = admission_submit(&stream->job, error);
@@ -342,7 +343,7 @@ enum wire_status streams_open(struct streams *streams, struct rpc_call *call, co
     enum wire_status status = WIRE_OK;
 
     if (!stream_adopt(streams, id, spec, opener))
-        status = open_new(streams, id, spec, opener, error);
+        status = open_new(streams, call, id, spec, error);
     if (status == WIRE_OK && rpc_call_is_gone(call))
         streams_connection_gone(streams, opener);
     return status;

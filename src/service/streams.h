@@ -12,7 +12,8 @@
 /*
  * The open streams, by id. A stream is a run behind a window; once read it outlives its connection and ends
  * by Cancel, when nobody has called NextTiles for the lease, or with the service. One that was read to its
- * end is kept for the lease, so that its last reply can be asked for again.
+ * end is kept for the lease, so that its last reply can be asked for again. The time of the call that opened
+ * it is its run's: when that is up, the run is stopped, and whoever asks for tiles is told DEADLINE_EXCEEDED.
  *
  * Any thread may call any function but streams_free. One mutex guards the table, and each stream's poll and
  * lease; no window's and not admission's mutex is taken before it.

@@ -23,6 +23,7 @@ void raw_open(struct raw *raw, const char *url)
     ck_assert_int_eq(nng_aio_alloc(&raw->aio, note, raw), 0);
     nng_aio_set_timeout(raw->aio, PATIENCE_MS);
     ck_assert_int_eq(nng_dial(raw->socket, url, NULL, 0), 0);
+    raw->open_timeout_ms = 0;
     raw->msg = NULL;
     wire_arena_init(&raw->arena, WIRE_REPLY_ARENA);
 }
@@ -76,7 +77,9 @@ enum wire_status raw_receive(struct raw *raw, const ProtobufCMessageDescriptor *
 enum wire_status raw_open_stream(struct raw *raw, const Tilery__V1__ComputeRequest *request, const char *id)
 {
     const struct wire_request head = {.method = "tilery.v1.TileCompute/OpenStream",
-                                      .request_id = id != NULL ? id : ""};
+                                      .request_id = id != NULL ? id : "",
+                                      .has_timeout = raw->open_timeout_ms != 0,
+                                      .timeout_ms = raw->open_timeout_ms};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
 
     open.compute = (Tilery__V1__ComputeRequest *)(uintptr_t)request;

@@ -16,7 +16,8 @@
 /* A client that is nothing but nng's REQ socket and the messages: one request at a time. */
 struct raw {
     nng_socket socket;
-    nng_aio *aio; /* waits for the reply */
+    uint64_t open_timeout_ms; /* of the streams that are opened; 0: none is given */
+    nng_aio *aio;             /* waits for the reply */
     atomic_bool answered;
     nng_msg *msg; /* the reply */
     struct wire_arena arena;

@@ -26,9 +26,10 @@ struct tilery_tile {
 /*
  * Starts a run and returns; the tiles are then fetched with tilery_stream_next, the next ones while the
  * caller looks at those it has. The server computes no further than a few tiles ahead of its reader. options
- * may be NULL; their timeout is for the whole stream, from now to its last tile, wherever it is computed;
- * where it is 0 there is none, but an opening fails after 660,000 ms. *out ends with tilery_stream_close or
- * tilery_stream_drop, which may be called after tilery_client_close, too.
+ * may be NULL; their timeout is for the whole stream, from now to its last tile, wherever it is computed: the
+ * server stops the run, too. Where it is 0 the server's maximum bounds each run, and an opening fails after
+ * 660,000 ms. *out ends with tilery_stream_close or tilery_stream_drop, which may be called after
+ * tilery_client_close, too.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *client,
                                                                  const struct tilery_compute_request *request,
