@@ -6,8 +6,8 @@
 # missing it asks neither apt nor for root.
 set -eu
 
-packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
-    libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
+packages=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libmbedtls-dev libprotobuf-c-dev protobuf-c-compiler
+    libprotobuf-dev libmicrohttpd-dev libjansson-dev libpng-dev ca-certificates curl)
 suite=(check python3 python3-jsonschema python3-prometheus-client python3-seccomp jq nng-utils openssl protobuf-compiler wrk
     iproute2)
 case ${1:-} in

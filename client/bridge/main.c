@@ -113,6 +113,7 @@ static enum tilery_status open_client(const struct tilery_client_options *client
 {
     warn_of_file("tilery-bridge", client->token_file);
     warn_of_file("tilery-bridge", client->tls_key);
+    warn_of_certificate("tilery-bridge", client->tls_cert);
     if (client->token_file != NULL)
         warn_of_token("tilery-bridge", client->server);
     return tilery_client_open(client, out, error);

@@ -25,6 +25,7 @@ static int open_client(const struct cli_options *cli, tilery_client **out)
     if (!cli->quiet) {
         warn_of_file("tilery", cli->client.token_file);
         warn_of_file("tilery", cli->client.tls_key);
+        warn_of_certificate("tilery", cli->client.tls_cert);
         if (cli->client.token_file != NULL)
             warn_of_token("tilery", cli->client.server);
     }

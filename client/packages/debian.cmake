@@ -52,7 +52,7 @@ tilery_deb(tilery-bridge web "${library}, ${sysusers}" "HTTP API of the Tilery s
 server inside or in front of others. /etc/default/tilery-bridge sets it up.")
 tilery_deb(libtilery0 libs "" "client library of the Tilery server"
   "${about}\nThis is the library that programs written in C call it with.")
-tilery_deb(libtilery-dev libdevel "${library}, libnng-dev, libprotobuf-c-dev"
+tilery_deb(libtilery-dev libdevel "${library}, libnng-dev, libmbedtls-dev, libprotobuf-c-dev"
   "client library of the Tilery server: headers"
   "${about}\nThis is what programs that call it are built with: headers, the static
 library, files for pkg-config and CMake, and the reference.")

@@ -157,6 +157,7 @@ static void announce(const struct daemon *daemon, const struct daemon_options *g
         if (daemon_url_risk(daemon, i) != NULL)
             warn_say("tileryd", "warning: %s %s", daemon_url(daemon, i), daemon_url_risk(daemon, i));
     warn_of_file("tileryd", given->tls.key);
+    warn_of_certificate("tileryd", given->tls.cert);
     warn_of_file("tileryd", given->token_file);
 }
 

@@ -6,6 +6,7 @@
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
 
+#include "wire/certificate.h"
 #include "wire/file.h"
 
 #define MAX_PEM (1 << 20)
@@ -35,28 +36,37 @@ static enum wire_status fill_ca(nng_tls_config *config, const char *path, struct
     return refuse(error, what, result);
 }
 
+static enum wire_status use_certificate(nng_tls_config *config, const struct wire_tls *tls, const char *cert,
+                                        const char *key, struct wire_error *error)
+{
+    char what[300], shown_cert[120], shown_key[120];
+    int result = nng_tls_config_own_cert(config, cert, key, NULL);
+
+    (void)wire_quote(shown_cert, sizeof shown_cert, tls->cert);
+    (void)wire_quote(shown_key, sizeof shown_key, tls->key);
+    (void)snprintf(what, sizeof what, "tls_cert \"%s\" with its key \"%s\"", shown_cert, shown_key);
+    if (result != 0)
+        return refuse(error, what, result);
+    if (!wire_certificate_fits(cert, key))
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "tls_key \"%s\" is not the key of the certificate \"%s\"", shown_key,
+                              shown_cert);
+    return WIRE_OK;
+}
+
 static enum wire_status fill_certificate(nng_tls_config *config, const struct wire_tls *tls,
                                          struct wire_error *error)
 {
-    char what[300], shown_cert[120], shown_key[120];
-    char *cert, *key;
-    int result;
+    char *cert, *key = NULL;
+    enum wire_status status = wire_file_read("tls_cert", tls->cert, MAX_PEM, &cert, error);
 
-    if (wire_file_read("tls_cert", tls->cert, MAX_PEM, &cert, error) != WIRE_OK)
-        return error->status;
-    if (wire_file_read("tls_key", tls->key, MAX_PEM, &key, error) != WIRE_OK) {
-        wire_file_free(cert);
-        return error->status;
-    }
-    result = nng_tls_config_own_cert(config, cert, key, NULL);
+    if (status == WIRE_OK)
+        status = wire_file_read("tls_key", tls->key, MAX_PEM, &key, error);
+    if (status == WIRE_OK)
+        status = use_certificate(config, tls, cert, key, error);
     wire_file_free(cert);
     wire_file_free(key);
-    if (result == 0)
-        return WIRE_OK;
-    (void)snprintf(what, sizeof what, "tls_cert \"%s\" with its key \"%s\"",
-                   wire_quote(shown_cert, sizeof shown_cert, tls->cert),
-                   wire_quote(shown_key, sizeof shown_key, tls->key));
-    return refuse(error, what, result);
+    return status;
 }
 
 enum wire_status wire_tls_fill(nng_tls_config *config, const struct wire_tls *tls, struct wire_error *error)

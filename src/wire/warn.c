@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "wire/address.h"
+#include "wire/certificate.h"
 #include "wire/file.h"
 #include "wire/option.h"
 
@@ -32,6 +33,14 @@ void warn_of_file(const char *program, const char *path)
 {
     if (path != NULL && wire_file_is_exposed(path))
         warn_say(program, "warning: %s can be read by others than its owner: chmod 600", path);
+}
+
+void warn_of_certificate(const char *program, const char *path)
+{
+    const char *lapse = path != NULL ? wire_certificate_lapse(path) : NULL;
+
+    if (lapse != NULL)
+        warn_say(program, "warning: the certificate %s %s", path, lapse);
 }
 
 void warn_of_token(const char *program, const char *servers)

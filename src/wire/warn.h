@@ -16,6 +16,9 @@ void warn_say(const char *program, const char *format, ...) __attribute__((forma
 /* Of a file that others than its owner may read; NULL is fine. */
 void warn_of_file(const char *program, const char *path);
 
+/* Of a certificate of one's own that has expired, or is not valid yet; NULL is fine. */
+void warn_of_certificate(const char *program, const char *path);
+
 /* Of a client that shows its token to a server on another machine without TLS; servers: URLs with commas
  * between. */
 void warn_of_token(const char *program, const char *servers);

@@ -151,7 +151,7 @@ class Packages(unittest.TestCase):
         depends = {field(deb, "Package"): field(deb, "Depends") for deb in self.debs}
         for name, wanted in [("tileryd", "libnng1 libprotobuf-c1 libc6"), ("tilery", "libtilery0 libpng16-16"),
                              ("tilery-bridge", "libtilery0 libmicrohttpd12 libjansson4"), ("libtilery0", "libnng1"),
-                             ("libtilery-dev", "libtilery0 libnng-dev libprotobuf-c-dev")]:
+                             ("libtilery-dev", "libtilery0 libnng-dev libmbedtls-dev libprotobuf-c-dev")]:
             for library in wanted.split():
                 self.assertRegex(depends[name], rf"(^|, ){library}(t64)? ?(\(|,|$)", name)
 

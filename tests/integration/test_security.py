@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
-"""Who may call and who may listen in: TLS, tokens, socket files, and peers that mean harm."""
+"""Who may call: tokens, socket files, and peers that mean harm."""
 import os
 import re
-import shutil
 import signal
 import socket
-import ssl
-import struct
 import subprocess
 import tempfile
 import unittest
 
-from programs import BIN, Process, RawPeer, get, program, tilery, until
+from programs import BIN, Process, RawPeer, get, program, tilery
 
 CERTIFICATES = os.path.join(BIN, "tests", "certificates")
 TOKEN = "correct-horse-battery-staple"
@@ -64,116 +61,6 @@ class Folder(unittest.TestCase):
         self.assertEqual((answer.returncode, answer.stdout), (status, ""), answer.stderr)
         self.assertIn(words, answer.stderr)
         return answer
-
-
-class Tls(Folder):
-    CLIENT = [ca(), *pair("client"), "--tls-server-name=localhost"]
-
-    def serve(self, *arguments):
-        server = self.start("--listen", "tls+tcp://127.0.0.1:0", *arguments)
-        self.assertRegex(server.url, r"^tls\+tcp://127\.0\.0\.1:[1-9]\d*$")
-        return server.url
-
-    def check_unavailable(self, url, words, *arguments):
-        answer = tilery(url, *arguments, "health")
-        self.assertEqual((answer.returncode, answer.stdout), (14, ""), answer.stderr)
-        self.assertRegex(answer.stderr, "UNAVAILABLE: .*(" + words + ")")
-
-    def test_a_server_and_a_client_that_know_each_other_work_together(self):
-        url = self.serve(*pair("server"), ca())
-        self.assertEqual(tilery(url, *self.CLIENT, "health").stdout, "SERVING\n")
-        self.assertEqual(tilery(url, *self.CLIENT, "compute", *SMALL).returncode, 0)
-        output = os.path.join(self.folder, "image")
-        self.assertEqual(tilery(url, *self.CLIENT, "render", "--width=512", "--height=512", "-o", output).returncode, 0)
-        self.assertEqual(os.path.getsize(output), 512 * 512 * 2)
-
-    def test_options_of_the_client_come_from_the_environment_too(self):
-        url = self.serve(*pair("server"))
-        environment = {**os.environ, "TILERY_SERVER": url, "TILERY_TLS_CA": certificate("ca.crt"),
-                       "TILERY_TLS_SERVER_NAME": "localhost"}
-        self.assertEqual(run("tilery", "health", env=environment).stdout, "SERVING\n")
-
-    def test_without_a_ca_the_server_takes_clients_without_a_certificate(self):
-        url = self.serve(*pair("server"))
-        self.assertEqual(tilery(url, ca(), "--tls-server-name=localhost", "health").stdout, "SERVING\n")
-
-    def test_a_client_that_the_server_does_not_know_is_told_so_at_once(self):
-        url = self.serve(*pair("server"), ca())
-        for own in ([], pair("stranger"), pair("expired"), [pair("client")[0], pair("stranger")[1]]):
-            self.check_unavailable(url, "certificate", ca(), "--tls-server-name=localhost", *own)
-        self.assertEqual(tilery(url, *self.CLIENT, "health").stdout, "SERVING\n")
-
-    def test_a_client_does_not_take_a_server_that_it_does_not_know(self):
-        url = self.serve(*pair("server"))
-        self.check_unavailable(url, "certificate", ca("other-ca"), "--tls-server-name=localhost")
-        self.check_unavailable(url, "certificate", ca(), "--tls-server-name=localhost.example")
-        self.check_unavailable(url, "certificate", ca())
-        self.check_unavailable(self.serve(*pair("expired")), "certificate", ca(), "--tls-server-name=localhost")
-        self.check_unavailable(self.serve(*pair("stranger")), "certificate", ca(), "--tls-server-name=localhost")
-
-    def test_plain_and_tls_do_not_mix_and_say_so_at_once(self):
-        self.check_unavailable(self.serve(*pair("server")).removeprefix("tls+"), r"wants tls\+tcp://")
-        plain = self.start("--listen", "tcp://127.0.0.1:0").url
-        self.check_unavailable("tls+" + plain, "it is no TLS server", *self.CLIENT)
-        self.assertEqual(tilery(plain, "health").stdout, "SERVING\n")
-
-    def test_no_server_is_said_as_ever(self):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.check_unavailable(f"tls+tcp://127.0.0.1:{taken.getsockname()[1]}", "no server at", *self.CLIENT)
-
-    def test_a_server_needs_all_its_files_and_an_address_for_them(self):
-        listen = ["--listen", "tls+tcp://127.0.0.1:0"]
-        cert, key = pair("server")
-        junk = self.file("junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-        self.check_refused("needs a certificate and its private key", *listen)
-        self.check_refused("tileryd: --tls-cert is set without its key", *listen, cert)
-        self.check_refused("needs a certificate and its private key", *listen, key)
-        self.check_refused('tileryd: --tls-cert "/nowhere": No such file', *listen, "--tls-cert=/nowhere", key)
-        self.check_refused("/nowhere", *listen, cert, "--tls-key=/nowhere")
-        self.check_refused("cannot be used", *listen, "--tls-cert=" + junk, key)
-        self.check_refused("cannot be used", *listen, cert, "--tls-key=" + certificate("server.crt"))
-        self.check_refused(junk, *listen, cert, key, "--tls-ca=" + junk)
-        self.check_refused("no address to listen on begins with tls+tcp://", cert, key)
-
-    def test_a_client_s_tls_options_are_checked_before_it_connects(self):
-        url = ["--server", "tls+tcp://127.0.0.1:1", "health"]
-        self.check_refused("tilery: --tls-ca is not set", *url, name="tilery")
-        self.check_refused("No such file", *url, "--tls-ca=/nowhere", name="tilery")
-        self.check_refused("tilery: --tls-key is set without its certificate", *url, ca(), pair("client")[1], name="tilery")
-        self.check_refused('--server is "tcp://127.0.0.1:1"; with TLS options it must be', "--server", "tcp://127.0.0.1:1", ca(), "health", name="tilery")
-
-    def test_a_key_that_others_may_read_is_warned_about(self):
-        key = os.path.join(self.folder, "key")
-        shutil.copyfile(certificate("server.key"), key)
-        for mode, warned in (0o600, False), (0o644, True), (0o640, True):
-            os.chmod(key, mode)
-            server = Process("tileryd", "--listen", "tls+tcp://127.0.0.1:0", pair("server")[0], "--tls-key", key)
-            self.assertEqual(server.close(), 0)
-            self.assertEqual(f"warning: {key} can be read by others" in server.said, warned, server.said)
-
-    def test_peers_that_leave_within_the_handshake_do_not_make_it_deaf(self):
-        url = self.serve(*pair("server"), ca())
-        host, port = url.removeprefix("tls+tcp://").split(":")
-        context = ssl.create_default_context(cafile=certificate("ca.crt"))
-        for _ in range(100):
-            sent = ssl.MemoryBIO()
-            with self.assertRaises(ssl.SSLWantReadError):
-                context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
-            with socket.create_connection((host, int(port)), timeout=60) as peer:
-                peer.sendall(sent.read())
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # A client gives up while a hundred handshakes are before its own, where the server takes seconds for them.
-        until(lambda: tilery(url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers")
-
-    def test_the_bridge_reaches_its_backend_over_tls_or_says_why_not(self):
-        url = self.serve(*pair("server"), ca())
-        known = [ca(prefix="--backend-"), *pair("client", "--backend-"), "--backend-tls-server-name=localhost"]
-        bridge = self.start("--listen", "127.0.0.1:0", "--backend", url, *known, name="tilery-bridge")
-        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 200)
-        stranger = [ca(prefix="--backend-"), "--backend-tls-server-name=localhost"]
-        bridge = self.start("--listen", "127.0.0.1:0", "--backend", url, *stranger, name="tilery-bridge")
-        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 503)
 
 
 class Token(Folder):
