@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "service/internal.h"
+#include "wire/check.h"
 #include "wire/limits.h"
 
 typedef Tilery__V1__ComputeRequest Request;
@@ -35,13 +36,10 @@ static enum wire_status check_fields(const Request *r, struct wire_error *error)
 
 static enum wire_status read_mode(const Request *r, struct run_spec *spec, struct wire_error *error)
 {
-    if (r->mode != TILERY__V1__MODE__MODE_CONCURRENT && r->mode != TILERY__V1__MODE__MODE_SEQUENTIAL)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
-                              "mode is %d; it must be 1 (concurrent) or 2 (sequential)", (int)r->mode);
+    if (wire_check_enum(&tilery__v1__mode__descriptor, "mode", r->mode, error) != WIRE_OK ||
+        wire_check_enum(&tilery__v1__schedule__descriptor, "schedule", r->schedule, error) != WIRE_OK)
+        return error->status;
     spec->sequential = r->mode == TILERY__V1__MODE__MODE_SEQUENTIAL;
-    if ((int)r->schedule < 1 || (int)r->schedule > SCHEDULE_KINDS)
-        return wire_error_set(error, WIRE_INVALID_ARGUMENT, "schedule is %d; it must be from 1 to %d",
-                              (int)r->schedule, SCHEDULE_KINDS);
     spec->schedule = (enum schedule_kind)((int)r->schedule - 1);
     return WIRE_OK;
 }

@@ -44,12 +44,28 @@ static bool read_bytes(struct reader *in, uint64_t len, struct reader *out)
     return true;
 }
 
-static enum wire_status check_signed(const char *name, int64_t value, struct wire_error *error)
+enum wire_status wire_check_enum(const ProtobufCEnumDescriptor *type, const char *field, int64_t value,
+                                 struct wire_error *error)
+{
+    const ProtobufCEnumValue *first = &type->values[0], *last = &type->values[type->n_values - 1];
+
+    if (value >= first->value && value <= last->value)
+        return WIRE_OK;
+    return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                          "%s is %" PRId64 "; it must be from %d (%s) to %d (%s)", field, value, first->value,
+                          first->name, last->value, last->name);
+}
+
+/* Others than the enum's values may come from whoever knows more of them. */
+static enum wire_status check_width(const ProtobufCFieldDescriptor *field, int64_t value,
+                                    struct wire_error *error)
 {
     if (value >= INT32_MIN && value <= INT32_MAX)
         return WIRE_OK;
-    return wire_error_set(error, WIRE_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be from %d to %d", name,
-                          value, INT32_MIN, INT32_MAX);
+    if (field->type == PROTOBUF_C_TYPE_ENUM)
+        return wire_check_enum(field->descriptor, field->name, value, error);
+    return wire_error_set(error, WIRE_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be from %d to %d",
+                          field->name, value, INT32_MIN, INT32_MAX);
 }
 
 static enum wire_status check_unsigned(const char *name, uint64_t value, uint32_t max,
@@ -70,7 +86,7 @@ static enum wire_status check_varint(const ProtobufCFieldDescriptor *field, stru
     switch (field->type) {
     case PROTOBUF_C_TYPE_ENUM:
     case PROTOBUF_C_TYPE_INT32:
-        return check_signed(field->name, (int64_t)number.value, error);
+        return check_width(field, (int64_t)number.value, error);
     case PROTOBUF_C_TYPE_UINT32:
         return check_unsigned(field->name, number.value, UINT32_MAX, error);
     case PROTOBUF_C_TYPE_BOOL:

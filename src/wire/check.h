@@ -19,4 +19,9 @@
 WIRE_MUST_USE enum wire_status wire_check_fields(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
                                                  size_t len, struct wire_error *error);
 
+/* INVALID_ARGUMENT, naming field, value and range, unless the value is one of the enum's, which have no gaps.
+ */
+WIRE_MUST_USE enum wire_status wire_check_enum(const ProtobufCEnumDescriptor *type, const char *field,
+                                               int64_t value, struct wire_error *error);
+
 #endif

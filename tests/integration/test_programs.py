@@ -266,14 +266,17 @@ class RawPeers(RawPeer, ServedTest):
             reply = self.call(peer, b"\x0a\x05a/b/c")
             self.assertEqual(reply[:2], b"\x08\x0c")
 
-    def test_unknown_enums_are_invalid_arguments(self):
-        method = b"\x0a\x1ftilery.v1.TileCompute/Compute"
+    def test_unknown_enums_are_invalid_arguments_that_name_those_known(self):
+        method = b"tilery.v1.TileCompute/Compute"
+        mode, schedule = b"1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)", b"1 (SCHEDULE_STATIC) to 5 (SCHEDULE_STEALING)"
         # mode = 9, schedule = 99, and both as 2^32 + 1, which would be cut to 1.
-        for payload in (b"\x40\x09", b"\x48\x63", b"\x40\x81\x80\x80\x80\x10", b"\x48\x81\x80\x80\x80\x10"):
+        for payload, known in ((b"\x40\x09", mode), (b"\x48\x63", schedule),
+                               (b"\x40\x81\x80\x80\x80\x10", mode), (b"\x48\x81\x80\x80\x80\x10", schedule)):
             with self.connect() as peer:
-                method = b"tilery.v1.TileCompute/Compute"
                 body = b"\x0a" + bytes([len(method)]) + method + b"\x12" + bytes([len(payload)]) + payload
-                self.assertEqual(self.call(peer, body)[:2], b"\x08\x03")
+                reply = self.call(peer, body)
+                self.assertEqual(reply[:2], b"\x08\x03")
+                self.assertIn(b"it must be from " + known, reply)
 
     def test_text_with_a_nul_byte_is_an_invalid_argument_that_names_the_field(self):
         compute = b"\x0a\x1dtilery.v1.TileCompute/Compute"

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "engine/schedule.h"
+
 #include "compute.pb-c.h"
 #include "rpc.pb-c.h"
 #include "server.pb-c.h"
@@ -78,12 +80,14 @@ static const struct {
     {COMPUTE, MODE, INT32_MAX, NULL},
     {COMPUTE, MODE, (uint64_t)INT64_C(-1), NULL},
     {COMPUTE, MODE, (uint64_t)INT64_C(-2147483648), NULL},
-    {COMPUTE, MODE, UINT64_C(4294967297), "mode is 4294967297; it must be from -2147483648 to 2147483647"},
-    {COMPUTE, MODE, UINT64_C(2147483648), "mode is 2147483648; it must be from -2147483648 to 2147483647"},
+    {COMPUTE, MODE, UINT64_C(4294967297),
+     "mode is 4294967297; it must be from 1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)"},
+    {COMPUTE, MODE, UINT64_C(2147483648),
+     "mode is 2147483648; it must be from 1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)"},
     {COMPUTE, MODE, (uint64_t)INT64_C(-2147483649),
-     "mode is -2147483649; it must be from -2147483648 to 2147483647"},
+     "mode is -2147483649; it must be from 1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)"},
     {COMPUTE, SCHEDULE, UINT64_C(1) << 63,
-     "schedule is -9223372036854775808; it must be from -2147483648 to 2147483647"},
+     "schedule is -9223372036854775808; it must be from 1 (SCHEDULE_STATIC) to 5 (SCHEDULE_STEALING)"},
     {COMPUTE, WIDTH, UINT64_MAX, NULL},
     {COMPUTE, UNKNOWN, UINT64_MAX, NULL},
     {&tilery__v1__task_record__descriptor, 1, UINT32_MAX, NULL},
@@ -94,7 +98,7 @@ static const struct {
     {&tilery__v1__cancel_reply__descriptor, 1, UINT64_C(1) << 32,
      "found is 4294967296; it must be from 0 to 1"},
     {&tilery__v1__rpc_reply__descriptor, 1, UINT64_C(4294967296),
-     "status is 4294967296; it must be from -2147483648 to 2147483647"},
+     "status is 4294967296; it must be from 0 (OK) to 16 (UNAUTHENTICATED)"},
 };
 
 START_TEST(a_number_wider_than_its_field_is_refused_with_name_value_and_range)
@@ -106,6 +110,29 @@ START_TEST(a_number_wider_than_its_field_is_refused_with_name_value_and_range)
         ck_assert_int_eq(check(numbers[_i].type, &message), WIRE_OK);
     else
         check_refused(numbers[_i].type, &message, numbers[_i].message);
+}
+END_TEST
+
+START_TEST(a_number_that_is_none_of_its_enum_is_refused_with_the_first_and_the_last)
+{
+    static const ProtobufCEnumDescriptor *const type = &tilery__v1__mode__descriptor;
+
+    ck_assert_int_eq(wire_check_enum(type, "mode", 1, &error), WIRE_OK);
+    ck_assert_int_eq(wire_check_enum(type, "mode", 2, &error), WIRE_OK);
+    for (int value = 0; value <= 3; value += 3) {
+        char words[100];
+
+        (void)snprintf(words, sizeof words,
+                       "mode is %d; it must be from 1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)", value);
+        ck_assert_int_eq(wire_check_enum(type, "mode", value, &error), WIRE_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.message, words);
+    }
+}
+END_TEST
+
+START_TEST(every_schedule_of_the_schema_is_one_of_the_engine_s)
+{
+    ck_assert_uint_eq(tilery__v1__schedule__descriptor.n_values, SCHEDULE_KINDS);
 }
 END_TEST
 
@@ -146,7 +173,7 @@ START_TEST(numbers_inside_messages_are_looked_at_and_bytes_are_not)
     put_number(&compute, MODE, UINT64_C(1) << 32);
     put_bytes(&open, 1, compute.data, compute.len);
     check_refused(&tilery__v1__open_stream_request__descriptor, &open,
-                  "mode is 4294967296; it must be from -2147483648 to 2147483647");
+                  "mode is 4294967296; it must be from 1 (MODE_CONCURRENT) to 2 (MODE_SEQUENTIAL)");
     put_bytes(&request, 2, compute.data, compute.len); /* payload */
     put_bytes(&request, UNKNOWN, "\0", 1);
     ck_assert_int_eq(check(&tilery__v1__rpc_request__descriptor, &request), WIRE_OK);
@@ -330,6 +357,8 @@ int main(void)
 
     tcase_add_loop_test(tests, a_number_wider_than_its_field_is_refused_with_name_value_and_range, 0,
                         sizeof numbers / sizeof *numbers);
+    tcase_add_test(tests, a_number_that_is_none_of_its_enum_is_refused_with_the_first_and_the_last);
+    tcase_add_test(tests, every_schedule_of_the_schema_is_one_of_the_engine_s);
     tcase_add_test(tests, a_number_of_more_than_64_bits_is_refused);
     tcase_add_loop_test(tests, text_with_a_nul_byte_is_refused_wherever_it_is, 0, 4);
     tcase_add_test(tests, numbers_inside_messages_are_looked_at_and_bytes_are_not);
