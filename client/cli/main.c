@@ -43,7 +43,7 @@ static void say_attempt(void *arg, const struct tilery_attempt *attempt)
     (void)arg;
     if (attempt->again)
         (void)snprintf(then, sizeof then, ", again in %" PRIu64 " ms", attempt->pause_ms);
-    if (attempt->server == NULL)
+    if (attempt->number == 0)
         (void)snprintf(line, sizeof line, "tilery: %s at no server: %s\n", attempt->method,
                        tilery_status_name(attempt->status));
     else

@@ -152,13 +152,14 @@ static void give_back_context(struct call *call)
 /* The mutex is held, and let go meanwhile. */
 static void tell(const struct call *call, enum wire_status status, bool again, uint64_t pause_ms)
 {
+    const struct server *server = call->server != NULL ? call->server : call->only;
     tilery_client *client = call->client;
     struct tilery_attempt attempt;
 
-    if (client->on_attempt == NULL)
+    if (client->on_attempt == NULL || (call->attempts == 0 && !call->tell))
         return;
     attempt = (struct tilery_attempt){.method = call->method,
-                                      .server = call->server != NULL ? call->server->url : NULL,
+                                      .server = server != NULL ? server->url : NULL,
                                       .number = call->attempts,
                                       .ns = call->attempts != 0 ? wire_now_ns() - call->attempt_ns : 0,
                                       .status = (enum tilery_status)status,
@@ -173,8 +174,6 @@ enum wire_status call_set_out(struct call *call, struct wire_error *error)
 {
     if (call_advance(call, error) == WIRE_OK)
         return WIRE_OK;
-    if (call->only != NULL || call->lost)
-        return error->status; /* its stream will ask again and again */
     pthread_mutex_lock(&call->client->mutex);
     tell(call, error->status, false, 0);
     pthread_mutex_unlock(&call->client->mutex);

@@ -112,6 +112,7 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     call->retry = spec->retry;
     call->patient = spec->patient;
     call->lost = spec->lost;
+    call->tell = spec->tell || (spec->only == NULL && !spec->lost);
     call->cancelled = false;
     if (call_check_id(options->request_id, error) != WIRE_OK)
         return error->status;

@@ -126,7 +126,7 @@ static void ask(struct question *question, struct server *server, const struct t
 {
     Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
     const struct call_spec spec = {
-        .method = CALL_CANCEL, .request = &request.base, .options = options, .only = server};
+        .method = CALL_CANCEL, .request = &request.base, .options = options, .only = server, .tell = true};
     struct wire_error error;
 
     pthread_mutex_lock(&question->mutex);

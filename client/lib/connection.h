@@ -79,6 +79,7 @@ struct call {
     bool retry;          /* more than one attempt may be made, */
     bool patient;        /* with pauses in between, whatever the client's options */
     bool lost;           /* an attempt's connection was lost: the server may still be at it */
+    bool tell;           /* also that there could be no attempt */
     bool cancelled;      /* there are no more attempts */
     call_done_fn *done;  /* NULL: the caller waits */
     void *arg;

@@ -32,6 +32,7 @@ struct call_spec {
     bool one_id;  /* of all attempts, where the caller gave none: the server knows it again */
     bool lost;    /* of an earlier call with that id: the server may still be at its work */
     bool patient; /* with pauses in between, though the client makes none elsewhere: nobody waits for it */
+    bool tell;    /* on_attempt, also where that one server is not connected: a stream asks again and again */
 };
 
 /* Starts a call, which waits for the first connection where there is none yet. done is called later, exactly

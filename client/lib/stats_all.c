@@ -65,7 +65,8 @@ enum tilery_status tilery_stats_all_async(tilery_client *client, const struct ti
                                           tilery_stats_fn *done, void *arg, struct tilery_error *error)
 {
     Tilery__V1__StatsRequest request = TILERY__V1__STATS_REQUEST__INIT;
-    struct call_spec spec = {.method = CALL_STATS, .request = &request.base, .options = options};
+    struct call_spec spec = {
+        .method = CALL_STATS, .request = &request.base, .options = options, .tell = true};
     tilery_stats_list *list = new_list(client);
     struct wire_error why;
 

@@ -1,6 +1,7 @@
 /* What a server says of its work, and of its services' health. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -318,6 +319,38 @@ START_TEST(every_server_is_asked_and_those_that_fail_spoil_nothing)
 }
 END_TEST
 
+static void count_unasked(void *arg, const struct tilery_attempt *attempt)
+{
+    if (attempt->number != 0)
+        return;
+    ck_assert_str_eq(attempt->method, "tilery.v1.Server/Stats");
+    ck_assert_str_eq(attempt->server, "inproc://nobody");
+    ck_assert_int_eq(attempt->status, TILERY_UNAVAILABLE);
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+/* The first time it may wait for the connections; the second time it knows that one is not there. */
+START_TEST(one_that_cannot_be_asked_is_told_of_as_an_attempt)
+{
+    static atomic_uint told;
+    struct tilery_client_options options = {.on_attempt = count_unasked, .on_attempt_arg = &told};
+    struct collected collected;
+    char urls[512];
+
+    served_start(TCP, 8, 8);
+    (void)snprintf(urls, sizeof urls, "%s,inproc://nobody", served.url);
+    options.server = urls;
+    served_disconnect();
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    for (unsigned i = 1; i <= 2; i++) {
+        ask_all(served.client, &collected);
+        sem_wait(&collected.over);
+        tilery_stats_list_free(collected.list);
+        ck_assert_uint_eq(atomic_load(&told), i);
+    }
+}
+END_TEST
+
 START_TEST(closing_the_client_ends_the_question)
 {
     struct fake *fake = fake_start("tilery.v1.Server/Stats", say_nothing, NULL);
@@ -352,6 +385,7 @@ int main(void)
     tcase_add_loop_test(tests, the_bounds_of_the_buckets_ascend_from_10_us_to_100_s, 0, TRANSPORTS);
     tcase_add_loop_test(tests, every_service_serves_until_the_server_drains, 0, TRANSPORTS);
     tcase_add_test(tests, every_server_is_asked_and_those_that_fail_spoil_nothing);
+    tcase_add_test(tests, one_that_cannot_be_asked_is_told_of_as_an_attempt);
     tcase_add_test(tests, closing_the_client_ends_the_question);
     return suite_run("stats", tests);
 }

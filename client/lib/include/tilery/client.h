@@ -63,9 +63,10 @@ typedef struct tilery_client tilery_client;
 /* One attempt of a call, as it ended. */
 struct tilery_attempt {
     const char *method; /* "tilery.v1.TileCompute/Compute" */
-    const char *server; /* its address; NULL: none could be asked */
-    unsigned number;    /* 1: the call's first; 0 where no server was asked, which streams do not tell of */
-    uint64_t ns;        /* from its start to its end */
+    const char *server; /* its address; NULL: none could be asked, of several */
+    unsigned number; /* 1: the call's first; 0 where no server was asked, as none that could be is connected;
+                      * of that, a stream tells when it is opened alone */
+    uint64_t ns;     /* from its start to its end */
     enum tilery_status status;
     bool again;        /* another one follows, */
     uint64_t pause_ms; /* after so long */
