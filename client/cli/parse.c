@@ -28,7 +28,7 @@ static void add_word(const struct argp_state *state, struct cli_options *cli, co
     else if (cli->argument == NULL)
         cli->argument = word;
     else
-        argp_error(state, "one command at a time: \"%s\" comes after \"%s\"", word, cli->argument);
+        argp_error(state, "one argument at most: \"%s\" comes after \"%s\"", word, cli->argument);
 }
 
 /* Where an option's text is kept as it is; NULL for any other key. */
@@ -194,10 +194,10 @@ static void check_command(const struct argp_state *state, struct reading *readin
     const struct cli_options *cli = reading->cli;
     const struct command *command = reading->command;
 
-    if (command->argument == NONE ? cli->argument != NULL
-                                  : command->argument == MUST && cli->argument == NULL)
-        argp_error(state, "%s takes %s", command->name,
-                   command->argument == NONE ? "no argument" : "a request_id");
+    if (command->argument == NONE && cli->argument != NULL)
+        argp_error(state, "%s takes no argument; \"%s\" is one", command->name, cli->argument);
+    if (command->argument == MUST && cli->argument == NULL)
+        argp_error(state, "%s takes a request_id", command->name);
     for (int key = 0; key < OPT_END; key++)
         if (reading->given[key] && (option_commands(key) & command->set) == 0)
             argp_error(state, "--%s is not an option of %s", option_name(key), command->name);

@@ -86,8 +86,8 @@ class Options(ServedTest):
 
     def test_commands_and_their_arguments_are_checked(self):
         for arguments, said in ((["dance"], 'there is no command "dance"'), ([], "name a command: compute, "),
-                                (["cancel"], "cancel takes a request_id"), (["info", "x"], "info takes no argument"),
-                                (["health", "a", "b"], 'one command at a time: "b" comes after "a"')):
+                                (["cancel"], "cancel takes a request_id"), (["info", "x"], 'info takes no argument; "x" is one'),
+                                (["health", "a", "b"], 'one argument at most: "b" comes after "a"')):
             answer = run(*arguments)
             self.assertEqual((answer.returncode, answer.stdout), (64, ""))
             self.assertIn(said, answer.stderr)
