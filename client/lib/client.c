@@ -69,7 +69,7 @@ enum wire_status client_explain(const tilery_client *client, const struct server
     int failure = 0;
 
     if (one != NULL)
-        return client_explain_failure(one->url, one->failure, error);
+        return client_explain_failure(one->url, one->nameless, one->failure, error);
     for (size_t i = 0; i < client->count && failure == 0; i++)
         failure = client->servers[i].failure;
     return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: %s", client->addresses,

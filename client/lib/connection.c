@@ -7,6 +7,7 @@
 #include <nng/protocol/reqrep0/req.h>
 
 #include "connection.h"
+#include "wire/address.h"
 #include "wire/clock.h"
 #include "wire/hangup.h"
 #include "wire/limits.h"
@@ -125,6 +126,7 @@ enum wire_status server_open(struct server *server, tilery_client *client, const
                              const struct tilery_client_options *options, struct wire_error *error)
 {
     server->client = client;
+    server->nameless = options->tls_server_name == NULL && wire_address_is_ip(url);
     server->url = strdup(url);
     if (server->url == NULL || !wire_nng_can_start() || nng_req0_open(&server->socket) != 0) {
         free(server->url);

@@ -23,6 +23,7 @@ struct context {
 struct server {
     tilery_client *client;
     char *url;
+    bool nameless; /* its URL has an IP, and nothing else names it */
     nng_socket socket;
     nng_dialer dialer;
     pthread_t dialling; /* the first attempt, which alone tells why it failed */

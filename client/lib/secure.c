@@ -88,7 +88,7 @@ void client_free_authorization(char *authorization)
     free(authorization);
 }
 
-enum wire_status client_explain_failure(const char *url, int result, struct wire_error *error)
+enum wire_status client_explain_failure(const char *url, bool nameless, int result, struct wire_error *error)
 {
     bool tls = wire_address_is_tls(url);
 
@@ -97,8 +97,9 @@ enum wire_status client_explain_failure(const char *url, int result, struct wire
     case NNG_EPEERAUTH:
         return wire_error_set(error, WIRE_UNAVAILABLE,
                               "no TLS with %s: it is no TLS server, or one side does not accept the other's "
-                              "certificate; look at its CA, its dates and the server's name (%s)",
-                              url, nng_strerror(result));
+                              "certificate; look at its CA, its dates and the server's name%s (%s)",
+                              url, nameless ? ", which tls_server_name gives where the URL has an IP" : "",
+                              nng_strerror(result));
     case NNG_ECLOSED:
     case NNG_ECONNSHUT:
     case NNG_ECONNRESET:

@@ -19,7 +19,8 @@ WIRE_MUST_USE enum wire_status client_make_authorization(const struct tilery_cli
                                                          char **out, struct wire_error *error);
 void client_free_authorization(char *authorization);
 
-/* UNAVAILABLE, with what is to be made of the nng error that an attempt to connect to the URL ended with. */
-enum wire_status client_explain_failure(const char *url, int result, struct wire_error *error);
+/* UNAVAILABLE, with what is to be made of the nng error that an attempt to connect to the URL ended with;
+ * nameless: its host is an IP, and there is no tls_server_name. */
+enum wire_status client_explain_failure(const char *url, bool nameless, int result, struct wire_error *error);
 
 #endif

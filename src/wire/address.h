@@ -13,4 +13,7 @@ bool wire_address_is_local(const char *address);
 /* Whether the URL's transport is TLS. */
 bool wire_address_is_tls(const char *address);
 
+/* Whether the URL's host is a number: IPv4, or IPv6 in brackets. */
+bool wire_address_is_ip(const char *address);
+
 #endif

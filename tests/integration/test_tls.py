@@ -58,7 +58,7 @@ class Tls(Folder):
         url = self.serve(*pair("server"))
         self.check_unavailable(url, "certificate", ca("other-ca"), "--tls-server-name=localhost")
         self.check_unavailable(url, "certificate", ca(), "--tls-server-name=localhost.example")
-        self.check_unavailable(url, "certificate", ca())
+        self.check_unavailable(url, "name, which tls_server_name gives where the URL has an IP", ca())
         self.check_unavailable(self.serve(*pair("expired")), "certificate", ca(), "--tls-server-name=localhost")
         self.check_unavailable(self.serve(*pair("stranger")), "certificate", ca(), "--tls-server-name=localhost")
 

@@ -41,6 +41,18 @@ START_TEST(only_transports_over_tls_are_tls)
 }
 END_TEST
 
+START_TEST(a_host_is_an_ip_or_a_name)
+{
+    ck_assert(wire_address_is_ip("tls+tcp://127.0.0.1:1"));
+    ck_assert(wire_address_is_ip("tls+tcp://[2001:db8::1]:1"));
+    ck_assert(wire_address_is_ip("10.0.0.1"));
+    ck_assert(!wire_address_is_ip("tls+tcp://localhost:1"));
+    ck_assert(!wire_address_is_ip("tls+tcp://1.example.org:1"));
+    ck_assert(!wire_address_is_ip("tls+tcp://:1"));
+    ck_assert(!wire_address_is_ip(""));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("address");
@@ -48,5 +60,6 @@ int main(void)
     tcase_add_loop_test(tests, loopback_and_what_is_no_tcp_is_local, 0, 10);
     tcase_add_loop_test(tests, everything_else_may_be_reached_from_elsewhere, 0, 10);
     tcase_add_test(tests, only_transports_over_tls_are_tls);
+    tcase_add_test(tests, a_host_is_an_ip_or_a_name);
     return suite_run("address", tests);
 }
