@@ -96,6 +96,17 @@ static void on_gone(void *arg, uint32_t connection)
     service_connection_gone(daemon->service, connection);
 }
 
+static void on_refused(void *arg, unsigned listener, enum rpc_refusal why, uint64_t count)
+{
+    static const char *const messages[RPC_REFUSALS] = {
+        [RPC_REFUSED_TLS] =
+            "no TLS handshake: it is no TLS, or one side does not accept the other's certificate",
+        [RPC_REFUSED_PROTOCOL] = "no handshake: it is no client of Tilery's"};
+    const struct daemon *daemon = arg;
+
+    log_connections(daemon->log, daemon->urls[listener], count, messages[why]);
+}
+
 static struct rpc_server_options rpc_options(const struct daemon_options *options, struct daemon *daemon)
 {
     uint32_t max_threads = service_max_threads(daemon->service);
@@ -110,6 +121,8 @@ static struct rpc_server_options rpc_options(const struct daemon_options *option
                                      .on_end_arg = daemon,
                                      .on_gone = on_gone,
                                      .on_gone_arg = daemon,
+                                     .on_refused = daemon->log != NULL ? on_refused : NULL,
+                                     .on_refused_arg = daemon,
                                      .tls = options->tls,
                                      .authorize = security_authorize,
                                      .authorize_arg = daemon->security};

@@ -18,6 +18,7 @@
 #define BUFFER_BYTES (1u << 20)
 #define LAST_WORDS_MS 1000
 #define LOOK_MS 50
+#define MAX_ADDRESS 256
 
 _Static_assert(LINE_BYTES <= PIPE_BUF, "a line is written in one piece");
 
@@ -175,6 +176,20 @@ void log_call(struct log *log, const struct rpc_ended *ended)
 
     clock_gettime(CLOCK_REALTIME, &now);
     line_of_call(&line, log->json, &now, ended);
+    log_line(log, &line);
+}
+
+void log_connections(struct log *log, const char *address, uint64_t count, const char *message)
+{
+    struct timespec now;
+    struct line line;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_begin(&line, log->json, &now, "warn");
+    line_add_text(&line, "listen", address, MAX_ADDRESS);
+    line_add_count(&line, "connections", count);
+    line_add_text(&line, "message", message, MAX_ADDRESS);
+    line_end(&line);
     log_line(log, &line);
 }
 

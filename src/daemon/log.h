@@ -2,6 +2,7 @@
 #define TILERY_DAEMON_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "wire/status.h"
 
@@ -26,6 +27,9 @@ void log_free(struct log *log);
 
 /* One line, whole. */
 void log_line(struct log *log, const struct line *line);
+
+/* A line about so many connections to that address. */
+void log_connections(struct log *log, const char *address, uint64_t count, const char *message);
 
 /* One line about a call that has ended. */
 void log_call(struct log *log, const struct rpc_ended *ended);

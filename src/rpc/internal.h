@@ -71,9 +71,9 @@ struct rpc_server {
     size_t service_count, method_count;
     void *context;
     nng_socket socket;
-    unsigned listeners;           /* that serve */
-    int locks[RPC_MAX_LISTENERS]; /* of their paths, or -1 */
-    nng_aio *pulse;               /* NULL: none listens for TLS */
+    int locks[RPC_MAX_LISTENERS];                      /* of their paths, or -1 */
+    uint64_t refused[RPC_MAX_LISTENERS][RPC_REFUSALS]; /* the pulse's: what was told of */
+    nng_aio *pulse;                                    /* NULL: none listens for TLS */
     nng_pipe *ended; /* the pulse's: whose connections had ended when it last looked; may be NULL */
     size_t ended_count;
     bool open, timer_started;
@@ -84,6 +84,8 @@ struct rpc_server {
     pthread_cond_t timer_wake, settled;
     uint64_t timer_at; /* when the timer thread looks next */
     bool timer_end;
+    unsigned listeners; /* that serve, and nng's numbers of them */
+    uint64_t listener_ids[RPC_MAX_LISTENERS];
     struct peer *peers[PEER_BUCKETS];
     unsigned connections;
     bool closing;           /* no further connection is taken */
@@ -103,6 +105,9 @@ struct rpc_server {
  * memory. */
 bool rpc_pulse_start(struct rpc_server *server, const char *url);
 void rpc_pulse_stop(struct rpc_server *server);
+
+/* refusals.c: for the pulse, and after it. */
+void rpc_refusals_look(struct rpc_server *server);
 
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);
@@ -153,6 +158,9 @@ void rpc_reply_started(struct rpc_call *call, size_t size);
 void rpc_reply_ended(struct rpc_call *call, bool taken);
 void rpc_reply_release(struct rpc_call *call); /* what the call still has reserved */
 void rpc_reply_written(struct rpc_server *server, struct peer *peer);
+
+/* What nng's statistic has under that name, or NULL. */
+nng_stat *rpc_stat_named(nng_stat *stat, const char *name);
 
 /* Whether all that nng has taken is written. */
 bool rpc_replies_written(struct rpc_server *server);

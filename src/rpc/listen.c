@@ -187,8 +187,10 @@ enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, c
         goto failed;
     }
     wire_tune_listener(listener, server->options.send_timeout_ms);
-    server->listeners++;
     bound_url(listener, url, bound);
+    pthread_mutex_lock(&server->mutex);
+    server->listener_ids[server->listeners++] = (uint64_t)nng_listener_id(listener);
+    pthread_mutex_unlock(&server->mutex);
     return WIRE_OK;
 failed:
     (void)nng_listener_close(listener);

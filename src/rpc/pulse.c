@@ -1,4 +1,4 @@
-/* Connections over TLS that have ended, which nng may miss: see wire_has_ended. */
+/* Connections over TLS that have ended, which nng may miss: see wire_has_ended; and those that never were. */
 #include <stdlib.h>
 
 #include "rpc/internal.h"
@@ -50,6 +50,7 @@ static void on_pulse(void *arg)
     free(server->ended);
     server->ended = pipes;
     server->ended_count = ended;
+    rpc_refusals_look(server);
     nng_sleep_aio(PULSE_MS, server->pulse);
 }
 
@@ -68,6 +69,7 @@ void rpc_pulse_stop(struct rpc_server *server)
     if (server->pulse == NULL)
         return;
     nng_aio_stop(server->pulse);
+    rpc_refusals_look(server);
     nng_aio_free(server->pulse);
     server->pulse = NULL;
     free(server->ended);

@@ -146,7 +146,7 @@ void rpc_reply_written(struct rpc_server *server, struct peer *peer)
     peer->held = 0;
 }
 
-static nng_stat *child_named(nng_stat *stat, const char *name)
+nng_stat *rpc_stat_named(nng_stat *stat, const char *name)
 {
     for (stat = nng_stat_child(stat); stat != NULL; stat = nng_stat_next(stat))
         if (strcmp(nng_stat_name(stat), name) == 0)
@@ -158,7 +158,7 @@ static nng_stat *child_named(nng_stat *stat, const char *name)
  */
 static bool pipe_has_written(struct rpc_server *server, nng_stat *pipe)
 {
-    nng_stat *id = child_named(pipe, "id"), *sent = child_named(pipe, "tx_msgs");
+    nng_stat *id = rpc_stat_named(pipe, "id"), *sent = rpc_stat_named(pipe, "tx_msgs");
     struct peer *peer;
 
     if (id == NULL || sent == NULL)

@@ -45,6 +45,17 @@ typedef void rpc_gone_fn(void *arg, uint32_t connection);
 
 #define RPC_MAX_LISTENERS 16
 
+/* Why a connection came to nothing. */
+enum rpc_refusal {
+    RPC_REFUSED_TLS,      /* the TLS handshake failed */
+    RPC_REFUSED_PROTOCOL, /* what came was not nng's */
+    RPC_REFUSALS
+};
+
+/* So many more connections came to nothing at the listener that was the so-many-th to be added, from 0. On a
+ * thread of nng's, without a lock, at most twice a second for each why. */
+typedef void rpc_refused_fn(void *arg, unsigned listener, enum rpc_refusal why, uint64_t count);
+
 /* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
 struct rpc_server_options {
     unsigned contexts;        /* requests in hand at once: those that wait or run, and a reserve, 1 to 4096 */
@@ -61,6 +72,8 @@ struct rpc_server_options {
     void *on_end_arg;
     rpc_gone_fn *on_gone; /* NULL: nobody is told. Nor is anybody once the server stops. */
     void *on_gone_arg;
+    rpc_refused_fn *on_refused; /* NULL: nobody is told. Nor is anybody where no listener is one for TLS. */
+    void *on_refused_arg;
     struct wire_tls tls;         /* for listeners on tls+tcp://; the strings stay the caller's */
     rpc_authorize_fn *authorize; /* NULL: all requests may */
     void *authorize_arg;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Who may listen in, and who is who: TLS."""
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -130,6 +131,21 @@ class Tls(Folder):
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # A client gives up while a hundred handshakes are before its own, where the server takes seconds for them.
         until(lambda: tilery(url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers")
+
+    def test_connections_that_come_to_nothing_are_told_of_in_the_log(self):
+        server = self.start("--listen", "tls+tcp://127.0.0.1:0", *pair("server"), ca())
+        host, port = server.url.removeprefix("tls+tcp://").split(":")
+        known = ssl.create_default_context(cafile=certificate("ca.crt"))
+        known.load_cert_chain(certificate("client.crt"), certificate("client.key"))
+        for wrap, said in ((lambda peer: peer, "no TLS handshake: "),
+                           (lambda peer: known.wrap_socket(peer, server_hostname="localhost"), "no handshake: ")):
+            with socket.create_connection((host, int(port)), timeout=60) as plain, wrap(plain) as peer:
+                peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while peer.recv(100):  # an alert, or the server's own half of the handshake
+                    pass
+            self.assertRegex(server.process.stderr.readline(), r"^ts=\S+ level=warn listen=" + re.escape(server.url) +
+                             ' connections=1 message="' + said)
+        self.assertEqual(tilery(server.url, *self.CLIENT, "health").stdout, "SERVING\n")
 
     def test_the_bridge_reaches_its_backend_over_tls_or_says_why_not(self):
         url = self.serve(*pair("server"), ca())
