@@ -31,11 +31,13 @@ static void find_both(void)
     find("nng_stream_recv", &real_receive);
 }
 
-/* Nothing that was begun ends so: whoever closes a connection gives NNG_ECLOSED before anybody cancels. */
+/* Nothing that was begun ends so: whoever closes a connection gives NNG_ECLOSED before anybody cancels. Here
+ * that would be taken, within the handshake, for the end of the listener or dialer: it would accept and dial
+ * no more. */
 static void end_if_refused(nng_aio *aio)
 {
     if (nng_aio_result(aio) == NNG_ECANCELED)
-        nng_aio_finish(aio, NNG_ECLOSED);
+        nng_aio_finish(aio, NNG_ECONNRESET);
 }
 
 __attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, nng_aio *aio)

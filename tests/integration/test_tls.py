@@ -132,6 +132,17 @@ class Tls(Folder):
         # A client gives up while a hundred handshakes are before its own, where the server takes seconds for them.
         until(lambda: tilery(url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers")
 
+    def test_peers_that_leave_behind_the_handshake_do_not_make_it_deaf(self):
+        url = self.serve(*pair("server"))
+        host, port = url.removeprefix("tls+tcp://").split(":")
+        context = ssl.create_default_context(cafile=certificate("ca.crt"))
+        for _ in range(10):
+            for _ in range(20):
+                plain = socket.create_connection((host, int(port)), timeout=60)
+                with context.wrap_socket(plain, server_hostname="localhost") as peer:
+                    peer.sendall(b"\0SP\0\0\x30\0\0")
+            until(lambda: tilery(url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers", within_s=60)
+
     def test_connections_that_come_to_nothing_are_told_of_in_the_log(self):
         server = self.start("--listen", "tls+tcp://127.0.0.1:0", *pair("server"), ca())
         host, port = server.url.removeprefix("tls+tcp://").split(":")

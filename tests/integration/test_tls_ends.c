@@ -205,7 +205,7 @@ START_TEST(what_is_begun_once_it_was_stopped_ends)
         nng_aio_stop(aio);
         begin[i](stream, aio);
         ck_assert_int_eq(sem_wait(&ended), 0);
-        ck_assert_int_eq(nng_aio_result(aio), NNG_ECLOSED);
+        ck_assert_int_eq(nng_aio_result(aio), NNG_ECONNRESET);
         nng_aio_free(aio);
     }
     nng_stream_free(stream);
