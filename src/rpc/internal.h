@@ -76,6 +76,12 @@ struct rpc_server {
     nng_aio *pulse;                                    /* NULL: none listens for TLS */
     nng_pipe *ended; /* the pulse's: whose connections had ended when it last looked; may be NULL */
     size_t ended_count;
+    struct strangers { /* the pulse's: who was connected and no peer when it last looked for them */
+        struct stranger *list;
+        size_t count;
+    } strangers;
+    unsigned pulses;
+    atomic_int tls_ports[RPC_MAX_LISTENERS]; /* of the listeners for TLS; 0: it is none */
     bool open, timer_started;
     bool stuck;         /* the socket could not be closed */
     atomic_uint inside; /* threads that use a context, or the server, after their call has ended */
@@ -105,6 +111,10 @@ struct rpc_server {
  * memory. */
 bool rpc_pulse_start(struct rpc_server *server, const char *url);
 void rpc_pulse_stop(struct rpc_server *server);
+
+/* strangers.c: for the pulse, with the pipes of all connections; and after it. */
+void rpc_strangers_look(struct rpc_server *server, const nng_pipe *pipes, size_t count);
+void rpc_strangers_forget(struct rpc_server *server);
 
 /* refusals.c: for the pulse, and after it. */
 void rpc_refusals_look(struct rpc_server *server);

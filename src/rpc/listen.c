@@ -168,7 +168,7 @@ enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, c
                                    struct wire_error *error)
 {
     nng_listener listener;
-    int result;
+    int result, port;
 
     if (create(server, url, &listener, error) != WIRE_OK)
         return error->status;
@@ -188,6 +188,8 @@ enum wire_status rpc_server_listen(struct rpc_server *server, const char *url, c
     }
     wire_tune_listener(listener, server->options.send_timeout_ms);
     bound_url(listener, url, bound);
+    if (wire_address_is_tls(url) && nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port) == 0)
+        atomic_store(&server->tls_ports[server->listeners], port);
     pthread_mutex_lock(&server->mutex);
     server->listener_ids[server->listeners++] = (uint64_t)nng_listener_id(listener);
     pthread_mutex_unlock(&server->mutex);

@@ -1,4 +1,5 @@
-/* Connections over TLS that have ended, which nng may miss: see wire_has_ended; and those that never were. */
+/* Connections over TLS that have ended, which nng may miss: see wire_has_ended; those that never
+ * come to be, and those that did not. */
 #include <stdlib.h>
 
 #include "rpc/internal.h"
@@ -6,15 +7,16 @@
 #include "wire/hangup.h"
 
 #define PULSE_MS 500
+#define STRANGE_PULSES 4
 
-/* The ids of all connections' pipes; NULL where there is none, or no memory. Ends with free. */
+/* The ids of all connections' pipes; NULL where there is no memory. Ends with free. */
 static nng_pipe *list_pipes(struct rpc_server *server, size_t *count)
 {
     nng_pipe *pipes;
 
     *count = 0;
     pthread_mutex_lock(&server->mutex);
-    pipes = calloc(server->connections, sizeof *pipes);
+    pipes = calloc(server->connections + 1, sizeof *pipes);
     for (size_t i = 0; i < PEER_BUCKETS && pipes != NULL; i++)
         for (const struct peer *peer = server->peers[i]; peer != NULL && *count < server->connections;
              peer = peer->next)
@@ -40,6 +42,8 @@ static void on_pulse(void *arg)
     if (nng_aio_result(server->pulse) != 0)
         return;
     pipes = list_pipes(server, &count);
+    if (++server->pulses % STRANGE_PULSES == 0 && pipes != NULL)
+        rpc_strangers_look(server, pipes, count);
     for (size_t i = 0; i < count; i++) {
         if (!wire_has_ended(pipes[i]))
             continue;
@@ -72,6 +76,7 @@ void rpc_pulse_stop(struct rpc_server *server)
     rpc_refusals_look(server);
     nng_aio_free(server->pulse);
     server->pulse = NULL;
+    rpc_strangers_forget(server);
     free(server->ended);
     server->ended = NULL;
     server->ended_count = 0;

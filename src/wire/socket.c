@@ -26,7 +26,7 @@ struct ends {
     bool listens;      /* there is no remote end */
 };
 
-static bool same_address(const struct sockaddr_storage *socket_end, const nng_sockaddr *pipe_end)
+bool wire_same_address(const struct sockaddr_storage *socket_end, const nng_sockaddr *pipe_end)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)socket_end;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)socket_end;
@@ -68,11 +68,11 @@ static bool is_socket_of(int fd, const struct ends *ends)
     if (getsockname(fd, (struct sockaddr *)&local, &local_len) != 0)
         return false;
     if (ends->listens)
-        return same_address(&local, &ends->local) && is_listening(fd);
+        return wire_same_address(&local, &ends->local) && is_listening(fd);
     if (getpeername(fd, (struct sockaddr *)&remote, &remote_len) != 0)
         return false;
     if (ends->local.s_family != NNG_AF_IPC)
-        return same_address(&local, &ends->local) && same_address(&remote, &ends->remote);
+        return wire_same_address(&local, &ends->local) && wire_same_address(&remote, &ends->remote);
     return (has_path(&local, &ends->local) || has_path(&remote, &ends->remote)) &&
            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) == 0 &&
            (uint64_t)cred.pid == ends->peer_pid;
@@ -87,8 +87,9 @@ struct search {
 };
 
 /* Looks twice, the second time at the duplicate, which stays the same socket should nng close its own. */
-static void visit(struct search *search, int fd)
+static void visit(int fd, void *arg)
 {
+    struct search *search = arg;
     int copy;
 
     if (!is_socket_of(fd, &search->ends))
@@ -105,26 +106,26 @@ static void visit(struct search *search, int fd)
 }
 
 /* For want of memory to list those that there are: any number. */
-static void visit_blindly(struct search *search)
+static void visit_blindly(void (*look)(int fd, void *arg), void *arg)
 {
     long most = sysconf(_SC_OPEN_MAX);
 
     for (int fd = 0; fd < MOST_FDS && (most < 0 || fd < most); fd++)
-        visit(search, fd);
+        look(fd, arg);
 }
 
-static void visit_all(struct search *search)
+static void visit_all(void (*look)(int fd, void *arg), void *arg)
 {
     DIR *files = opendir("/proc/self/fd");
     const struct dirent *entry;
 
     if (files == NULL) {
-        visit_blindly(search);
+        visit_blindly(look, arg);
         return;
     }
     while ((entry = readdir(files)) != NULL)
         if (entry->d_name[0] != '.')
-            visit(search, atoi(entry->d_name));
+            look(atoi(entry->d_name), arg);
     closedir(files);
 }
 
@@ -138,9 +139,9 @@ bool wire_each_socket(nng_pipe pipe, int *hint, void (*use)(int fd, void *arg), 
         return true;
     (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &search.ends.peer_pid);
     if (hint != NULL && *hint >= 0 && search.ends.local.s_family != NNG_AF_IPC)
-        visit(&search, *hint);
+        visit(*hint, &search);
     if (search.found < 0)
-        visit_all(&search);
+        visit_all(visit, &search);
     if (hint != NULL)
         *hint = search.found;
     return !search.failed;
@@ -170,7 +171,55 @@ void wire_tune_listener(nng_listener listener, uint32_t pause_ms)
     struct search search = {.ends = {.listens = true}, .use = tune, .arg = &silence_ms, .found = -1};
 
     if (nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &search.ends.local) == 0)
-        visit_all(&search);
+        visit_all(visit, &search);
+}
+
+struct connected {
+    int port;
+    wire_connected_fn *use;
+    void *arg;
+};
+
+static int port_of(const struct sockaddr_storage *address)
+{
+    switch (address->ss_family) {
+    case AF_INET:
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    case AF_INET6:
+        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    default:
+        return -1;
+    }
+}
+
+static bool is_bound_to(int fd, int port)
+{
+    struct sockaddr_storage local = {0};
+    socklen_t len = sizeof local;
+
+    return getsockname(fd, (struct sockaddr *)&local, &len) == 0 && port_of(&local) == port;
+}
+
+/* Looks twice, as above. */
+static void visit_connected(int fd, void *arg)
+{
+    const struct connected *connected = arg;
+    struct sockaddr_storage remote = {0};
+    socklen_t len = sizeof remote;
+    int copy = is_bound_to(fd, connected->port) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+    if (copy < 0)
+        return;
+    if (is_bound_to(copy, connected->port) && getpeername(copy, (struct sockaddr *)&remote, &len) == 0)
+        connected->use(copy, &remote, connected->arg);
+    close(copy);
+}
+
+void wire_each_connected(int port, wire_connected_fn *use, void *arg)
+{
+    struct connected connected = {port, use, arg};
+
+    visit_all(visit_connected, &connected);
 }
 
 /* What the peer's kernel has acknowledged; a local socket tells what waits in it, which a reader changes. */

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <nng/nng.h>
 
@@ -29,6 +30,14 @@ bool wire_each_socket(nng_pipe pipe, int *hint, void (*use)(int fd, void *arg), 
  */
 void wire_tune_pipe(nng_pipe pipe);
 void wire_tune_listener(nng_listener listener, uint32_t pause_ms);
+
+/* Calls use for each socket that is connected by way of this TCP port of ours, with a duplicate that is
+ * closed after, and with whom it is connected to. */
+typedef void wire_connected_fn(int fd, const struct sockaddr_storage *remote, void *arg);
+void wire_each_connected(int port, wire_connected_fn *use, void *arg);
+
+/* Whether the two are one address, of TCP. */
+bool wire_same_address(const struct sockaddr_storage *socket_end, const nng_sockaddr *pipe_end);
 
 /* A figure that changes whenever the peer has taken more of what was written to it; the hint is as above. */
 uint64_t wire_progress(nng_pipe pipe, int *hint);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who may listen in, and who is who: TLS."""
+import contextlib
 import os
 import re
 import shutil
@@ -142,6 +143,28 @@ class Tls(Folder):
                 with context.wrap_socket(plain, server_hostname="localhost") as peer:
                     peer.sendall(b"\0SP\0\0\x30\0\0")
             until(lambda: tilery(url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers", within_s=60)
+
+    def test_a_handshake_that_does_not_get_on_is_ended_and_an_idle_client_is_not(self):
+        server = self.start("--listen", "tls+tcp://127.0.0.1:0", *pair("server"))
+        host, port = server.url.removeprefix("tls+tcp://").split(":")
+        context, hello = ssl.create_default_context(cafile=certificate("ca.crt")), ssl.MemoryBIO()
+        with self.assertRaises(ssl.SSLWantReadError):
+            context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost").do_handshake()
+        hello = hello.read()
+        with contextlib.ExitStack() as stack:
+            strangers = [stack.enter_context(socket.create_connection((host, int(port)), timeout=60)) for _ in range(4)]
+            idle = context.wrap_socket(strangers.pop(), server_hostname="localhost")
+            idle.sendall(b"\0SP\0\0\x30\0\0")
+            for stranger, said in zip(strangers, (b"", hello[:100], hello)):
+                stranger.sendall(said)
+            for stranger in strangers:
+                while stranger.recv(1000):
+                    pass
+            body = b"\x0a\x16tilery.v1.Health/Check"
+            idle.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
+            idle.recv(8)
+            self.assertNotEqual(idle.recv(1000), b"")
+            idle.close()
 
     def test_connections_that_come_to_nothing_are_told_of_in_the_log(self):
         server = self.start("--listen", "tls+tcp://127.0.0.1:0", *pair("server"), ca())
