@@ -31,7 +31,7 @@ void wire_arena_init(struct wire_arena *arena, size_t budget)
     arena->budget = budget;
     arena->keep = FIRST_BLOCK;
     arena->taken = arena->room_used = 0;
-    arena->refused = false;
+    arena->refused = arena->starved = false;
 }
 
 static void free_blocks(struct wire_block *block)

@@ -9,8 +9,10 @@
 
 static struct wire_arena arena;
 
+/* In memory that held something else. */
 static void set_up(void)
 {
+    memset(&arena, 1, sizeof arena);
     wire_arena_init(&arena, BUDGET);
 }
 
@@ -22,6 +24,7 @@ static void tear_down(void)
 START_TEST(no_memory_is_taken_before_it_is_asked_for)
 {
     ck_assert_uint_eq(arena.taken, 0);
+    ck_assert(!arena.refused && !arena.starved);
     ck_assert_ptr_null(arena.blocks);
     wire_arena_reset(&arena);
     ck_assert_uint_eq(arena.taken, 0);
