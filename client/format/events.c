@@ -21,6 +21,7 @@ char *events_tile(char *out, const struct tilery_tile *tile)
     out = format_record(out, &record, true) - 1; /* its object goes on */
     out = format_number(out, ",\"columns\":", tile->columns);
     out = format_number(out, ",\"rows\":", tile->rows);
+    out = format_number(out, ",\"attempt\":", tile->run);
     return format_text(out, ",\"data\":\"");
 }
 

@@ -8,7 +8,8 @@ import threading
 import unittest
 from http.client import HTTPConnection
 
-from programs import QUERY, Process, get, program, tilery
+from programs import QUERY, Process, get, program, stats, tilery
+from test_stream_http import LARGE, Stream
 
 
 class Servers(unittest.TestCase):
@@ -29,6 +30,26 @@ class Servers(unittest.TestCase):
         self.assertEqual([get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status for _ in range(10)], [200] * 10)
         self.kill_one()
         self.assertEqual([get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status for _ in range(10)], [200] * 10)
+        self.assertEqual(bridge.close(), 0)
+
+    def test_the_tiles_of_a_stream_tell_by_which_clock_their_times_are(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.urls)
+        stream = Stream(bridge.url, LARGE, buffer=4096)
+        events = stream.events()
+        tiles = [value for _, _, value in [next(events), next(events)]][1:]
+        if stats(self.servers[0].url)["streams"] == "1":
+            self.servers.reverse()
+        self.kill_one()
+        *rest, (_, _, summary), (_, _, end) = [event for event in events if event[1] != "heartbeat"]
+        tiles += [value for _, _, value in rest]
+        attempts = [tile["attempt"] for tile in tiles]
+        self.assertEqual((attempts[0], attempts == sorted(attempts), sorted(set(attempts))), (0, True, [0, 1]))
+        self.assertEqual(sorted(tile["task_id"] for tile in tiles), list(range(1024)))
+        ends = [tile["start_time_ns"] + tile["duration_ns"] for tile in tiles if tile["attempt"] == 1]
+        self.assertLessEqual(max(ends), summary["wall_ns"])
+        self.assertLessEqual(attempts.count(1), summary["tiles_done"])
+        self.assertEqual(end, {"tiles": 1024})
+        stream.close()
         self.assertEqual(bridge.close(), 0)
 
     def test_the_command_line_takes_the_server_that_is_there(self):

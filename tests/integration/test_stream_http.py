@@ -14,7 +14,7 @@ from prometheus import Metrics
 
 STREAM = "/api/compute/stream"
 NDJSON = {"Accept": "application/x-ndjson"}
-TILE_KEYS = RECORD_KEYS + ["start_time_ns", "duration_ns", "columns", "rows", "data"]
+TILE_KEYS = RECORD_KEYS + ["start_time_ns", "duration_ns", "columns", "rows", "attempt", "data"]
 WIDTH, HEIGHT = 333, 250
 IMAGE = f"width={WIDTH}&height={HEIGHT}&tile_w=16&tile_h=32&max_iter=500&time_limit_ms=600000"
 # One tile that takes for ever, on one thread.
@@ -132,7 +132,7 @@ class Events(StreamTest):
         self.assertEqual((run["tiles_planned"], run["params"]["mode"]), (tiles, mode))
         for tile in values[1:-2]:
             self.assertEqual(list(tile), TILE_KEYS)
-            self.assertEqual(len(counts_of(tile)), tile["columns"] * tile["rows"])
+            self.assertEqual((len(counts_of(tile)), tile["attempt"]), (tile["columns"] * tile["rows"], 0))
         self.assertEqual((values[-2]["tiles_done"], values[-2]["time_limited"]), (tiles, False))
         self.assertEqual(sum(sum(counts_of(tile)) for tile in values[1:-2]), values[-2]["iterations"])
         self.assertEqual(values[-1], {"tiles": tiles})
