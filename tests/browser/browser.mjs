@@ -5,11 +5,14 @@ import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {createInterface} from 'node:readline';
+import {setTimeout as delay} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
 
 export const ROOT = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 export const BIN = process.env.TILERY_BIN ?? path.join(ROOT, 'build', 'release');
+
+const PATIENCE_MS = 120000;
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync'];
@@ -113,6 +116,15 @@ export class Browser {
     }
 }
 
+// Asks until it is so: what is awaited, in words, is what a test fails with that waits in vain.
+export async function until(what, so) {
+    for (const end = Date.now() + PATIENCE_MS; !await so(); await delay(20)) {
+        if (Date.now() > end) {
+            throw new Error(`in ${PATIENCE_MS / 1000} s it has not come about that ${what}`);
+        }
+    }
+}
+
 // What a service's metrics say.
 export async function metric(url, name) {
     const text = await (await fetch(`${url}/metrics`)).text();
@@ -129,7 +141,7 @@ export class Page {
     static async open(browser, url, hash = '', {clock = false} = {}) {
         const page = new Page();
         page.tab = await browser.context.newPage();
-        page.tab.setDefaultTimeout(120000);
+        page.tab.setDefaultTimeout(PATIENCE_MS);
         page.said = [];
         page.tab.on('console', (message) => message.type() === 'error' && page.said.push(message.text()));
         page.tab.on('pageerror', (error) => page.said.push(error.stack));

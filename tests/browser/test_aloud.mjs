@@ -1,7 +1,7 @@
 // What a screen reader reads aloud by itself, and where the keyboard goes when what it was on is gone.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {Browser, Page, Process} from './browser.mjs';
+import {Browser, Page, Process, until} from './browser.mjs';
 
 const RUN = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
 
@@ -56,10 +56,8 @@ test('a run is told of once it is over, with what there is to be seen', async ()
     await page.until('told', /tiles in/);
     const heard = await listen(page);
     await page.id('run').click();
-    let all;
-    do {
-        all = await heard();
-    } while (!all.some((text) => /tiles in/.test(text)));
+    await until('the run is told of', async () => (await heard()).some((text) => /tiles in/.test(text)));
+    const all = await heard();
     assert.equal(all.at(-1), `${await page.text('status')}. ${await page.text('lesson')}`);
     assert.ok(await page.text('lesson') !== '');
     assert.equal(all.filter((text) => /tiles in/.test(text)).length, 1);

@@ -4,7 +4,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {after, before, test} from 'node:test';
-import {Browser, Cutter, Page, Process, metric} from './browser.mjs';
+import {Browser, Cutter, Page, Process, metric, until} from './browser.mjs';
 
 const SMALL = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
 const SLOW = 'width=256&height=256&tile_w=32&tile_h=32&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2'
@@ -53,17 +53,13 @@ test('a service that is busy says for how long', async () => {
     const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0', '--backend', server.url);
     const holder = new AbortController();
     const held = [1, 2].map(() => fetch(`${bridge.url}/api/compute/sequential?${SLOW}`, {signal: holder.signal}).catch(() => null));
-    while (await metric(bridge.url, 'tilery_server_runs_queued') !== 1) {
-        // until one runs and one waits
-    }
+    await until('one runs and one waits', async () => await metric(bridge.url, 'tilery_server_runs_queued') === 1);
     const page = await Page.open(browser, bridge.url, SMALL);
     await page.until('alert-hint', /^Try again in [0-9]+ seconds?\.$/);
     assert.equal(await page.text('service-text'), 'Serving');
     holder.abort();
     await Promise.all(held);
-    while (await metric(bridge.url, 'tilery_server_runs_running') !== 0) {
-        // until there is room
-    }
+    await until('there is room', async () => await metric(bridge.url, 'tilery_server_runs_running') === 0);
     await page.id('again').click();
     await page.finished();
     await page.close();
@@ -188,9 +184,7 @@ test('a run that is lost each time is not made anew for ever', async () => {
     });
     await told(page, run, {event: 'failure', id: 'a/2', success: false, error: 'the server cannot be reached', code: 'UNAVAILABLE'},
         {event: 'end', id: 'a/3', tiles: 0});
-    while (asked < 4 || await page.text('alert-hint') !== '') {
-        await page.tab.evaluate(() => new Promise(requestAnimationFrame));
-    }
+    await until('the page gives up', async () => asked >= 4 && await page.text('alert-hint') === '');
     assert.equal(await page.text('status'), 'The service lost the run');
     assert.equal(await page.text('alert-text'), 'the server cannot be reached');
     await page.until('service-text', /Serving/);
@@ -210,9 +204,7 @@ test('a comparison waits for a service that is gone', async () => {
     await page.id('compare-rounds-concurrent').fill('1');
     const panel = page.id('compare-concurrent');
     await panel.getByRole('button', {name: 'Compare', exact: true}).click();
-    while (await metric(bridge.url, 'tilery_server_runs_running') !== 1) {
-        // until it is at work
-    }
+    await until('it is at work', async () => await metric(bridge.url, 'tilery_server_runs_running') === 1);
     await bridge.close('SIGKILL');
     await panel.getByText('The service cannot be reached. Asking again in 1 s').waitFor();
     await page.until('service-text', /Lost; trying again/);

@@ -1,7 +1,7 @@
 // Who leaves the page in mid-run, and who comes back.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {Browser, Page, Process, metric} from './browser.mjs';
+import {Browser, Page, Process, metric, until} from './browser.mjs';
 
 const SLOW = 'width=256&height=256&tile_w=32&tile_h=32&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2'
     + '&time_limit_ms=600000&num_threads=2&schedule=dynamic';
@@ -28,9 +28,8 @@ async function ended({url} = bridge) {
 }
 
 async function untilFree() {
-    while (await metric(bridge.url, 'tilery_server_streams') + await metric(bridge.url, 'tilery_server_runs_running') !== 0) {
-        // until the server has let go of it
-    }
+    await until('the server has let go of it', async () => await metric(bridge.url, 'tilery_server_streams')
+        + await metric(bridge.url, 'tilery_server_runs_running') === 0);
 }
 
 const WAYS = {
@@ -64,9 +63,7 @@ test('closing the tab ends a run that waits for its turn, too', async () => {
     await second.until('status', /^Computing/);
     assert.equal(await queued(), 1);
     await second.close();
-    while (await queued() !== 0) {
-        // until the server has let go of it
-    }
+    await until('the server has let go of it', async () => await queued() === 0);
     assert.equal(await ended(front), 1);
     await first.close();
     await front.close();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {after, before, test} from 'node:test';
-import {Browser, Page, Process, ROOT, metric} from './browser.mjs';
+import {Browser, Page, Process, ROOT, metric, until} from './browser.mjs';
 
 const SMALL = 'width=16&height=12&tile_w=5&tile_h=5&max_iter=50&time_limit_ms=600000';
 const MEDIUM = 'width=320&height=200&tile_w=40&tile_h=40&max_iter=300&time_limit_ms=600000&num_threads=3';
@@ -89,9 +89,7 @@ test('tiles are shown while others are computed, and Stop ends the run at the se
     await page.id('stop').click();
     await page.until('status', /Stopped after/);
     assert.equal(await page.id('alert').isVisible(), false);
-    while (await metric(page.url, 'tilery_server_streams') !== 0) {
-        // until the server has let go of it
-    }
+    await until('the server has let go of it', async () => await metric(page.url, 'tilery_server_streams') === 0);
     assert.equal(await metric(page.url, 'tilery_server_runs_running'), 0);
     assert.equal(await metric(page.url, 'tilery_server_cancelled_runs_total'), before + 1);
     await page.id('run').focus();
@@ -104,9 +102,7 @@ test('a new run ends the one before', async () => {
     await page.id('run').click();
     await page.finished();
     assert.equal(await page.text('figure-tiles'), '64 of 64');
-    while (await metric(page.url, 'tilery_server_streams') !== 0) {
-        // until the server has let go of it
-    }
+    await until('the server has let go of it', async () => await metric(page.url, 'tilery_server_streams') === 0);
 });
 
 test('a replay shows what was finished by then', async () => {
@@ -159,9 +155,7 @@ test('image and timeline mark the same tile', async () => {
     await page.tab.mouse.move(left + 64 + at * (width - 64 - 54), top + 26 + 30 + 13);
     await page.id('tile').waitFor();
     assert.equal(await page.text('tile-task'), String(longest.task_id));
-    while (await over() === 0) {
-        // until the next frame has drawn it
-    }
+    await until('a frame has drawn it', async () => await over() !== 0);
     await page.tab.mouse.move(2, 2);
 });
 

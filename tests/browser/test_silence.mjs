@@ -63,7 +63,7 @@ test('a service that takes questions and answers none is lost', async () => {
     await stopClock(page, 5000);
     proxy.hush();
     for (let seconds = 0; await page.text('status') !== 'The service lost the run'; seconds++) {
-        assert.ok(seconds < 300);
+        assert.ok(seconds < 300, 'the page goes on waiting');
         await page.tab.clock.runFor(1000);
     }
     assert.ok(proxy.resumed.length > 0);

@@ -1,7 +1,7 @@
 // Fingers, keys, little room and no motion.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {Browser, Page, Process} from './browser.mjs';
+import {Browser, Page, Process, until} from './browser.mjs';
 
 const RUN = 'width=320&height=200&tile_w=40&tile_h=40&max_iter=300&time_limit_ms=600000&num_threads=3&kernel=scalar';
 
@@ -25,8 +25,10 @@ after(async () => {
 const touch = (type, ...points) => session.send('Input.dispatchTouchEvent',
     {type, touchPoints: points.map(([x, y], id) => ({x, y, id}))});
 
-// Fingers that go through these places: each [[x, y], ...], one for each finger.
+// Fingers that go through these places: each [[x, y], ...], one for each finger. Chromium throws away what comes before a page's
+// first frame, of which a page that has just been opened need not wait to have done its work.
 async function fingers(...places) {
+    await drawn();
     await touch('touchStart', ...places[0]);
     for (const place of places.slice(1)) {
         await touch('touchMove', ...place);
@@ -40,13 +42,7 @@ const drawn = () => page.tab.evaluate(() => new Promise((resolve) => {
 
 const region = async () => (await page.field('region').inputValue()).split(',').map(Number);
 
-// The page's policy forbids waitForFunction() to ask twice.
-async function until(so) {
-    const end = Date.now() + 60000;
-    for (let text; !so(text = await page.field('region').inputValue()); await drawn()) {
-        assert.ok(Date.now() < end, `the region stays ${text}`);
-    }
-}
+const regionIs = (what, so) => until(`the region is ${what}`, async () => so(await page.field('region').inputValue()));
 
 const idle = () => page.tab.locator('#result[data-busy=false]').waitFor();
 
@@ -71,7 +67,7 @@ test('two fingers zoom into the image, and out of it', async () => {
     const at = (x, y) => page.point('#picture .over', x, y);
     const [near, far] = [[await at(0.4, 0.5), await at(0.6, 0.5)], [await at(0.3, 0.5), await at(0.7, 0.5)]];
     await fingers(near, [await at(0.35, 0.5), await at(0.65, 0.5)], far);
-    await until((text) => text !== '-2,-1,3.2,2');
+    await regionIs('another', (text) => text !== '-2,-1,3.2,2');
     [-1.2, -0.5, 1.6, 1].forEach(async (value, i) => assert.ok(Math.abs((await region())[i] - value) < 0.05));
     await idle();
     assert.equal(await page.tab.locator('#picture .pixels').evaluate((canvas) => canvas.style.transform), '');
@@ -79,7 +75,7 @@ test('two fingers zoom into the image, and out of it', async () => {
     const before = (await region())[2];
     await fingers([await at(0.3, 0.5), await at(0.7, 0.5)], [await at(0.35, 0.5), await at(0.65, 0.5)],
         [await at(0.4, 0.5), await at(0.6, 0.5)]);
-    await until((text) => text.split(',')[2] > 1.5 * before);
+    await regionIs('larger', (text) => text.split(',')[2] > 1.5 * before);
     await idle();
     assert.equal(await page.tab.evaluate(() => visualViewport.scale), 1);
 });
@@ -89,7 +85,7 @@ test('a finger that is drawn aside zooms into what it has drawn over', async () 
     await page.finished();
     const at = (x, y) => page.point('#picture .over', x, y);
     await fingers([await at(0.25, 0.25)], [await at(0.35, 0.27)], [await at(0.5, 0.5)]);
-    await until((text) => text !== '-2,-1,3.2,2');
+    await regionIs('another', (text) => text !== '-2,-1,3.2,2');
     const now = await region();
     [-1.2, -0.5, 0.8, 0.5].forEach((value, i) => assert.ok(Math.abs(now[i] - value) < 0.03, String(now)));
     await idle();
@@ -137,7 +133,7 @@ test('the wheel zooms the image and the timelines with Ctrl, and is the browser\
     assert.equal(await turned('#status', {ctrl: true}), false);
     assert.deepEqual(await region(), [-2, -1, 3.2, 2]);
     assert.equal(await turned('#picture .over', {ctrl: true, x: 0.25, by: -200 * Math.LN2}), true);
-    await until((text) => text !== '-2,-1,3.2,2');
+    await regionIs('another', (text) => text !== '-2,-1,3.2,2');
     const now = await region();
     [-1.6, -0.5, 1.6, 1].forEach((value, i) => assert.ok(Math.abs(now[i] - value) < 0.03, String(now)));
     await idle();
