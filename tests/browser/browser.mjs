@@ -20,21 +20,25 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 // A server, ready when it says what it listens on.
 export class Process {
     static async start(name, ...args) {
-        const process = new Process();
-        process.child = spawn(path.join(BIN, name), args, {stdio: ['ignore', 'pipe', 'ignore']});
-        process.ended = new Promise((resolve) => process.child.on('exit', (code) => resolve(code)));
-        for await (const line of createInterface({input: process.child.stdout})) {
-            process.url = line.match(/^listening on (\S+)$/)?.[1];
+        const server = new Process();
+        server.child = spawn(path.join(BIN, name), args, {stdio: ['ignore', 'pipe', 'ignore']});
+        server.ended = new Promise((resolve) => server.child.on('exit', (code) => resolve(code)));
+        for await (const line of createInterface({input: server.child.stdout})) {
+            server.url = line.match(/^listening on (\S+)$/)?.[1];
             break;
         }
-        if (process.url === undefined) {
+        if (server.url === undefined) {
             throw new Error(`${name} did not start`);
         }
-        return process;
+        server.child.unref(); // a test that fails leaves it, and the tests end all the same
+        server.child.stdout.unref();
+        process.on('exit', () => server.child.kill('SIGKILL'));
+        return server;
     }
 
     // Its exit status.
     close(signal = 'SIGTERM') {
+        this.child.ref();
         this.child.kill(signal);
         return this.ended;
     }
@@ -52,6 +56,7 @@ export class Cutter {
         const {hostname, port} = new URL(url);
         cutter.server = net.createServer((near) => cutter.#join(near, net.connect(port, hostname)));
         await new Promise((resolve) => cutter.server.listen(0, '127.0.0.1', resolve));
+        cutter.server.unref();
         cutter.url = `http://127.0.0.1:${cutter.server.address().port}`;
         return cutter;
     }
