@@ -123,7 +123,7 @@ function workLine(form) {
         const {width, height, tile_w, tile_h, max_iter, num_threads, schedule, kernel} = filled(form.get());
         const scalar = kernel === 'scalar';
         text.textContent = `As chosen in the form: ${width} \u00d7 ${height} in tiles of ${tile_w} \u00d7 ${tile_h}, `
-            + `${max_iter} iterations, ${threadsOf(num_threads)}, ${schedule}, kernel ${kernel}.`;
+            + `${Number(max_iter).toLocaleString('en')} iterations, ${threadsOf(num_threads)}, ${schedule}, kernel ${kernel}.`;
         why.textContent = scalar
             ? 'Scalar computes every step of every pixel, so tiles inside the set cost the most: uneven shares show.'
             : 'This kernel skips what never escapes, so all tiles are quick and uneven shares hardly show. '

@@ -17,8 +17,8 @@ import {Timeline} from './timeline.js';
 import {duration, number, plural} from './format.js';
 
 const KEYS = { // to the image, by what it is coloured by
-    escape: 'The brighter, the more iterations a pixel took before it escaped; black took all of them.',
-    thread: 'Each colour and number is a thread; the shade is the escape count.',
+    escape: 'The brighter, the more iterations a pixel took before it escaped; black took all of them. Hatched: not computed.',
+    thread: 'Each colour and number is a thread; the shade is the escape count. Hatched: not computed.',
 };
 
 const byId = (id) => document.getElementById(id);
