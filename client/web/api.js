@@ -99,13 +99,15 @@ async function refusal(response) {
         Number.isNaN(retry) ? null : retry);
 }
 
-// A run of an answer's or a stream's parts: times are in ns from its begin.
+// A run of an answer's parts: times are in ns from its begin.
 function makeRun(params, records, summary) {
     const threads = Math.max(1, summary?.threads?.length ?? 0, ...summary?.threads?.map((t) => t.thread_id + 1) ?? []);
-    return {params, records, summary, threads, timeLimitNs: Number(params.time_limit_ms) * 1e6};
+    const timeLimitNs = Number(params.time_limit_ms) * 1e6;
+    return {params, records, summary, threads, timeLimitNs, wallNs: summary.wall_ns, changes: []};
 }
 
-// {params, records, summary, threads, timeLimitNs}: params as the service used them, records in order of their starts.
+// {params, records, summary, threads, timeLimitNs, wallNs, changes}: params as the service used them, records in order of their
+// starts; changes as live.js has them, none here.
 export async function compute(params, {signal} = {}) {
     const response = await request(computeUrl(params, {precision: 'ns', summary: '1'}), {signal});
     const answer = await response.json().catch((error) => {
@@ -114,7 +116,7 @@ export async function compute(params, {signal} = {}) {
     return makeRun({...params, ...answer.params}, answer.data, answer.summary);
 }
 
-function pause(ms, signal) {
+export function pause(ms, signal) {
     return new Promise((resolve, reject) => {
         const timer = setTimeout(resolve, ms);
         signal?.addEventListener('abort', () => {
@@ -242,12 +244,22 @@ export async function health({signal} = {}) {
     return response.json();
 }
 
+// What each of the service's servers says.
+async function metric(name, {signal} = {}) {
+    const text = await (await request(new URL('metrics', document.baseURI), {signal})).text();
+    return Array.from(text.matchAll(new RegExp(`^${name}\\{.*\\} (\\d+)$`, 'gm')), ([, count]) => Number(count));
+}
+
 // How many processors the service's servers have; null where they do not say, or have not as many.
 export async function processors() {
-    const text = await (await request(new URL('metrics', document.baseURI))).text();
-    const counts = new Set(Array.from(text.matchAll(/^tilery_server_cpus\{.*\} (\d+)$/gm), ([, count]) => Number(count)));
+    const counts = new Set(await metric('tilery_server_cpus'));
     const [count] = counts;
     return counts.size === 1 && count > 0 ? count : null;
+}
+
+// How many runs wait for threads.
+export async function queued({signal}) {
+    return (await metric('tilery_server_runs_queued', {signal})).reduce((sum, count) => sum + count, 0);
 }
 
 // A tile's data: little-endian uint16, in base64.

@@ -10,9 +10,17 @@ function figure(name, text) {
     byId(`figure-${name}`).textContent = text;
 }
 
+// Whether the summary is of all that was done: where a server was lost, it is of the last attempt alone, if it came at all.
+export const isWhole = ({summary, changes}) => summary !== null && changes.length === 0 && summary.tiles_planned > 0;
+
 // What there is to be seen.
 function lessonOf(run) {
     const {summary, params, planned} = run;
+    if (summary !== null && !isWhole(run)) {
+        return 'A server was lost in mid-run, and what was missing was computed anew, by another clock. In the timeline the '
+            + 'attempts stand one after the other, with a line between them. How long it took in all, and how busy the threads '
+            + 'were, nobody knows.';
+    }
     if (summary === null || summary.threads.length === 0) {
         return '';
     }
@@ -42,8 +50,9 @@ function lessonOf(run) {
 const MOST_LANES = 16; // that anybody would listen to
 
 // What a timeline shows, for who cannot see it.
-export function lanesInWords({summary}) {
-    const threads = summary?.threads ?? [];
+export function lanesInWords(run) {
+    const {summary} = run;
+    const threads = isWhole(run) ? summary.threads : [];
     const busy = ({thread_id: thread, busy_ns: ns}) => `thread ${thread}: ${percent(ns / Math.max(1, summary.wall_ns))}`;
     const sorted = threads.toSorted((a, b) => b.busy_ns - a.busy_ns);
     return threads.length === 0 ? ''
@@ -61,14 +70,15 @@ export function pictureInWords({params}) {
 
 export function showFigures(run) {
     const {summary} = run;
+    const whole = isWhole(run);
     const threads = summary?.threads.length ?? 0;
     const busy = summary?.threads.reduce((sum, thread) => sum + thread.busy_ns, 0) ?? 0;
-    figure('wall', summary ? duration(summary.wall_ns) : '–');
+    figure('wall', whole ? duration(summary.wall_ns) : '–');
     figure('threads', threads > 0 ? number(threads) : '–');
     figure('tiles', `${number(run.records.length)} of ${number(run.planned)}`);
-    figure('busy', threads > 0 ? percent(busy / threads / Math.max(1, summary.wall_ns)) : '–');
-    figure('imbalance', summary ? summary.imbalance.toFixed(2) : '–');
-    figure('kernel', summary?.kernel ?? '–');
+    figure('busy', whole && threads > 0 ? percent(busy / threads / Math.max(1, summary.wall_ns)) : '–');
+    figure('imbalance', whole ? summary.imbalance.toFixed(2) : '–');
+    figure('kernel', summary?.kernel || '–');
     const lesson = byId('lesson');
     lesson.style.minHeight = summary ? '' : `${lesson.offsetHeight}px`; // what is below stays where it is meanwhile
     lesson.textContent = lessonOf(run);

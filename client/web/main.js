@@ -11,7 +11,7 @@ import {partOf, regionOf} from './region.js';
 import {Replay} from './replay.js';
 import {savePng, saveJson, saveTrace} from './save.js';
 import {Service} from './service.js';
-import {lanesInWords, pictureInWords, showFigures, showTile} from './figures.js';
+import {isWhole, lanesInWords, pictureInWords, showFigures, showTile} from './figures.js';
 import {mountTheme} from './theme.js';
 import {Timeline} from './timeline.js';
 import {duration, number, plural} from './format.js';
@@ -76,10 +76,28 @@ function begun(begunRun) {
     showFigures(run);
     describe(byId('picture'), pictureInWords(run));
     describe(byId('timeline'), '');
-    say(`Computing ${plural(run.planned, 'tile')}`);
+    sayComputing();
+}
+
+function sayComputing() {
+    const text = `Computing ${plural(run.planned, 'tile')}`;
+    if (byId('status').textContent !== text && !live?.stopped) {
+        say(text);
+    }
+}
+
+function queued(count) {
+    if (count > 0 && !live.stopped) {
+        say(`Waiting for threads: ${plural(count, 'run')} in the service’s queue`);
+    } else {
+        sayComputing();
+    }
 }
 
 function tile(record, counts) {
+    if (run.records.length === 1) {
+        sayComputing();
+    }
     picture.add(record, counts);
     timeline.add(record);
     if (!counting) {
@@ -100,19 +118,19 @@ function count() {
 function shown() {
     timeline.end();
     records.show(run.records);
-    replay.load(run.summary?.wall_ns ?? picture.lanes.endNs);
+    replay.load(run.wallNs);
     showFigures(run);
     describe(byId('timeline'), lanesInWords(run));
 }
 
 function finished() {
     shown();
-    const {summary} = run;
+    const {summary, records: {length: done}} = run;
     const again = remade > 0 ? '; made again, since the service had lost the run' : '';
     remade = 0;
-    say((summary.time_limited
-        ? `The time limit came after ${plural(summary.tiles_done, 'tile')} of ${number(summary.tiles_planned)}`
-        : `${plural(summary.tiles_done, 'tile')} in ${duration(summary.wall_ns)}`) + again);
+    say((summary.time_limited ? `The time limit came after ${plural(done, 'tile')} of ${number(run.planned)}`
+        : isWhole(run) ? `${plural(done, 'tile')} in ${duration(summary.wall_ns)}`
+            : `${plural(done, 'tile')}; a server was lost meanwhile`) + again);
     tell(`${byId('status').textContent}. ${byId('lesson').textContent}`);
     if (processors === null) {
         learnProcessors();
@@ -194,6 +212,7 @@ async function start(again = 0) {
     clearAlert();
     const mine = new LiveRun(form.get(), {
         begun: (begunRun) => live === mine && begun(begunRun),
+        queued: (count) => live === mine && queued(count),
         tile: (record, counts) => live === mine && tile(record, counts),
         lost: (error) => {
             if (live === mine) {
@@ -201,7 +220,7 @@ async function start(again = 0) {
                 service.lost(error.message);
             }
         },
-        back: () => live === mine && say(`Computing ${plural(run.planned, 'tile')}`),
+        back: () => live === mine && sayComputing(),
     });
     live = mine;
     byId('progress').value = 0;

@@ -30,15 +30,28 @@ export function limitMark(context, ns, scale) {
     if (ns <= 0 || x < scale.left) {
         return null;
     }
-    const end = scale.left + scale.width;
+    const end = scale.right;
     const text = `limit ${duration(ns)}${x > end ? ' →' : ''}`;
     const {width} = context.measureText(text);
     const right = Math.max(Math.min(x + 1, end), scale.left + width);
     return {text, right, left: right - width - 8, x: x > end ? null : x};
 }
 
+export const CHANGE = 'begun anew'; // where a server was lost, by another clock
+
+// The words at a change, where it is in what is shown; else null.
+export function changeMark(context, ns, scale) {
+    const x = scale.x(ns);
+    if (x < scale.left || x > scale.right) {
+        return null;
+    }
+    const {width} = context.measureText(CHANGE);
+    const right = Math.max(x + 1, scale.left + width);
+    return {text: CHANGE, right, left: right - width - 8, x};
+}
+
 // From top to bottom, the words above.
-export function drawLimit(context, mark, {colour, top, bottom}) {
+export function drawMark(context, mark, {colour, top, bottom}) {
     context.fillStyle = colour;
     context.strokeStyle = colour;
     context.textAlign = 'right';

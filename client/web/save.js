@@ -1,4 +1,5 @@
 // What was seen, as files.
+import {CHANGE} from './marks.js';
 
 function give(blob, name) {
     const link = document.createElement('a');
@@ -12,7 +13,8 @@ const json = (value) => new Blob([JSON.stringify(value)], {type: 'application/js
 
 export function saveJson(run) {
     const {mode, ...params} = run.params;
-    const data = run.records.toSorted((a, b) => a.start_time_ns - b.start_time_ns);
+    const data = run.records.toSorted((a, b) => a.start_time_ns - b.start_time_ns)
+        .map(({since_ns: since, ...record}) => ({...record, start_time_ns: record.start_time_ns - since}));
     give(json({success: true, data, params: {...params, mode}, summary: run.summary}), 'tilery.json');
 }
 
@@ -25,7 +27,8 @@ export function saveTrace(run) {
         dur: record.duration_ns / 1000,
         args: {tile_x: record.tile_x, tile_y: record.tile_y, pixels: record.columns * record.rows},
     }));
-    give(json({displayTimeUnit: 'ns', traceEvents: [...names, ...bars]}), 'tilery-trace.json');
+    const changes = run.changes.map((ns) => ({ph: 'i', pid: 1, tid: 0, name: CHANGE, s: 'g', ts: ns / 1000}));
+    give(json({displayTimeUnit: 'ns', traceEvents: [...names, ...bars, ...changes]}), 'tilery-trace.json');
 }
 
 export function savePng(canvas) {

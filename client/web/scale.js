@@ -11,6 +11,10 @@ export class Scale {
         this.left = left;
     }
 
+    get right() {
+        return this.left + this.width;
+    }
+
     get isWhole() {
         return this.#view === null;
     }

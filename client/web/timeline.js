@@ -1,16 +1,14 @@
 // A run's timeline: a lane for each thread, each tile a bar on the true scale; what is hatched is idle.
-import {threadColour, threadInk, isHatched, themeColours, onTheme} from './colours.js';
-import {unitOf, percent, endOf} from './format.js';
+import {Bars, BUSY} from './bars.js';
+import {themeColours, onTheme} from './colours.js';
+import {unitOf, endOf} from './format.js';
 import {listenTo} from './gestures.js';
-import {Hatches} from './hatches.js';
 import {Lanes} from './lanes.js';
-import {drawLimit, limitMark} from './marks.js';
+import {changeMark, drawMark, limitMark} from './marks.js';
 import {Scale} from './scale.js';
 
 const AXIS = 26; // all in CSS pixels
 const GUTTER = 64;
-const BUSY = 54;
-const LABEL = 26; // of a bar that has room for its task's number
 const TICK = 90; // from one to the next, about, or of a narrow one
 const NARROW_TICK = 60;
 const THEME = ['text', 'muted', 'panel', 'lane', 'hatch', 'rule', 'mark', 'mark-edge', 'limit', 'accent'];
@@ -33,7 +31,6 @@ export class Timeline {
     #time = null;
     #marked = null;
     #queued = false;
-    #hatches = new Hatches();
     #least; // ns that the whole width stands for
     #run = null;
     #theme;
@@ -57,7 +54,7 @@ export class Timeline {
         this.#listen();
     }
 
-    // {records, summary, threads, timeLimitNs}, as api.js gives it.
+    // {records, summary, threads, timeLimitNs, wallNs, changes}, as api.js gives it.
     show(run) {
         this.begin(run);
         for (const record of run.records) {
@@ -139,7 +136,7 @@ export class Timeline {
 
     // In ns.
     #whole() {
-        const took = Math.max(this.#run?.summary?.wall_ns ?? 0, this.#lanes.endNs, this.#least, 1);
+        const took = Math.max(this.#run?.wallNs ?? 0, this.#lanes.endNs, this.#least, 1);
         const limit = this.#run?.timeLimitNs ?? 0;
         return limit > 0 && limit < took * 1.25 ? Math.max(took, limit * 1.04) : took;
     }
@@ -163,17 +160,23 @@ export class Timeline {
         context.font = '11px system-ui, sans-serif';
         context.textBaseline = 'middle';
         this.#lane = {height: lane, pitch: lane + gap};
-        const chip = limitMark(context, this.#run?.timeLimitNs ?? 0, this.#scale);
-        this.#drawAxis(context, height, chip);
+        const marks = this.#marks(context);
+        const bars = new Bars(context, {run: this.#run, lanes: this.#lanes, scale: this.#scale, theme: this.#theme,
+            time: this.#time, height: lane});
+        this.#drawAxis(context, height, marks);
+        if (bars.known) {
+            context.textAlign = 'right';
+            context.fillText('busy', this.#scale.right + BUSY - 4, 10);
+        }
         for (let thread = 0; thread < this.#lanes.records.length; thread++) {
-            this.#drawLane(context, thread, AXIS + thread * this.#lane.pitch);
+            bars.draw(thread, AXIS + thread * this.#lane.pitch);
         }
         context.save();
         context.beginPath();
         context.rect(GUTTER - 1, 0, this.#scale.width + 2, height);
         context.clip();
-        if (chip !== null) {
-            drawLimit(context, chip, {colour: this.#theme[chip.x === null ? 'muted' : 'limit'], top: AXIS - 8, bottom: height});
+        for (const mark of marks) {
+            drawMark(context, mark, {colour: this.#theme[mark.x === null ? 'muted' : 'limit'], top: AXIS - 8, bottom: height});
         }
         this.#drawTime(context, height);
         this.#drawMark(context);
@@ -182,8 +185,14 @@ export class Timeline {
 
     #lane = {height: 26, pitch: 30};
 
-    // chip: what stands on the axis already.
-    #drawAxis(context, height, chip) {
+    #marks(context) {
+        const {timeLimitNs: limit = 0, changes = []} = this.#run ?? {};
+        return [limitMark(context, limit, this.#scale), ...changes.map((ns) => changeMark(context, ns, this.#scale))]
+            .filter((mark) => mark !== null);
+    }
+
+    // marks: what stands on the axis already.
+    #drawAxis(context, height, marks) {
         const {from, to} = this.#scale.range();
         const step = nice((to - from) * (this.#scale.width < 400 ? NARROW_TICK : TICK) / this.#scale.width);
         const unit = unitOf(Math.min(to, 1000 * step)); // at most three digits after the point
@@ -196,78 +205,9 @@ export class Timeline {
             context.fillStyle = this.#theme.muted;
             const text = `${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`;
             const half = context.measureText(text).width / 2;
-            if (x + half < GUTTER + this.#scale.width && (chip === null || x + half < chip.left || x - half > chip.right)) {
+            if (x + half < this.#scale.right && marks.every(({left, right}) => x + half < left || x - half > right)) {
                 context.fillText(text, x, 10);
             }
-        }
-        context.textAlign = 'right';
-        context.fillText('busy', GUTTER + this.#scale.width + BUSY - 4, 10);
-    }
-
-    #drawLane(context, thread, y) {
-        const {height} = this.#lane;
-        const over = Boolean(this.#run?.summary);
-        const last = this.#lanes.records[thread].at(-1);
-        // Of a run that is not over it is not known yet whether a thread is idle after its last bar.
-        const wall = over ? this.#run.summary.wall_ns : last === undefined ? 0 : endOf(last);
-        const [left, right] = [Math.max(GUTTER, this.#scale.x(0)), Math.min(GUTTER + this.#scale.width, this.#scale.x(wall))];
-        context.fillStyle = this.#theme.lane;
-        context.fillRect(GUTTER, y, this.#scale.width, height);
-        if (right > left) {
-            context.fillStyle = this.#hatches.of(context, this.#theme.hatch, 7);
-            context.fillRect(left, y, right - left, height);
-        }
-        context.fillStyle = this.#theme.text;
-        if (height >= 9 || thread % 8 === 0) {
-            context.textAlign = 'left';
-            context.fillText(height >= 13 ? `thread ${thread}` : `${thread}`, 0, y + height / 2);
-        }
-        if (height >= 9 && over && wall > 0) {
-            context.textAlign = 'right';
-            context.fillStyle = this.#theme.muted;
-            context.fillText(percent(this.#lanes.busyNs[thread] / wall), GUTTER + this.#scale.width + BUSY - 4, y + height / 2);
-        }
-        this.#drawBars(context, thread, y);
-    }
-
-    // At most one bar a pixel: where there are more, what lies between them cannot be seen.
-    #drawBars(context, thread, y) {
-        const {from, to} = this.#scale.range();
-        const records = this.#lanes.records[thread];
-        const perPixel = (to - from) / this.#scale.width;
-        const hatch = isHatched(thread) ? this.#hatches.of(context, threadInk(thread), 5) : null;
-        let i = this.#lanes.from(thread, from);
-        while (i < records.length && records[i].start_time_ns <= to) {
-            const record = records[i];
-            const left = Math.max(GUTTER, this.#scale.x(record.start_time_ns));
-            const right = Math.min(GUTTER + this.#scale.width, this.#scale.x(endOf(record)));
-            this.#drawBar(context, {thread, record, y, left, width: right - left, hatch});
-            i = record.duration_ns < perPixel ? Math.max(i + 1, this.#lanes.from(thread, endOf(record) + perPixel / 2)) : i + 1;
-        }
-    }
-
-    #drawBar(context, {thread, record, y, left, width, hatch}) {
-        const {height} = this.#lane;
-        const whole = Math.max(1, width > 4 ? width - 1 : width);
-        context.fillStyle = this.#theme.panel;
-        context.fillRect(left, y, Math.max(1, width), height);
-        const done = this.#time === null ? whole
-            : Math.min(whole, Math.max(0, this.#scale.x(this.#time) - left));
-        context.fillStyle = threadColour(thread);
-        context.globalAlpha = 0.28;
-        context.fillRect(left, y, whole, height);
-        context.globalAlpha = 1;
-        context.fillRect(left, y, done, height);
-        if (hatch !== null && width > 4) {
-            context.globalAlpha = 0.45;
-            context.fillStyle = hatch;
-            context.fillRect(left, y, done, height);
-            context.globalAlpha = 1;
-        }
-        if (width > LABEL && height >= 13 && done > width / 2 + 8) {
-            context.textAlign = 'center';
-            context.fillStyle = threadInk(thread);
-            context.fillText(record.task_id, left + width / 2, y + height / 2 + 0.5);
         }
     }
 
@@ -334,7 +274,7 @@ export class Timeline {
 
     #recordAt(x, y) {
         const thread = Math.floor((y - AXIS) / this.#lane.pitch);
-        if (y < AXIS || x < GUTTER || x > GUTTER + this.#scale.width) {
+        if (y < AXIS || x < GUTTER || x > this.#scale.right) {
             return null;
         }
         const ns = this.#scale.ns(x);

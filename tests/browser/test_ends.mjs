@@ -4,7 +4,9 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {after, before, test} from 'node:test';
-import {Browser, Cutter, Page, Process, metric, until} from './browser.mjs';
+import {Browser, Cutter, Page, Process, ROOT, metric, until} from './browser.mjs';
+
+const {duration} = await import(path.join(ROOT, 'client', 'web', 'format.js'));
 
 const SMALL = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
 const SLOW = 'width=256&height=256&tile_w=32&tile_h=32&max_iter=65535&kernel=scalar&region=-0.2,-0.1,0.2,0.2'
@@ -216,6 +218,42 @@ test('a comparison waits for a service that is gone', async () => {
     await page.until('service-text', /Serving/);
     await page.close();
     await bridge.close();
+});
+
+test('a run that another server ends has a clock for each', async () => {
+    const servers = await Promise.all([1, 2].map(() => Process.start('tileryd', '--listen', 'tcp://127.0.0.1:0')));
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0', '--backend', servers.map(({url}) => url).join());
+    const page = await Page.open(browser, bridge.url, SLOW.replace('65535', '40000'));
+    await page.until('figure-tiles', /^[1-9][0-9]* of 64$/);
+    const text = await (await fetch(`${bridge.url}/metrics`)).text();
+    const at = servers.findIndex(({url}) => text.includes(`tilery_server_runs_running{server="${url}"} 1\n`));
+    assert.ok(at >= 0, 'neither server is at work');
+    const [lost] = servers.splice(at, 1);
+    await lost.close('SIGKILL');
+    await page.until('status', /^64 tiles; a server was lost meanwhile$/);
+    assert.equal(await page.text('figure-tiles'), '64 of 64');
+    assert.match(await page.text('lesson'), /^A server was lost in mid-run/);
+    for (const name of ['wall', 'busy', 'imbalance']) {
+        assert.equal(await page.text(`figure-${name}`), '–');
+    }
+    const {data, summary} = JSON.parse((await page.download('save-json')).bytes);
+    const ends = (which) => Math.max(...data.filter(({attempt}) => attempt === which)
+        .map(({start_time_ns: start, duration_ns: took}) => start + took));
+    assert.deepEqual([...new Set(data.map(({attempt}) => attempt))], [0, 1]);
+    assert.ok(ends(1) <= summary.wall_ns);
+    const {traceEvents} = JSON.parse((await page.download('save-trace')).bytes);
+    const change = traceEvents.find(({ph}) => ph === 'i').ts;
+    assert.ok(Math.abs(change - ends(0) / 1000) < 0.001);
+    data.forEach(({task_id: task, attempt}) => {
+        const {ts, dur} = traceEvents.find(({name}) => name === `tile ${task}`);
+        assert.ok(attempt === 0 ? ts + dur <= change + 0.001 : ts >= change);
+    });
+    await page.slide('scrubber', 1000);
+    assert.equal(await page.text('clock'), `${duration(change * 1000 + summary.wall_ns)} of ${duration(change * 1000 + summary.wall_ns)}`);
+    assert.deepEqual(page.said, []);
+    await page.close();
+    await bridge.close();
+    await servers[0].close();
 });
 
 test('a bridge without its server says so, and goes on when it is there', async () => {

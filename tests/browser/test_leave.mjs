@@ -60,7 +60,7 @@ test('closing the tab ends a run that waits for its turn, too', async () => {
     const first = await Page.open(browser, front.url, SLOW); // streams have half of the threads, and this one all of these
     await first.until('figure-tiles', UNDER_WAY);
     const second = await Page.open(browser, front.url, SLOW);
-    await second.until('status', /^Computing/);
+    await second.until('status', /^Waiting for threads: 1 run in the service’s queue$/);
     assert.equal(await queued(), 1);
     await second.close();
     await until('the server has let go of it', async () => await queued() === 0);
