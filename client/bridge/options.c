@@ -48,7 +48,9 @@ const struct argp_option bridge_argp_options[] = {
     {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
      "A line on stderr for every HTTP request: logfmt (default), json or off", 0},
     {"reply-budget-mib", OPT_REPLY_BUDGET, "MIB", 0,
-     "Memory of all large answers that are not read yet (default 512, or a quarter of the memory limit)", 0},
+     "Memory of all large answers that are not read yet (default 512, or a quarter of the memory limit); one "
+     "alone may take more, so that whatever is within the limits of a request is answered",
+     0},
     {"log", OPT_LOG, "FORMAT", 0,
      "Without --backend, a line on stderr for every call of the server inside: off (default), logfmt or json",
      0},
