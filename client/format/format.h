@@ -30,6 +30,7 @@ struct format_options {
 struct format_tile {
     struct tilery_record record;
     uint32_t columns, rows; /* of the counts */
+    uint32_t attempt;       /* the run of a stream's tile, by whose clock its times are */
     const uint16_t *counts; /* NULL: they are not written */
 };
 
@@ -63,8 +64,8 @@ void format_init(struct format_writer *writer, enum format format,
                  const struct format_options *options);
 
 /* The same of tiles, which outlive the writer, too. Where they have counts, each record has its tile's
- * columns, rows and data in JSON, NDJSON and CSV: the counts as little-endian uint16, row by row, in base64.
- * Either all have counts or none. */
+ * columns, rows, attempt and data in JSON, NDJSON and CSV: the counts as little-endian uint16, row by row, in
+ * base64. Either all have counts or none. */
 void format_init_tiles(struct format_writer *writer, enum format format,
                        const struct tilery_compute_request *request, const struct format_tiles *tiles,
                        const struct format_options *options);

@@ -26,6 +26,7 @@ void gathered_keep(struct gathered *gathered, const struct tilery_tile *tile)
     gathered->tile[gathered->tiles.count++] = (struct format_tile){.record = format_tile_record(tile),
                                                                    .columns = tile->columns,
                                                                    .rows = tile->rows,
+                                                                   .attempt = tile->run,
                                                                    .counts = gathered->next};
     if (gathered->next == NULL)
         return;
@@ -35,8 +36,14 @@ void gathered_keep(struct gathered *gathered, const struct tilery_tile *tile)
 
 /* Where a tile starts, and where it is: much less to move about than the tile. */
 struct gathered_key {
-    uint64_t start_ms, index;
+    uint64_t start_ms;
+    uint32_t attempt, index;
 };
+
+static bool in_order(const struct gathered_key *a, const struct gathered_key *b)
+{
+    return a->attempt != b->attempt ? a->attempt < b->attempt : a->start_ms <= b->start_ms;
+}
 
 /* Merges two sorted runs, the second from middle on, into room; of equals the first run's come first. */
 static void merge(const struct gathered_key *keys, size_t middle, size_t count, struct gathered_key *room)
@@ -44,7 +51,7 @@ static void merge(const struct gathered_key *keys, size_t middle, size_t count, 
     size_t left = 0, right = middle;
 
     for (size_t i = 0; i < count; i++) {
-        bool from_left = left < middle && (right == count || keys[left].start_ms <= keys[right].start_ms);
+        bool from_left = left < middle && (right == count || in_order(&keys[left], &keys[right]));
 
         room[i] = keys[from_left ? left++ : right++];
     }
@@ -58,7 +65,7 @@ static void sort(struct gathered_key *keys, size_t count, struct gathered_key *r
         for (size_t at = 0; at + width < count; at += 2 * width) {
             size_t left = count - at, both = 2 * width < left ? 2 * width : left;
 
-            if (keys[at + width - 1].start_ms <= keys[at + width].start_ms)
+            if (in_order(&keys[at + width - 1], &keys[at + width]))
                 continue;
             merge(&keys[at], width, both, room);
             memcpy(&keys[at], room, both * sizeof *room);
@@ -75,10 +82,10 @@ static void arrange(struct format_tile *tiles, struct gathered_key *keys, size_t
 
         for (size_t from; (from = keys[to].index) != i; to = from) {
             tiles[to] = tiles[from];
-            keys[to].index = to;
+            keys[to].index = (uint32_t)to;
         }
         tiles[to] = first;
-        keys[to].index = to;
+        keys[to].index = (uint32_t)to;
     }
 }
 
@@ -89,7 +96,7 @@ bool gathered_sort(struct format_tile *tiles, size_t count)
     if (keys == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
-        keys[i] = (struct gathered_key){tiles[i].record.start_time_ms, i};
+        keys[i] = (struct gathered_key){tiles[i].record.start_time_ms, tiles[i].attempt, (uint32_t)i};
     sort(keys, count, &keys[count]);
     arrange(tiles, keys, count);
     free(keys);

@@ -23,7 +23,7 @@ void gathered_keep(struct gathered *gathered, const struct tilery_tile *tile);
 /* All have come: sorts them. False: no memory. */
 bool gathered_finish(struct gathered *gathered, const tilery_stream *stream);
 
-/* By their starts in milliseconds, stably. False: no memory. */
+/* By their attempts, and by their starts in milliseconds, stably; at most 2^20 of them. False: no memory. */
 bool gathered_sort(struct format_tile *tiles, size_t count);
 
 /* How much memory so many tiles take at most, without their counts. */

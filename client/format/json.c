@@ -117,6 +117,7 @@ char *format_tile_json(struct format_writer *writer, char *out, const char *end,
         out = format_record(out, &tile->record, ns) - 1; /* its object goes on */
         out = format_number(out, ",\"columns\":", tile->columns);
         out = format_number(out, ",\"rows\":", tile->rows);
+        out = format_number(out, ",\"attempt\":", tile->attempt);
         out = format_text(out, ",\"data\":\"");
     }
     out = format_base64(out, end - DATA_END_BYTES, (const uint8_t *)tile->counts, len, &writer->used);

@@ -122,6 +122,7 @@ static char *put_csv_tile(struct format_writer *writer, char *out, const char *e
         out = put_csv(out, &tile->record);
         out = format_number(out, ",", tile->columns);
         out = format_number(out, ",", tile->rows);
+        out = format_number(out, ",", tile->attempt);
         out = format_text(out, ",");
     }
     out = format_base64(out, end, (const uint8_t *)tile->counts, len, &writer->used);
@@ -139,7 +140,7 @@ char *format_csv(struct format_writer *writer, char *out, const char *end)
         format_enter(writer, RECORDS);
         out = format_text(out, "task_id,thread_id,tile_x,tile_y,tile_w,tile_h,start_time_ms,duration_ms,"
                                "pixels_computed,start_time_ns,duration_ns");
-        return format_text(out, has_counts(writer) ? ",columns,rows,data\n" : "\n");
+        return format_text(out, has_counts(writer) ? ",columns,rows,attempt,data\n" : "\n");
     case RECORDS:
         return has_counts(writer) ? put_tiles(writer, out, end, put_csv_tile)
                                   : put_rows(writer, out, end, put_csv);

@@ -11,7 +11,7 @@ from programs import (FIELDS, QUERY, RECORD_KEYS, ROOT, Process, ServedTest, con
 from prometheus import Metrics
 
 CONCURRENT, SEQUENTIAL = "/api/compute/concurrent", "/api/compute/sequential"
-DATA_KEYS = ["columns", "rows", "data"]
+DATA_KEYS = ["columns", "rows", "attempt", "data"]
 # Within the main cardioid: minutes of work for a thread.
 ENDLESS = "width=1024&height=1024&max_iter=65535&region=-0.1,-0.1,0.2,0.2&kernel=scalar&time_limit_ms=600000"
 
@@ -40,7 +40,7 @@ class Data(ServedTest):
         response, answer = get(self.bridge.url, path + "?" + query, **arguments)
         self.assertEqual((response.status, response.headers["Content-Type"]), (200, "application/json"), answer[:300])
         answer = json.loads(answer)
-        starts = [record["start_time_ms"] for record in answer["data"]]
+        starts = [(record.get("attempt", 0), record["start_time_ms"]) for record in answer["data"]]
         self.assertEqual(starts, sorted(starts))
         return answer
 

@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
 """The programs over two servers."""
+import json
 import re
 import signal
 import subprocess
 import tempfile
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 from programs import QUERY, Process, get, program, stats, tilery
 from test_stream_http import LARGE, Stream
+
+# Within the main cardioid: seconds of work for two threads.
+SLOW = "width=256&height=256&tile_w=32&tile_h=32&max_iter=20000&region=-0.1,-0.1,0.2,0.2&kernel=scalar&schedule=dynamic" \
+       "&time_limit_ms=600000&num_threads=2"
 
 
 class Servers(unittest.TestCase):
@@ -50,6 +56,25 @@ class Servers(unittest.TestCase):
         self.assertLessEqual(attempts.count(1), summary["tiles_done"])
         self.assertEqual(end, {"tiles": 1024})
         stream.close()
+        self.assertEqual(bridge.close(), 0)
+
+    def test_records_with_counts_tell_so_too(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", self.urls)
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(get, bridge.url, f"/api/compute/concurrent?{SLOW}&data=1&precision=ns&summary=1")
+            while not any(int(stats(server.url).get("tilery.v1.TileCompute/NextTiles.calls.OK", "0")) for server in self.servers):
+                pass
+            if stats(self.servers[0].url)["streams"] == "1":
+                self.servers.reverse()
+            self.kill_one()
+            response, body = asked.result(120)
+        answer = json.loads(body)
+        self.assertEqual(response.status, 200, answer)
+        order = [(record["attempt"], record["start_time_ms"]) for record in answer["data"]]
+        self.assertEqual((order, order[-1][0]), (sorted(order), 1))
+        self.assertEqual(sorted(record["task_id"] for record in answer["data"]), list(range(64)))
+        self.assertLessEqual(max(record["start_time_ns"] + record["duration_ns"] for record in answer["data"]
+                                 if record["attempt"] == 1), answer["summary"]["wall_ns"])
         self.assertEqual(bridge.close(), 0)
 
     def test_the_command_line_takes_the_server_that_is_there(self):

@@ -4,7 +4,14 @@
 
 #define MOST 300
 
-/* Sorts, and the plain way: each tile moves before those that start later. task_id is the finishing order. */
+static bool is_later(const struct format_tile *tile, const struct format_tile *other)
+{
+    return tile->attempt != other->attempt ? tile->attempt > other->attempt
+                                           : tile->record.start_time_ms > other->record.start_time_ms;
+}
+
+/* Sorts, and the plain way: each tile moves before those that start later, or by a later clock. task_id is
+ * the finishing order. */
 static void check_sorted(struct format_tile *tiles, size_t count)
 {
     struct format_tile expected[MOST];
@@ -13,7 +20,7 @@ static void check_sorted(struct format_tile *tiles, size_t count)
         size_t at = i;
 
         tiles[i].record.task_id = (uint32_t)i;
-        for (; at > 0 && expected[at - 1].record.start_time_ms > tiles[i].record.start_time_ms; at--)
+        for (; at > 0 && is_later(&expected[at - 1], &tiles[i]); at--)
             expected[at] = expected[at - 1];
         expected[at] = tiles[i];
     }
@@ -35,6 +42,7 @@ START_TEST(random_starts_come_out_as_from_an_insertion_sort)
         for (size_t i = 0; i < count; i++) {
             state = state * 1664525u + 1013904223u;
             tiles[i].record.start_time_ms = (state >> 8) % (1 + count / 3);
+            tiles[i].attempt = (uint32_t)(2 * i / count);
             tiles[i].columns = state;
         }
         check_sorted(tiles, count);
