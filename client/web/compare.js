@@ -160,7 +160,8 @@ function tabs(name, panels, form) {
 }
 
 function progressText({done, total, round, rounds, work, wait, error}) {
-    return wait > 0 ? `${error.noService ? error.message : 'The server is busy.'} Asking again in ${Math.ceil(wait)} s\u2026`
+    const why = error?.noService ? error.message.replace(/\.?$/, '.') : 'The server is busy.';
+    return wait > 0 ? `${why} Asking again in ${Math.ceil(wait)} s\u2026`
         : `Run ${done + 1} of ${total}: ${work.name}, round ${round + 1} of ${rounds}`;
 }
 

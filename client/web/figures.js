@@ -13,8 +13,8 @@ function figure(name, text) {
 // Whether the summary is of all that was done: where a server was lost, it is of the last attempt alone, if it came at all.
 export const isWhole = ({summary, changes}) => summary !== null && changes.length === 0 && summary.tiles_planned > 0;
 
-// What there is to be seen.
-function lessonOf(run) {
+// What there is to be seen. processors: the service's; null: it does not say.
+export function lessonOf(run, processors = null) {
     const {summary, params, planned} = run;
     if (summary !== null && !isWhole(run)) {
         return 'A server was lost in mid-run, and what was missing was computed anew, by another clock. In the timeline the '
@@ -40,7 +40,11 @@ function lessonOf(run) {
     }
     const why = holdsInterior(run, busiest)
         ? `: its tiles hold more of the black interior, where every pixel takes all ${number(params.max_iter)} iterations` : '';
-    const fixed = params.schedule === 'static' || params.schedule === 'cyclic';
+    const fixed = summary.schedule === 'static' || summary.schedule === 'cyclic';
+    if (!fixed && processors !== null && summary.threads.length > processors) {
+        return `${number(summary.threads.length)} threads took turns on ${plural(processors, 'processor')}: a bar is also the `
+            + 'time in which its thread waited for one. More threads than processors make nothing sooner.';
+    }
     const advice = fixed && planned > summary.threads.length
         ? ', and compare the schedule “dynamic”.' : '; smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `
@@ -68,7 +72,7 @@ export function pictureInWords({params}) {
         + `${number(Math.ceil(height / tileH))} tiles.`;
 }
 
-export function showFigures(run) {
+export function showFigures(run, processors) {
     const {summary} = run;
     const whole = isWhole(run);
     const threads = summary?.threads.length ?? 0;
@@ -81,7 +85,7 @@ export function showFigures(run) {
     figure('kernel', summary?.kernel || '–');
     const lesson = byId('lesson');
     lesson.style.minHeight = summary ? '' : `${lesson.offsetHeight}px`; // what is below stays where it is meanwhile
-    lesson.textContent = lessonOf(run);
+    lesson.textContent = lessonOf(run, processors);
 }
 
 export function showTile(record) {

@@ -73,7 +73,7 @@ function begun(begunRun) {
     replay.load(0);
     records.show([]);
     showTile(null);
-    showFigures(run);
+    showFigures(run, processors);
     describe(byId('picture'), pictureInWords(run));
     describe(byId('timeline'), '');
     sayComputing();
@@ -119,7 +119,7 @@ function shown() {
     timeline.end();
     records.show(run.records);
     replay.load(run.wallNs);
-    showFigures(run);
+    showFigures(run, processors);
     describe(byId('timeline'), lanesInWords(run));
 }
 
@@ -144,6 +144,9 @@ async function learnProcessors() {
         processors = count;
         byId('processors').textContent = `on ${plural(processors, 'processor')}`;
         comparisons.know(processors);
+        if (live === null) {
+            showFigures(run, processors);
+        }
     }
 }
 
@@ -154,7 +157,8 @@ function failed(error, {stopped, begun}) {
         shown();
     }
     if (stopped) {
-        say(begun ? `Stopped after ${plural(run.records.length, 'tile')}` : `Stopped${before}`);
+        say(!begun ? `Stopped${before}` : run.records.length === 0 ? 'Stopped before the first tile'
+            : `Stopped after ${plural(run.records.length, 'tile')}`);
         return;
     }
     say(error.runLost ? 'The service lost the run' : `The run failed${before}`, true);

@@ -69,7 +69,7 @@ test('what goes on is told of, too, and what went wrong', async () => {
     const page = await Page.open(browser, bridge.url, `${RUN}&width=4096&height=4096&max_iter=65535&kernel=scalar`);
     await page.until('told', /^Computing 16,384 tiles$/);
     await page.id('stop').click();
-    await page.until('told', /^Stopped after /);
+    await page.until('told', /^Stopped (after|before) /);
     const heard = await listen(page);
     await page.field('width').fill('0');
     await page.id('run').click();

@@ -4,6 +4,7 @@ import {describe, it} from 'node:test';
 
 import * as figures from '../../client/web/compare-figures.js';
 import * as words from '../../client/web/compare-words.js';
+import {lessonOf} from '../../client/web/figures.js';
 import {runInTurns} from '../../client/web/compare-runs.js';
 
 // A run whose threads compute one after another's tiles: tiles is [[thread, start, duration], ...].
@@ -15,19 +16,34 @@ function run(wall, tiles, {schedule = 'static', threads, limited = false, planne
         return {task_id, thread_id, tile_x, tile_y, tile_w: 64, tile_h: 64, start_time_ns, duration_ns};
     });
     const of = (thread) => tiles.filter(([id]) => id === thread);
+    const busy = Array.from({length: count}, (_, thread) => of(thread).reduce((sum, tile) => sum + tile[2], 0));
     return {
         records,
         params: {width: 800, height: 600, num_threads: count, mode: 'concurrent', region},
         summary: {
             wall_ns: wall, tiles_planned: planned, tiles_done: tiles.length, time_limited: limited, schedule, kernel,
+            imbalance: Math.max(...busy) / (busy.reduce((sum, ns) => sum + ns, 0) / count),
             threads: Array.from({length: count}, (_, thread_id) => ({
-                thread_id, tiles: of(thread_id).length, busy_ns: of(thread_id).reduce((sum, tile) => sum + tile[2], 0),
+                thread_id, tiles: of(thread_id).length, busy_ns: busy[thread_id],
             })),
         },
     };
 }
 
 const side = (name, runs) => ({name, ...figures.sideFigures(runs)});
+
+describe('the lesson of a run', () => {
+    const lesson = (schedule, processors) => lessonOf({planned: 3, changes: [], ...run(100, [[0, 0, 90], [1, 0, 10], [2, 0, 10]],
+        {schedule})}, processors);
+
+    it('tells of turns where there are more threads than processors, and of shares where these are fixed', () => {
+        assert.match(lesson('dynamic', 2), /^3 threads took turns on 2 processors: /);
+        assert.match(lesson('static', 2), /^Thread 0 worked 2\.45 times as long/);
+        for (const processors of [3, null]) {
+            assert.match(lesson('dynamic', processors), /^Thread 0 worked 2\.45 times as long .*smaller tiles would share/);
+        }
+    });
+});
 
 describe('statistics', () => {
     it('takes the middle one, or the mean of the two in the middle', () => {

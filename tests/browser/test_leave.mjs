@@ -62,9 +62,13 @@ test('closing the tab ends a run that waits for its turn, too', async () => {
     const second = await Page.open(browser, front.url, SLOW);
     await second.until('status', /^Waiting for threads: 1 run in the service’s queue$/);
     assert.equal(await queued(), 1);
+    await second.id('stop').click();
+    await second.until('status', /^Stopped before the first tile$/);
+    await second.id('run').click();
+    await second.until('status', /^Waiting for threads/);
     await second.close();
     await until('the server has let go of it', async () => await queued() === 0);
-    assert.equal(await ended(front), 1);
+    assert.equal(await ended(front), 2);
     await first.close();
     await front.close();
     await server.close();
