@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
@@ -113,6 +114,11 @@ static tilery_client *connect_to(const char *url, unsigned max_attempts)
     options.max_attempts = max_attempts;
     check_status(tilery_client_open(&options, &client, &served.error), TILERY_OK);
     return client;
+}
+
+void served_pause(void)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
 tilery_client *served_connect(const char *url)

@@ -43,6 +43,9 @@ void served_end(void);
 /* For tilery_client_open, with what a client of that transport needs. */
 struct tilery_client_options served_client_options(const char *url, uint64_t connect_timeout_ms);
 
+/* Leaves others some time, between two looks at what is waited for. */
+void served_pause(void);
+
 /* Another client, and one that tries nothing twice. They end with tilery_client_close. */
 tilery_client *served_connect(const char *url);
 tilery_client *served_connect_once(const char *url);

@@ -177,7 +177,6 @@ START_TEST(a_server_drops_what_nobody_reads_but_what_is_kept)
     struct tilery_compute_request request = served_request(2048, 2048, 128, 128, 1);
     struct picture kept_picture, left_picture;
     tilery_stream *kept, *left;
-    struct tilery_stats *stats;
     uint64_t streams;
 
     request.max_iter = 20;
@@ -187,12 +186,9 @@ START_TEST(a_server_drops_what_nobody_reads_but_what_is_kept)
     kept = served_stream(&request, "kept");
     left = served_stream(&request, "left");
     tilery_stream_keep(kept, 60000);
-    do {
-        check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-        streams = stats->streams;
-        tilery_stats_free(stats);
-        ck_assert_uint_ge(streams, 1);
-    } while (streams == 2);
+    while ((streams = served_streams()) == 2)
+        served_pause();
+    ck_assert_uint_eq(streams, 1);
     check_status(picture_read(&left_picture, left), TILERY_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(served.error.message, "longer than its lease, 10000 ms"));
     check_status(picture_read(&kept_picture, kept), TILERY_OK);

@@ -81,11 +81,6 @@ void __wrap_service_reply_tiles(struct rpc_call *call, const struct run *run,
     __real_service_reply_tiles(call, run, batch);
 }
 
-static void let_time_pass(void)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
 /* Takes the lease's ten seconds, three times. */
 START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more)
 {
@@ -99,10 +94,10 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
     ck_assert_int_eq(raw_open_stream(&client, &request, "asked"), WIRE_OK);
     ck_assert_int_eq(raw_open_stream(&client, &request, "forgotten"), WIRE_OK);
     while (atomic_load(&late) == 0)
-        let_time_pass();
+        served_pause();
     ck_assert_int_eq(raw_next(&client, (struct raw_poll){"asked", 0, 0, 0}), WIRE_OK);
     while (served_streams() != 0)
-        let_time_pass();
+        served_pause();
     atomic_store(&stands_still, false);
     raw_close(&client);
 }
@@ -138,7 +133,7 @@ START_TEST(a_large_reply_may_be_long_on_its_way)
     while (raw_tiles(&client)->n_tiles == 0);
     ck_assert_int_eq(raw_open_stream(&client, &small, "small"), WIRE_OK);
     while (served_streams() != 1)
-        let_time_pass();
+        served_pause();
     ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, 0, 0}), WIRE_OK);
     raw_close(&client);
 }
@@ -153,7 +148,7 @@ START_TEST(a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_
     raw_open(&client, served.url);
     raw_open_endless(&client, "endless");
     while (atomic_load(&leases) == NULL)
-        let_time_pass();
+        served_pause();
     atomic_store(&shortest_ns, INT64_MAX);
     daemon_drain(served.daemon, 600000);
     ck_assert_int_le(shortest_ns, DRAIN_LEASE_NS);

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import zlib
 
-from programs import ROOT, ServedTest, fnv1a, most_memory, program, stats, tilery
+from programs import ROOT, ServedTest, fnv1a, most_memory, program, stats, tilery, until
 
 
 def pixels_of(png):
@@ -117,8 +117,8 @@ class Render(ServedTest):
         before, _ = self.opened()
         with subprocess.Popen([program("tilery"), "--server", self.server.url, "render", *shape],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as render:
-            while self.opened() != (before + 2, 0):
-                self.assertIsNone(render.poll())
+            until(lambda: render.poll() is not None or self.opened() == (before + 2, 0), "the lease has run out")
+            self.assertIsNone(render.poll())
             image, said = render.communicate(timeout=60)
         self.assertEqual((render.returncode, said), (0, b""))
         self.assertTrue(image == expected)
