@@ -84,26 +84,29 @@ static struct sockaddr_in loopback(unsigned port)
         .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons((uint16_t)port)};
 }
 
-/* The URL is what the client dials. */
-static void relay_start(struct relay *relay, char *url, size_t size)
+/* A server, and a client of it through the relay, which tries nothing twice. */
+static tilery_client *start(struct relay *relay)
 {
     struct sockaddr_in address = loopback(0);
     socklen_t len = sizeof address;
     unsigned port;
+    char url[64];
 
+    served_start(TLS, 1, 8);
     ck_assert_int_eq(sscanf(served.url, "tls+tcp://127.0.0.1:%u", &port), 1);
     relay->server = loopback(port);
     relay->listening = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(relay->listening, (struct sockaddr *)&address, len), 0);
     ck_assert_int_eq(getsockname(relay->listening, (struct sockaddr *)&address, &len), 0);
     ck_assert_int_eq(listen(relay->listening, 16), 0);
-    (void)snprintf(url, size, "tls+tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    (void)snprintf(url, sizeof url, "tls+tcp://127.0.0.1:%u", ntohs(address.sin_port));
     ck_assert_int_eq(pthread_create(&relay->thread, NULL, run, relay), 0);
+    return served_connect_once(url);
 }
 
-/* The client is closed. */
-static void relay_stop(struct relay *relay)
+static void end(struct relay *relay, tilery_client *client)
 {
+    tilery_client_close(client);
     atomic_store(&relay->ending, true);
     shutdown(relay->listening, SHUT_RDWR);
     pthread_join(relay->thread, NULL);
@@ -113,20 +116,15 @@ static void relay_stop(struct relay *relay)
 START_TEST(a_connection_that_ends_with_a_reply_is_renewed)
 {
     static struct relay relay;
-    tilery_client *client;
-    char url[64];
+    tilery_client *client = start(&relay);
 
-    served_start(TLS, 1, 8);
-    relay_start(&relay, url, sizeof url);
-    client = served_connect_once(url);
     for (int round = 0; round < ROUNDS; round++) {
         served_wait_healthy(client);
         atomic_store(&relay.reply_left, 1);
         while (atomic_load(&relay.reply_left) != 0)
             (void)!tilery_health(client, NULL, &served.error);
     }
-    tilery_client_close(client);
-    relay_stop(&relay);
+    end(&relay, client);
 }
 END_TEST
 
@@ -135,19 +133,14 @@ START_TEST(a_connection_that_ends_within_a_reply_is_renewed)
 {
     const struct tilery_compute_request many = served_request(1024, 1024, 4, 4, 1); /* some 3 MB of records */
     static struct relay relay;
-    tilery_client *client;
-    char url[64];
+    tilery_client *client = start(&relay);
 
-    served_start(TLS, 1, 8);
-    relay_start(&relay, url, sizeof url);
-    client = served_connect_once(url);
     for (int round = 0; round < ROUNDS; round++) {
         served_wait_healthy(client);
         atomic_store(&relay.reply_left, 10000 + 50000 * round);
         check_status(served_compute(client, &many, 0, NULL), TILERY_UNAVAILABLE);
     }
-    tilery_client_close(client);
-    relay_stop(&relay);
+    end(&relay, client);
 }
 END_TEST
 
@@ -156,12 +149,8 @@ START_TEST(a_run_whose_caller_is_cut_off_behind_its_request_ends)
     const struct tilery_compute_request endless = served_endless(), small = served_request(8, 8, 8, 8, 1);
     static struct relay relay;
     static struct ending ending;
-    tilery_client *client;
-    char url[64];
+    tilery_client *client = start(&relay);
 
-    served_start(TLS, 1, 8);
-    relay_start(&relay, url, sizeof url);
-    client = served_connect_once(url);
     for (int round = 0; round < ROUNDS; round++) {
         served_wait_healthy(client);
         atomic_store(&relay.cut_request, true);
@@ -169,8 +158,7 @@ START_TEST(a_run_whose_caller_is_cut_off_behind_its_request_ends)
         ck_assert_int_eq(ending_wait(&ending), TILERY_UNAVAILABLE);
         check_status(served_compute(served.client, &small, 0, NULL), TILERY_OK);
     }
-    tilery_client_close(client);
-    relay_stop(&relay);
+    end(&relay, client);
 }
 END_TEST
 
