@@ -13,7 +13,7 @@ from programs import Process, program, stats, until
 from rate import Http, Rpc
 
 HOSTS = ["one", "two", "three"]
-RATE = 10
+RATE = 4
 PORT = 5570
 # For as long as the rest of a test takes to set up: it is in hand when its server goes.
 LONG = ["--width=600", "--height=600", "--tile-w=600", "--tile-h=600", "--max-iter=6000", "--kernel=scalar",
