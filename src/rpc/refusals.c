@@ -4,8 +4,7 @@
 
 #include "rpc/internal.h"
 
-static const char *const counters[RPC_REFUSALS] = {
-    [RPC_REFUSED_TLS] = "auth", [RPC_REFUSED_PROTOCOL] = "proto"};
+static const char *const counters[] = {[RPC_REFUSED_TLS] = "auth", [RPC_REFUSED_PROTOCOL] = "proto"};
 
 /* The place of the listener that the statistic is about; RPC_MAX_LISTENERS where it is not the server's. */
 static unsigned listener_of(struct rpc_server *server, nng_stat *stat)
@@ -25,7 +24,7 @@ static unsigned listener_of(struct rpc_server *server, nng_stat *stat)
 
 static void tell(struct rpc_server *server, nng_stat *stat, unsigned listener)
 {
-    for (enum rpc_refusal why = 0; why < RPC_REFUSALS; why++) {
+    for (enum rpc_refusal why = 0; why < sizeof counters / sizeof *counters; why++) {
         nng_stat *counter = rpc_stat_named(stat, counters[why]);
         uint64_t *told = &server->refused[listener][why];
         uint64_t more = counter != NULL ? nng_stat_value(counter) - *told : 0;

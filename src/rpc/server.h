@@ -49,6 +49,7 @@ typedef void rpc_gone_fn(void *arg, uint32_t connection);
 enum rpc_refusal {
     RPC_REFUSED_TLS,      /* the TLS handshake failed */
     RPC_REFUSED_PROTOCOL, /* what came was not nng's */
+    RPC_REFUSED_SLOW,     /* the TLS handshake took 10 s */
     RPC_REFUSALS
 };
 

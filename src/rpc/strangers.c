@@ -24,7 +24,7 @@ struct look {
     const struct strangers *before;
     struct strangers *found;
     size_t room;
-    uint64_t now;
+    uint64_t now, ended;
 };
 
 static bool is_known(const struct look *look, const struct sockaddr_storage *from)
@@ -68,7 +68,7 @@ static void meet(int fd, const struct sockaddr_storage *from, void *arg)
         return;
     since_ns = seen_since(look, from);
     if (look->now - since_ns >= PATIENCE_MS * NS_PER_MS) {
-        (void)shutdown(fd, SHUT_RDWR);
+        look->ended += shutdown(fd, SHUT_RDWR) == 0;
         return;
     }
     stranger = add(look);
@@ -78,6 +78,7 @@ static void meet(int fd, const struct sockaddr_storage *from, void *arg)
 
 void rpc_strangers_look(struct rpc_server *server, const nng_pipe *pipes, size_t count)
 {
+    const struct rpc_server_options *options = &server->options;
     nng_sockaddr *known = calloc(count + 1, sizeof *known);
     struct strangers found = {.list = NULL};
     struct look look = {.known = known, .before = &server->strangers, .found = &found, .now = wire_now_ns()};
@@ -87,9 +88,15 @@ void rpc_strangers_look(struct rpc_server *server, const nng_pipe *pipes, size_t
     for (size_t i = 0; i < count; i++)
         if (nng_pipe_get_addr(pipes[i], NNG_OPT_REMADDR, &known[look.known_count]) == 0)
             look.known_count++;
-    for (unsigned i = 0; i < RPC_MAX_LISTENERS; i++)
-        if (atomic_load(&server->tls_ports[i]) != 0)
-            wire_each_connected(atomic_load(&server->tls_ports[i]), meet, &look);
+    for (unsigned i = 0; i < RPC_MAX_LISTENERS; i++) {
+        int port = atomic_load(&server->tls_ports[i]);
+
+        look.ended = 0;
+        if (port != 0)
+            wire_each_connected(port, meet, &look);
+        if (look.ended != 0 && options->on_refused != NULL)
+            options->on_refused(options->on_refused_arg, i, RPC_REFUSED_SLOW, look.ended);
+    }
     free(known);
     rpc_strangers_forget(server);
     server->strangers = found;

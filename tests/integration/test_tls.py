@@ -160,6 +160,7 @@ class Tls(Folder):
             for stranger in strangers:
                 while stranger.recv(1000):
                     pass
+            self.assertRegex(server.process.stderr.readline(), 'connections=[123] message="no TLS handshake within 10 s"')
             body = b"\x0a\x16tilery.v1.Health/Check"
             idle.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
             idle.recv(8)
