@@ -101,6 +101,7 @@ static void on_refused(void *arg, unsigned listener, enum rpc_refusal why, uint6
     static const char *const messages[RPC_REFUSALS] = {
         [RPC_REFUSED_TLS] =
             "no TLS handshake: it is no TLS, or one side does not accept the other's certificate",
+        [RPC_REFUSED_SURPLUS] = "closed: there are as many as --max-connections",
         [RPC_REFUSED_SLOW] = "no TLS handshake within 10 s",
         [RPC_REFUSED_PROTOCOL] = "no handshake: it is no client of Tilery's"};
     const struct daemon *daemon = arg;

@@ -94,6 +94,8 @@ struct rpc_server {
     uint64_t listener_ids[RPC_MAX_LISTENERS];
     struct peer *peers[PEER_BUCKETS];
     unsigned connections;
+    uint64_t surplus,
+        surplus_told_ns;    /* connections too many that nobody was told of, and when somebody was */
     bool closing;           /* no further connection is taken */
     unsigned in_hand;       /* calls that are not RECEIVING */
     unsigned awaited;       /* of those, the ones that were so when the server was told to stop */
@@ -118,6 +120,7 @@ void rpc_strangers_forget(struct rpc_server *server);
 
 /* refusals.c: for the pulse, and after it. */
 void rpc_refusals_look(struct rpc_server *server);
+void rpc_refusals_surplus(struct rpc_server *server, nng_pipe pipe); /* for one too many */
 
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);

@@ -120,8 +120,10 @@ static bool add_peer(struct rpc_server *server, nng_pipe pipe)
         server->connections++;
     }
     pthread_mutex_unlock(&server->mutex);
-    if (!room)
+    if (!room) {
         free(peer);
+        rpc_refusals_surplus(server, pipe);
+    }
     return room;
 }
 

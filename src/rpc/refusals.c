@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "rpc/internal.h"
+#include "wire/clock.h"
+
+#define SURPLUS_NS UINT64_C(1000000000)
 
 static const char *const counters[] = {[RPC_REFUSED_TLS] = "auth", [RPC_REFUSED_PROTOCOL] = "proto"};
 
@@ -34,6 +37,30 @@ static void tell(struct rpc_server *server, nng_stat *stat, unsigned listener)
         *told += more;
         server->options.on_refused(server->options.on_refused_arg, listener, why, more);
     }
+}
+
+/* Those in between are told of with the next one. */
+void rpc_refusals_surplus(struct rpc_server *server, nng_pipe pipe)
+{
+    uint64_t id = (uint64_t)nng_listener_id(nng_pipe_listener(pipe)), now = wire_now_ns(), count = 0;
+    unsigned listener = 0;
+    bool tell;
+
+    pthread_mutex_lock(&server->mutex);
+    server->surplus++;
+    while (listener < server->listeners && server->listener_ids[listener] != id)
+        listener++;
+    if (listener < server->listeners && now - server->surplus_told_ns >= SURPLUS_NS) {
+        count = server->surplus;
+        server->surplus = 0;
+        server->surplus_told_ns = now;
+    }
+    tell = count != 0 && server->options.on_refused != NULL && !server->closing;
+    atomic_fetch_add(&server->inside, tell);
+    pthread_mutex_unlock(&server->mutex);
+    if (tell)
+        server->options.on_refused(server->options.on_refused_arg, listener, RPC_REFUSED_SURPLUS, count);
+    atomic_fetch_sub(&server->inside, tell);
 }
 
 void rpc_refusals_look(struct rpc_server *server)

@@ -50,11 +50,13 @@ enum rpc_refusal {
     RPC_REFUSED_TLS,      /* the TLS handshake failed */
     RPC_REFUSED_PROTOCOL, /* what came was not nng's */
     RPC_REFUSED_SLOW,     /* the TLS handshake took 10 s */
+    RPC_REFUSED_SURPLUS,  /* there were max_connections */
     RPC_REFUSALS
 };
 
 /* So many more connections came to nothing at the listener that was the so-many-th to be added, from 0. On a
- * thread of nng's, without a lock, at most twice a second for each why. */
+ * thread of nng's, without a lock, at most twice a second for each why. Of handshakes it is told only where a
+ * listener is one for TLS. */
 typedef void rpc_refused_fn(void *arg, unsigned listener, enum rpc_refusal why, uint64_t count);
 
 /* All zero is not usable: start from RPC_SERVER_DEFAULTS. */
@@ -73,7 +75,7 @@ struct rpc_server_options {
     void *on_end_arg;
     rpc_gone_fn *on_gone; /* NULL: nobody is told. Nor is anybody once the server stops. */
     void *on_gone_arg;
-    rpc_refused_fn *on_refused; /* NULL: nobody is told. Nor is anybody where no listener is one for TLS. */
+    rpc_refused_fn *on_refused; /* NULL: nobody is told */
     void *on_refused_arg;
     struct wire_tls tls;         /* for listeners on tls+tcp://; the strings stay the caller's */
     rpc_authorize_fn *authorize; /* NULL: all requests may */

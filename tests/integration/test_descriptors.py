@@ -44,7 +44,7 @@ class Connections(unittest.TestCase):
                       self.end())
 
     def test_a_surplus_connection_is_closed_at_once_and_those_there_are_served(self):
-        self.start("--max-connections", "3")
+        self.start("--max-connections", "3", "--log", "logfmt")
         clients = self.clients(3)
         for client in clients:
             self.check_served(client)
@@ -56,7 +56,8 @@ class Connections(unittest.TestCase):
         clients.pop().close()
         while tilery(self.server.url, "--timeout-ms=1000", "health").returncode != 0:
             pass
-        self.end()
+        self.assertIn(f'listen={self.server.url} connections=1 message="closed: there are as many as --max-connections"',
+                      self.end())
 
     @staticmethod
     def rest(peer):
