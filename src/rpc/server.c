@@ -14,6 +14,7 @@
 #include "wire/limits.h"
 #include "wire/threads.h"
 
+#define ID_BYTES 4 /* nng's, in front of a request */
 #define STEP_MS 2
 #define HANG_UP_MS 1000
 #define CLOSE_MS 2000
@@ -63,7 +64,7 @@ static bool open_socket(struct rpc_server *server)
     if (!wire_nng_can_start() || nng_rep0_open(&server->socket) != 0)
         return false;
     server->open = true;
-    return nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REQUEST_BYTES) == 0 &&
+    return nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_REQUEST_BYTES + ID_BYTES) == 0 &&
            nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, rpc_peer_event, server) == 0 &&
            nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, rpc_peer_event, server) == 0;
 }

@@ -293,8 +293,11 @@ class RawPeers(RawPeer, ServedTest):
         with self.connect() as peer:
             peer.sendall(struct.pack(">Q", 100) + b"half")
         with self.connect() as peer:
-            peer.sendall(struct.pack(">Q", 65537))
+            peer.sendall(struct.pack(">Q", 65536 + 4 + 1))
             self.assertEqual(peer.recv(1), b"")
+        with self.connect() as peer:
+            health = b"\x0a\x16tilery.v1.Health/Check\x32\xe4\xff\x03" # and in a field that nobody knows, the rest
+            self.assertEqual(self.call(peer, health.ljust(65536, b"x"))[:2], b"\x1a\x02")
 
     def test_a_message_that_announces_nearly_2_to_the_64_bytes_is_refused(self):
         with self.connect() as peer:
