@@ -7,7 +7,7 @@
 #include "wire/hangup.h"
 
 #define PULSE_MS 500
-#define STRANGE_PULSES 4
+#define STRANGE_PULSES 10
 
 /* The ids of all connections' pipes; NULL where there is no memory. Ends with free. */
 static nng_pipe *list_pipes(struct rpc_server *server, size_t *count)
