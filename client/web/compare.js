@@ -54,7 +54,7 @@ const oneThread = (params) => ({name: 'one thread', params: alone(params)});
 function concurrentKind() {
     return {
         id: 'concurrent', title: 'Sequential or concurrent', fields: [],
-        look: 'Look at where the threads\u2019 lanes end: what is empty beside a lane\u2019s tiles is time in which a '
+        look: 'Look at where the threads\u2019 lanes end: what is hatched beside a lane\u2019s tiles is time in which a '
             + 'thread had nothing to do.',
         plan(params) {
             const works = [oneThread(params), {
