@@ -83,7 +83,8 @@ function wheel(event, on) {
     }
 }
 
-function press(event, keys) {
+// keys: {name: fn}
+export function press(event, keys) {
     const name = event.shiftKey && event.key.startsWith('Arrow') ? `Shift+${event.key}` : event.key;
     if (!event.ctrlKey && !event.metaKey && !event.altKey && name in keys) {
         event.preventDefault();

@@ -1,13 +1,11 @@
 // The image: each tile as it is finished, by escape count or by thread.
 import {threadColour, themeColours, onTheme} from './colours.js';
 import {endOf} from './format.js';
-import {leavesAll, listenToPinch} from './gestures.js';
+import {Aim} from './image-aim.js';
 import {Lanes} from './lanes.js';
 import {drawThread, hasRoom} from './marks.js';
 import {Pixels} from './pixels.js';
 import {partOf, regionOf} from './region.js';
-
-const DRAG = 6; // CSS pixels that make a drag of a click
 
 const STILL = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -18,7 +16,8 @@ export class Picture {
     #by = 'escape';
     #time = null;
     #marked = null;
-    #drag = null;
+    #box = null; // that is being dragged, in CSS pixels
+    #aim;
     #queued = false;
     #painted = 0; // of #order, at #time
     #order = []; // in order of their ends
@@ -41,7 +40,7 @@ export class Picture {
             this.#draw();
         });
         new ResizeObserver(() => this.#draw()).observe(container);
-        this.#listen();
+        this.#aim = new Aim(this.#over, this.#aims());
         this.begin({width: 800, height: 600, tile_w: 64, tile_h: 64, max_iter: 256});
     }
 
@@ -57,8 +56,7 @@ export class Picture {
     onRegion(fn) {
         this.#listeners.region.push(fn);
         this.#over.classList.add('zooms');
-        listenToPinch(this.#over, {begin: () => this.#pinch(), move: (change) => this.#stretch(change),
-            end: (change) => this.#release(change)});
+        this.#aim.zooms();
     }
 
     // fn(), where the keyboard asks for what was there before.
@@ -192,11 +190,11 @@ export class Picture {
         if (this.#marked !== null) {
             this.#frame(context, this.#place(this.#marked));
         }
-        if (this.#drag?.box) {
-            const {x, y, width: w, height: h} = this.#drag.box;
+        if (this.#box !== null) {
+            const {x, y, width: w, height: h} = this.#box;
             context.fillStyle = 'rgb(255 255 255 / 0.18)';
             context.fillRect(x, y, w, h);
-            this.#frame(context, this.#drag.box);
+            this.#frame(context, this.#box);
         }
     }
 
@@ -256,67 +254,35 @@ export class Picture {
 
     // ---- Pointer and keyboard ----
 
-    #listen() {
-        const over = this.#over;
-        over.addEventListener('pointerdown', (event) => {
-            if (event.button === 0 && event.isPrimary && this.#listeners.region.length > 0) {
-                over.setPointerCapture(event.pointerId);
-                this.#drag = {x: event.offsetX, y: event.offsetY, box: null};
-            }
-        });
-        over.addEventListener('pointermove', (event) => this.#move(event));
-        over.addEventListener('pointerup', (event) => this.#drop(event));
-        over.addEventListener('pointercancel', () => this.#letGo());
-        over.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && this.#hover(null)); // a tap lasts
-        over.addEventListener('blur', (event) => leavesAll(event) && this.#hover(null));
-        over.addEventListener('keydown', (event) => this.#key(event));
-    }
-
-    #move(event) {
-        const {offsetX: x, offsetY: y} = event;
-        if (this.#pinched) {
-            return;
-        }
-        if (this.#drag === null) {
-            this.#hover(this.#recordAt(x, y));
-            return;
-        }
-        const [dx, dy] = [x - this.#drag.x, y - this.#drag.y];
-        this.#drag.box = Math.hypot(dx, dy) < DRAG ? null : this.#boxOf(dx, dy);
-        this.#draw();
+    #aims() {
+        return {
+            size: () => ({width: this.params.width * this.#scale, height: this.params.height * this.#scale}),
+            hover: (x, y) => this.#hover(x === null ? null : this.#recordAt(x, y)),
+            box: (box) => {
+                this.#box = box;
+                this.#draw();
+            },
+            // While fingers are on it, it is stretched; what is to be seen is computed when they leave.
+            stretch: (change) => {
+                this.#base.style.transform = change === null ? ''
+                    : `translate(${change.dx}px, ${change.dy}px) scale(${change.scale})`;
+            },
+            zoom: (part) => this.#zoom(part),
+            keys: {
+                ArrowRight: () => this.#step(1), ArrowLeft: () => this.#step(-1),
+                ArrowDown: () => this.#step(this.columns), ArrowUp: () => this.#step(-this.columns),
+                Home: () => this.#step(-Infinity), End: () => this.#step(Infinity),
+                '+': () => this.#zoomBy(0.5), '=': () => this.#zoomBy(0.5), '-': () => this.#zoomBy(2),
+                Enter: () => this.#marked !== null && this.#zoom(this.#partOf(this.#marked)),
+                Escape: () => this.#hover(null), Backspace: () => this.#tell('back'),
+            },
+        };
     }
 
     #recordAt(x, y) {
         const task = Math.floor(y / this.#scale / this.params.tile_h) * this.columns
             + Math.floor(x / this.#scale / this.params.tile_w);
         return this.#byTask.get(task) ?? null;
-    }
-
-    // From where the drag began, in the image's own proportion, and within the image.
-    #boxOf(dx, dy) {
-        const {x, y} = this.#drag;
-        const [fullWidth, fullHeight] = [this.params.width * this.#scale, this.params.height * this.#scale];
-        const room = Math.min((dx < 0 ? x : fullWidth - x) / fullWidth, (dy < 0 ? y : fullHeight - y) / fullHeight);
-        const part = Math.min(room, Math.max(Math.abs(dx) / fullWidth, Math.abs(dy) / fullHeight));
-        const [width, height] = [part * fullWidth, part * fullHeight];
-        return {x: dx < 0 ? x - width : x, y: dy < 0 ? y - height : y, width, height};
-    }
-
-    #letGo() {
-        this.#drag = null;
-        this.#draw();
-    }
-
-    #drop({offsetX, offsetY, pointerType}) {
-        const box = this.#drag?.box;
-        const tapped = pointerType === 'touch' && !this.#pinched;
-        this.#letGo();
-        if (box && box.width > 0) {
-            const [width, height] = [this.params.width * this.#scale, this.params.height * this.#scale];
-            this.#zoom({x: box.x / width, y: box.y / height, width: box.width / width, height: box.height / height});
-        } else if (tapped) {
-            this.#hover(this.#recordAt(offsetX, offsetY));
-        }
     }
 
     // part: of what is shown, from 0 to 1.
@@ -335,61 +301,17 @@ export class Picture {
         return {x: x / width, y: y / height, width: w / width, height: h / height};
     }
 
-    #pinched = false;
-
-    #pinch() {
-        this.#pinched = true;
-        this.#letGo();
-    }
-
-    // While fingers are on it, it is stretched; what is to be seen is computed when they leave.
-    #stretch({scale, dx, dy}) {
-        this.#base.style.transform = `translate(${dx}px, ${dy}px) scale(${scale})`;
-    }
-
-    #release(change) {
-        this.#pinched = false;
-        this.#base.style.transform = '';
-        if (change === null || Math.abs(change.scale - 1) < 0.05) {
-            return;
-        }
-        const {scale, dx, dy} = change;
-        const [width, height] = [this.params.width * this.#scale, this.params.height * this.#scale];
-        this.#zoom({x: -dx / scale / width, y: -dy / scale / height, width: 1 / scale, height: 1 / scale});
+    // So many tasks on, at most to the last; from nowhere to the first.
+    #step(by) {
+        const last = this.columns * this.rows - 1;
+        const next = this.#marked === null ? 0 : Math.min(last, Math.max(0, this.#marked.task_id + by));
+        this.#hover(this.#byTask.get(next) ?? this.#marked);
     }
 
     #hover(record) {
         if (record !== this.#marked) {
             this.#tell('hover', record);
         }
-    }
-
-    #key(event) {
-        if (event.ctrlKey || event.metaKey || event.altKey) {
-            return;
-        }
-        const task = this.#marked?.task_id ?? -1;
-        const last = this.columns * this.rows - 1;
-        const there = {ArrowRight: task + 1, ArrowLeft: task - 1, ArrowDown: task + this.columns,
-            ArrowUp: task - this.columns, Home: 0, End: last};
-        if (event.key in there) {
-            const next = task < 0 ? 0 : Math.min(last, Math.max(0, there[event.key]));
-            this.#hover(this.#byTask.get(next) ?? this.#marked);
-        } else if (event.key === 'Enter' && this.#marked !== null) {
-            this.#zoom(this.#partOf(this.#marked));
-        } else if (event.key === '+' || event.key === '=') {
-            this.#zoomBy(0.5);
-        } else if (event.key === '-') {
-            this.#zoomBy(2);
-        } else if (event.key === 'Escape') {
-            this.#letGo();
-            this.#hover(null);
-        } else if (event.key === 'Backspace') {
-            this.#tell('back');
-        } else {
-            return;
-        }
-        event.preventDefault();
     }
 
     #tell(what, value) {
