@@ -1,21 +1,8 @@
 // What a screen reader reads aloud by itself, and where the keyboard goes when what it was on is gone.
 import assert from 'node:assert/strict';
-import {after, before, test} from 'node:test';
-import {Browser, Page, Process, until} from './browser.mjs';
-
-const RUN = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
-
-let bridge, browser;
-
-before(async () => {
-    bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
-    browser = await Browser.start();
-});
-
-after(async () => {
-    await browser.close();
-    assert.equal(await bridge.close(), 0);
-});
+import {test} from 'node:test';
+import {Page, until} from './browser.mjs';
+import {SMALL, bridge, browser} from './served.mjs';
 
 // From now on. Gives what has been read so far: the text of every live region that has changed, as often as it has.
 async function listen(page) {
@@ -35,7 +22,7 @@ async function listen(page) {
 }
 
 test('a replay is not read aloud, frame by frame', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.until('told', /tiles in/);
     const heard = await listen(page);
     await page.slide('speed', -6);
@@ -52,7 +39,7 @@ test('a replay is not read aloud, frame by frame', async () => {
 });
 
 test('a run is told of once it is over, with what there is to be seen', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.until('told', /tiles in/);
     const heard = await listen(page);
     await page.id('run').click();
@@ -66,7 +53,7 @@ test('a run is told of once it is over, with what there is to be seen', async ()
 });
 
 test('what goes on is told of, too, and what went wrong', async () => {
-    const page = await Page.open(browser, bridge.url, `${RUN}&width=4096&height=4096&max_iter=65535&kernel=scalar`);
+    const page = await Page.open(browser, bridge.url, `${SMALL}&width=4096&height=4096&max_iter=65535&kernel=scalar`);
     await page.until('told', /^Computing 16,384 tiles$/);
     await page.id('stop').click();
     await page.until('told', /^Stopped (after|before) /);
@@ -79,7 +66,7 @@ test('what goes on is told of, too, and what went wrong', async () => {
 });
 
 test('what a comparison came to is read aloud', async () => {
-    const page = await Page.open(browser, bridge.url, `${RUN}&rounds=2`);
+    const page = await Page.open(browser, bridge.url, `${SMALL}&rounds=2`);
     await page.until('told', /tiles in/);
     const panel = page.id('compare-concurrent');
     const heard = await listen(page);
@@ -90,7 +77,7 @@ test('what a comparison came to is read aloud', async () => {
 });
 
 test('a tile is told of, and nothing of it is left to be read once it is not shown', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.until('told', /tiles in/);
     await page.tab.locator('#picture .over').press('Home');
     await page.until('tile-said', /^Task 0, thread 0, start /);
@@ -100,7 +87,7 @@ test('a tile is told of, and nothing of it is left to be read once it is not sho
 });
 
 test('canvases are described', async () => {
-    const page = await Page.open(browser, bridge.url, `${RUN}&rounds=1`);
+    const page = await Page.open(browser, bridge.url, `${SMALL}&rounds=1`);
     await page.finished();
     const described = (selector) => page.tab.locator(selector).evaluate(
         (canvas) => document.getElementById(canvas.getAttribute('aria-describedby')).textContent);
@@ -113,14 +100,14 @@ test('canvases are described', async () => {
     await page.id('compare-concurrent').locator('.compare-result').waitFor();
     assert.match(await described('#compare-concurrent .side-b .over'), /^2 threads, static: 96 × 96 pixels/);
     assert.match(await described('#compare-concurrent .side-b .timeline canvas'), /^2 threads, static\. Busy of .* thread 1: /);
-    await page.follow(`${RUN}&num_threads=32&tile_w=8&tile_h=8&schedule=cyclic`);
+    await page.follow(`${SMALL}&num_threads=32&tile_w=8&tile_h=8&schedule=cyclic`);
     await page.finished();
     assert.match(await described('#timeline canvas'),
         /of 32 threads the most, thread [0-9]+: .*, and the least, thread [0-9]+: [0-9]+\s%\.$/);
     await page.close();
 });
 
-const SLOW = RUN.replace('max_iter=64', 'width=4096&height=4096&max_iter=65535&kernel=scalar');
+const SLOW = SMALL.replace('max_iter=64', 'width=4096&height=4096&max_iter=65535&kernel=scalar');
 const focused = (page) => page.tab.evaluate(() => document.activeElement.id);
 
 async function pressed(page, id) {
@@ -145,7 +132,7 @@ test('the keyboard is not lost with what it was on', async () => {
 });
 
 test('the keyboard goes through the records, and back', async () => {
-    const page = await Page.open(browser, bridge.url, RUN.replace('tile_w=32&tile_h=32', 'tile_w=8&tile_h=8'));
+    const page = await Page.open(browser, bridge.url, SMALL.replace('tile_w=32&tile_h=32', 'tile_w=8&tile_h=8'));
     await page.finished();
     await page.id('records').locator('summary').click();
     await page.id('rows-on').press('Enter');

@@ -2,23 +2,11 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
-import {after, before, test} from 'node:test';
-import {Browser, Page, Process} from './browser.mjs';
+import {test} from 'node:test';
+import {Page, Process} from './browser.mjs';
+import {SMALL, bridge, browser} from './served.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const RUN = 'width=96&height=96&tile_w=32&tile_h=32&max_iter=64&time_limit_ms=600000&num_threads=2';
-
-let bridge, browser;
-
-before(async () => {
-    bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
-    browser = await Browser.start();
-});
-
-after(async () => {
-    await browser.close();
-    assert.equal(await bridge.close(), 0);
-});
 
 async function violations(page) {
     await page.tab.evaluate(AXE);
@@ -29,7 +17,7 @@ async function violations(page) {
 for (const colorScheme of ['light', 'dark']) {
     for (const width of [390, 900, 1600]) {
         test(`axe finds nothing, ${colorScheme}, ${width} px wide`, async () => {
-            const page = await Page.open(browser, bridge.url, RUN);
+            const page = await Page.open(browser, bridge.url, SMALL);
             await page.tab.setViewportSize({width, height: 900});
             await page.tab.emulateMedia({colorScheme});
             await page.finished();
@@ -51,18 +39,18 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 test('the link to the result leaves the settings alone', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.finished();
     await page.tab.keyboard.press('Tab');
     await page.tab.keyboard.press('Enter');
     assert.equal(await page.tab.evaluate(() => document.activeElement.id), 'result');
     assert.equal(await page.field('width').inputValue(), '96');
-    assert.ok(page.tab.url().endsWith(`#${RUN}`));
+    assert.ok(page.tab.url().endsWith(`#${SMALL}`));
     await page.close();
 });
 
 test('the timeline is zoomed, panned and seen whole again', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.finished();
     const drawn = () => page.tab.evaluate(() => new Promise((resolve) => {
         requestAnimationFrame(() => requestAnimationFrame(() => resolve(
@@ -112,20 +100,20 @@ async function openWith(cpus, hash) {
 }
 
 test('threads are held against the server’s processors, where they are known', async () => {
-    const real = await Page.open(browser, bridge.url, RUN);
+    const real = await Page.open(browser, bridge.url, SMALL);
     await real.until('processors', /^on [1-9][0-9]* processors?$/);
     await real.close();
-    const same = await openWith([96, 96], `${RUN}&compare=scaling`);
+    const same = await openWith([96, 96], `${SMALL}&compare=scaling`);
     await same.until('processors', 'on 96 processors');
     assert.equal(await same.id('compare-processors').inputValue(), '96');
     assert.equal(await same.id('compare-most').inputValue(), '64');
     assert.match(await same.text('compare-scaling'), /The server has 96 processors\. Amdahl/);
-    assert.equal(await same.text('link'), `${bridge.url}/#${RUN}&compare=scaling`); // who opens it may have another server
-    await same.follow(`${RUN}&compare=scaling&processors=3`);
+    assert.equal(await same.text('link'), `${bridge.url}/#${SMALL}&compare=scaling`); // who opens it may have another server
+    await same.follow(`${SMALL}&compare=scaling&processors=3`);
     await same.until('processors', 'on 96 processors');
     assert.equal(await same.id('compare-processors').inputValue(), '3');
     await same.close();
-    const unlike = await openWith([96, 4], `${RUN}&compare=scaling`);
+    const unlike = await openWith([96, 4], `${SMALL}&compare=scaling`);
     await unlike.until('told', /tiles in/);
     assert.equal(await unlike.text('processors'), '');
     assert.match(await unlike.text('compare-scaling'), /Your browser counts/);
@@ -134,7 +122,7 @@ test('threads are held against the server’s processors, where they are known',
 
 test('what a phone is told of the service moves nothing on it', async () => {
     const own = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
-    const page = await Page.open(browser, own.url, RUN);
+    const page = await Page.open(browser, own.url, SMALL);
     await page.tab.setViewportSize({width: 390, height: 900});
     await page.until('service-text', 'Serving');
     const height = () => page.tab.locator('.top').evaluate((head) => head.offsetHeight);
@@ -147,7 +135,7 @@ test('what a phone is told of the service moves nothing on it', async () => {
 });
 
 test('a table that goes on at its right is seen to', async () => {
-    const page = await Page.open(browser, bridge.url, `${RUN}&compare=scaling&most=8&rounds=1`);
+    const page = await Page.open(browser, bridge.url, `${SMALL}&compare=scaling&most=8&rounds=1`);
     await page.tab.setViewportSize({width: 390, height: 900});
     await page.finished();
     await page.id('compare-scaling').getByRole('button', {name: 'Compare', exact: true}).click();
@@ -168,7 +156,7 @@ test('a table that goes on at its right is seen to', async () => {
 });
 
 test('a new run leaves what is below its sentence where it is', async () => {
-    const page = await Page.open(browser, bridge.url, `${RUN}&kernel=scalar&max_iter=20000`);
+    const page = await Page.open(browser, bridge.url, `${SMALL}&kernel=scalar&max_iter=20000`);
     await page.tab.setViewportSize({width: 390, height: 900});
     await page.finished();
     const height = () => page.id('lesson').evaluate((element) => element.offsetHeight);
@@ -186,7 +174,7 @@ test('a new run leaves what is below its sentence where it is', async () => {
 });
 
 test('a tablet’s width is used', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.tab.setViewportSize({width: 820, height: 900});
     await page.finished();
     const box = (selector) => page.tab.locator(selector).boundingBox();
@@ -198,7 +186,7 @@ test('a tablet’s width is used', async () => {
 });
 
 test('the theme can be chosen, and stays so', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     await page.tab.emulateMedia({colorScheme: 'light'});
     const background = () => page.tab.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     const light = await background();
@@ -213,7 +201,7 @@ test('the theme can be chosen, and stays so', async () => {
 });
 
 test('everything comes from the service, under its policy', async () => {
-    const page = await Page.open(browser, bridge.url, RUN);
+    const page = await Page.open(browser, bridge.url, SMALL);
     const asked = [];
     page.tab.on('request', (request) => asked.push(request.url()));
     const answer = await page.tab.reload();
