@@ -25,10 +25,8 @@ after(async () => {
 const touch = (type, ...points) => session.send('Input.dispatchTouchEvent',
     {type, touchPoints: points.map(([x, y], id) => ({x, y, id}))});
 
-// Fingers that go through these places: each [[x, y], ...], one for each finger. Chromium throws away what comes before a page's
-// first frame, of which a page that has just been opened need not wait to have done its work.
+// Fingers that go through these places: each [[x, y], ...], one for each finger.
 async function fingers(...places) {
-    await drawn();
     await touch('touchStart', ...places[0]);
     for (const place of places.slice(1)) {
         await touch('touchMove', ...place);
