@@ -1,4 +1,5 @@
-// For a file whose tests share a bridge and a browser, from the first of them to the last.
+// For a file whose tests share a bridge and a browser, from the first of them to the last. A before() of its own would not wait
+// for them.
 import assert from 'node:assert/strict';
 import {after, before} from 'node:test';
 import {Browser, Process} from './browser.mjs';
