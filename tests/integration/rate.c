@@ -67,10 +67,10 @@ static void on_done(void *arg, tilery_result *result, const struct tilery_error 
     atomic_fetch_sub(&in_hand, 1);
 }
 
-/* Two long ones, one after the other, every eight seconds. */
+/* Two long ones, one after the other, every 24 seconds. */
 static void send_one(tilery_client *client, unsigned n, unsigned per_second)
 {
-    bool is_long = n % (8 * per_second) < 2;
+    bool is_long = n % (24 * per_second) < 2;
     const struct image *image = is_long ? &long_image : &images[n % (sizeof images / sizeof *images)];
     const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS};
     struct tilery_compute_request request;

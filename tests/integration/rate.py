@@ -11,7 +11,7 @@ from programs import program
 # Longer than a connection may be silent before it is given up. Who gets no answer for so long counts it as lost.
 LIMIT_S = 120
 # Of tests/vectors/kernel_vectors.csv: width, height, max_iter and the sum of all counts. Each request has its own by its
-# number; two long ones, one after the other, come every eight seconds, as in rate.c.
+# number; two long ones, one after the other, come every 24 seconds, as in rate.c.
 IMAGES = [(16, 12, 50, 3000), (33, 17, 255, 33438), (64, 64, 256, 249382), (96, 96, 128, 298025), (97, 89, 128, 276816),
           (100, 100, 1000, 2224688), (400, 300, 128, 3881252)]
 LONG = (127, 113, 65535, 202978798)
@@ -48,7 +48,7 @@ class Http:
     def run(self):
         asking, at = [], time.monotonic()
         while not self.over.is_set():
-            is_long = self.sent % (8 * self.per_second) < 2
+            is_long = self.sent % (24 * self.per_second) < 2
             image = LONG if is_long else IMAGES[self.sent % len(IMAGES)]
             asking.append(threading.Thread(target=self.ask, args=[f"rate-{self.sent}", image, is_long], daemon=True))
             asking[-1].start()

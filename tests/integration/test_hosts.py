@@ -16,7 +16,7 @@ HOSTS = ["one", "two", "three"]
 RATE = 4
 PORT = 5570
 # For as long as the rest of a test takes to set up: it is in hand when its server goes.
-LONG = ["--width=600", "--height=600", "--tile-w=600", "--tile-h=600", "--max-iter=6000", "--kernel=scalar",
+LONG = ["--width=600", "--height=600", "--tile-w=600", "--tile-h=600", "--max-iter=3000", "--kernel=scalar",
         "--num-threads=1", "--region=-0.2,-0.1,0.2,0.2", "--time-limit-ms=600000"]
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None)
@@ -100,7 +100,7 @@ class Hosts(unittest.TestCase):
         bridge = self.start("three", "tilery-bridge", "--listen", "127.0.0.1:0", "--backend", ",".join(self.urls))
         loads = [Rpc(",".join(self.urls), RATE), Http(bridge.url, RATE)]
         for url in self.urls:
-            self.wait_computed(url)
+            self.wait_computed(url, 20)
         return loads
 
     def check_long(self, clients):
