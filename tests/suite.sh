@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 log=build/tests.log
 
 status=0
-ctest --preset release --verbose --parallel 3 --repeat until-pass:2 "$@" >"$log" 2>&1 || status=$?
+# What a script has in its background is deaf to INT and QUIT, which tests send.
+env --default-signal=INT,QUIT ctest --preset release --verbose --parallel 3 --repeat until-pass:2 "$@" >"$log" 2>&1 || status=$?
 summary=$(awk -f tests/suite.awk "$log")
 read -r passed failed skipped <<<"${summary##*$'\n'}"
 [ "$summary" = "${summary##*$'\n'}" ] || printf '%s\n' "${summary%$'\n'*}"
