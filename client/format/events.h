@@ -16,8 +16,8 @@
 char *events_run(char *out, const char *id, const tilery_stream *stream,
                  const struct tilery_compute_request *request, const struct format_options *options);
 
-/* The tile's record, with ns, then columns, rows, attempt, which is the tile's run, and the beginning of data:
- * the counts follow, as format_init_tiles has them, and then the end. */
+/* The tile's record, with ns, then columns, rows, attempt, which is the tile's run, and the beginning of
+ * data: the counts follow, as format_init_tiles has them, and then the end. */
 #define EVENTS_TILE_BYTES 1024u
 #define EVENTS_TILE_END "\"}"
 char *events_tile(char *out, const struct tilery_tile *tile);
