@@ -9,7 +9,9 @@
 
 void stream_renew(struct stream *stream)
 {
-    stream->lease_until_ns = clock_after_ms(stream->streams->lease_ms + stream->way_ms);
+    uint64_t lease_ms = stream->orphan ? STREAM_ORPHAN_LEASE_MS : stream->streams->lease_ms;
+
+    stream->lease_until_ns = clock_after_ms(lease_ms + stream->way_ms);
     stream->given_anew = false;
 }
 

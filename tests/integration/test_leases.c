@@ -103,6 +103,32 @@ START_TEST(a_lease_that_runs_out_while_the_server_stands_still_is_given_once_mor
 }
 END_TEST
 
+/* Takes four seconds. */
+START_TEST(the_short_lease_of_a_stream_that_nobody_may_know_of_is_given_once_more_as_short)
+{
+    const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
+    static struct raw client, lost;
+
+    begin_to_look();
+    atomic_store(&stands_still, true);
+    served_start(TCP, 2, 8);
+    raw_open(&client, served.url);
+    raw_open(&lost, served.url);
+    ck_assert_int_eq(raw_open_stream(&client, &request, "kept"), WIRE_OK);
+    ck_assert_int_eq(raw_open_stream(&lost, &request, "unknown"), WIRE_OK);
+    while (atomic_load(&leases) == NULL)
+        served_pause();
+    raw_close(&lost);
+    while (atomic_load(&late) == 0)
+        served_pause();
+    atomic_store(&stands_still, false);
+    while (served_streams() != 1)
+        served_pause();
+    ck_assert_int_eq(raw_next(&client, (struct raw_poll){"kept", 0, 0, 0}), WIRE_OK);
+    raw_close(&client);
+}
+END_TEST
+
 START_TEST(the_lease_does_not_run_while_a_call_is_being_answered)
 {
     const Tilery__V1__ComputeRequest request = raw_request(8, 8, 8, 1);
@@ -163,6 +189,7 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_lease_that_runs_out_while_the_server_stands_still_is_given_once_more);
+    tcase_add_test(tests, the_short_lease_of_a_stream_that_nobody_may_know_of_is_given_once_more_as_short);
     tcase_add_test(tests, the_lease_does_not_run_while_a_call_is_being_answered);
     tcase_add_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease);
     tcase_add_test(tests, a_large_reply_may_be_long_on_its_way);
