@@ -23,8 +23,8 @@ enum wire_status call_blocking(tilery_client *client, const struct call_spec *sp
     return *reply != NULL ? WIRE_OK : error->status;
 }
 
-static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,
-                               struct wire_reply *head, ProtobufCMessage **payload, struct wire_error *error)
+enum wire_status call_unwrap(nng_msg *msg, struct wire_arena *arena, struct wire_reply *head,
+                             struct wire_error *error)
 {
     if (wire_reply_unpack(arena, nng_msg_body(msg), nng_msg_len(msg), head, error) != WIRE_OK)
         return error->status;
@@ -32,8 +32,15 @@ static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *t
         error->status = head->status;
         (void)wire_quote(error->message, sizeof error->message, head->message);
         error->retry_after_ms = head->retry_after_ms;
-        return error->status;
     }
+    return head->status;
+}
+
+static enum wire_status decode(nng_msg *msg, const ProtobufCMessageDescriptor *type, struct wire_arena *arena,
+                               struct wire_reply *head, ProtobufCMessage **payload, struct wire_error *error)
+{
+    if (call_unwrap(msg, arena, head, error) != WIRE_OK)
+        return error->status;
     *payload = protobuf_c_message_unpack(type, &arena->allocator, head->payload_len, head->payload);
     if (*payload == NULL)
         return wire_unpack_failed(arena, WIRE_INTERNAL, "reply", "the reply's payload", type->name, error);

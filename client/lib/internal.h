@@ -54,6 +54,11 @@ WIRE_MUST_USE enum wire_status call_blocking(tilery_client *client, const struct
                                              nng_msg **reply, struct server **server,
                                              struct wire_error *error);
 
+/* Takes a reply's envelope apart: OK, or the failure that it tells of. The payload stays in msg, or is in the
+ * arena. */
+WIRE_MUST_USE enum wire_status call_unwrap(nng_msg *msg, struct wire_arena *arena, struct wire_reply *head,
+                                           struct wire_error *error);
+
 /* Takes a reply apart. OK: *payload is the method's reply message; all of it lives in the arena. Frees msg.
  */
 WIRE_MUST_USE enum wire_status call_decode(nng_msg *msg, const ProtobufCMessageDescriptor *type,

@@ -8,8 +8,6 @@
 #include "wire/clock.h"
 
 #define CANCEL_TIMEOUT_MS 1000
-/* A batch as it is usually asked for fits such memory, which it need not take from the system anew. */
-#define KEPT_BYTES ((size_t)4 << 20)
 
 /* ---- Steps ---- */
 
@@ -20,7 +18,7 @@ static void free_stream(tilery_stream *stream)
     client_run_over(client, &stream->open_run);
     if (stream->reply != NULL)
         nng_msg_free(stream->reply);
-    wire_arena_fini(&stream->arena);
+    batch_fini(&stream->batch);
     pthread_mutex_destroy(&stream->mutex);
     free(stream->delivered);
     free(stream->kernel);
@@ -105,8 +103,7 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_comp
     atomic_init(&stream->read_ns, wire_now_ns());
     stream->wait_for_ready = options->wait_for_ready;
     stream->deadline_ns = options->timeout_ms != 0 ? wire_after_ms(options->timeout_ms) : UINT64_MAX;
-    wire_arena_init(&stream->arena, WIRE_REPLY_ARENA);
-    stream->arena.keep = KEPT_BYTES;
+    batch_init(&stream->batch);
     pthread_mutex_init(&stream->mutex, NULL);
     if (options->request_id != NULL)
         (void)snprintf(stream->id, sizeof stream->id, "%s", options->request_id);
@@ -196,7 +193,7 @@ enum tilery_status tilery_stream_open(tilery_client *client, const struct tilery
 
 bool tilery_stream_notify(tilery_stream *stream, tilery_stream_notify_fn *fn, void *arg)
 {
-    bool left = stream->batch != NULL && stream->next < stream->batch->n_tiles, failed, ready;
+    bool left = batch_has_more(&stream->batch), failed, ready;
 
     do {
         pthread_mutex_lock(&stream->mutex);

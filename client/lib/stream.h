@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "batch.h"
 #include "internal.h"
 #include "plan.h"
 
@@ -63,11 +64,7 @@ struct tilery_stream {
 
     uint64_t new_tiles, new_limit_ms; /* of the run that is being opened */
 
-    uint64_t queue_ns, ran_ns; /* of the run, with its last batch */
-
-    struct wire_arena arena;                 /* of the batch */
-    const Tilery__V1__NextTilesReply *batch; /* NULL before the first */
-    size_t next;                             /* in the batch */
+    struct batch batch;
     struct tilery_tile tile;
 
     _Atomic uint64_t read_ns; /* when the reader last asked */

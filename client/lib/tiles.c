@@ -7,59 +7,64 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are handed out as they came");
 
-typedef Tilery__V1__NextTilesReply NextTilesReply;
 typedef Tilery__V1__TileUpdate TileUpdate;
 
 /* ---- Batches ---- */
 
-static enum wire_status check_batch(const tilery_stream *stream, const NextTilesReply *batch,
-                                    struct wire_error *error)
+static enum wire_status check_batch(const tilery_stream *stream, struct wire_error *error)
 {
-    if (batch->n_tiles > stream->run_tiles - stream->cursor)
+    size_t tiles = stream->batch.tiles;
+    uint64_t next = stream->batch.reply->next_cursor;
+
+    if (tiles > stream->run_tiles - stream->cursor)
         return wire_error_set(error, WIRE_INTERNAL,
                               "%" PRIu64 " tiles and %zu more came where %" PRIu64 " are planned",
-                              stream->cursor, batch->n_tiles, stream->run_tiles);
-    if (batch->next_cursor != stream->cursor + batch->n_tiles)
+                              stream->cursor, tiles, stream->run_tiles);
+    if (next != stream->cursor + tiles)
         return wire_error_set(error, WIRE_INTERNAL,
-                              "the stream goes on at %" PRIu64 " after %zu tiles from %" PRIu64 " on",
-                              batch->next_cursor, batch->n_tiles, stream->cursor);
+                              "the stream goes on at %" PRIu64 " after %zu tiles from %" PRIu64 " on", next,
+                              tiles, stream->cursor);
     return WIRE_OK;
 }
 
-/* Frees msg. Where the server has more, that is asked for. */
-static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct wire_error *error)
+/* Where the server has more, that is asked for. */
+static void go_on(tilery_stream *stream)
 {
     static const struct wire_error none = {.status = WIRE_OK};
-    ProtobufCMessage *reply;
-    const NextTilesReply *batch;
-    struct wire_reply head;
+    const Tilery__V1__NextTilesReply *reply = stream->batch.reply;
 
-    wire_arena_reset(&stream->arena);
-    stream->batch = NULL;
-    stream->next = 0;
-    if (call_decode(msg, &tilery__v1__next_tiles_reply__descriptor, &stream->arena, &head, &reply, error) !=
-        WIRE_OK)
-        return error->status;
-    batch = (const NextTilesReply *)(const void *)reply;
-    if (check_batch(stream, batch, error) != WIRE_OK)
-        return error->status;
-    stream->batch = batch;
-    stream->queue_ns = head.queue_ns;
-    stream->ran_ns = head.run_ns;
-    stream->cursor = batch->next_cursor;
-    stream->connections = stream->poll_connections;
-    stream_heard(stream);
-    if (batch->done && batch->summary != NULL)
-        call_make_printable(batch->summary->kernel);
-    if (batch->done) {
+    if (reply->done && reply->summary != NULL)
+        call_make_printable(reply->summary->kernel);
+    if (reply->done) {
         client_run_over(stream->client, &stream->open_run);
         stream_over(stream, &none);
-    } else if (batch->n_tiles == 0) {
+    } else if (stream->batch.tiles == 0) {
         stream_pause(stream); /* it should have waited; if it does not, this does */
     } else {
         (void)stream_poll(stream);
     }
+}
+
+/* Takes msg. */
+static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct wire_error *error)
+{
+    if (batch_read(&stream->batch, msg, error) != WIRE_OK)
+        return error->status;
+    if (check_batch(stream, error) != WIRE_OK) {
+        batch_drop(&stream->batch);
+        return error->status;
+    }
+    stream->cursor = stream->batch.reply->next_cursor;
+    stream->connections = stream->poll_connections;
+    stream_heard(stream);
+    go_on(stream);
     return WIRE_OK;
+}
+
+/* Nothing follows the batch, which tells of the whole run. */
+static bool is_last(const struct batch *batch)
+{
+    return batch->msg != NULL && batch->reply->done;
 }
 
 /* Looks at what the last poll came to. False when there is nothing to look at. */
@@ -67,6 +72,8 @@ static bool fetch(tilery_stream *stream)
 {
     nng_msg *reply;
 
+    if (!is_last(&stream->batch))
+        batch_drop(&stream->batch); /* the next message can have its memory */
     pthread_mutex_lock(&stream->mutex);
     stream->dry = stream->state != STREAM_READY;
     if (stream->dry) {
@@ -134,11 +141,11 @@ static enum wire_status take_next(tilery_stream *stream, const TileUpdate **out,
     while (!fresh) {
         const TileUpdate *update;
 
-        if (stream->batch == NULL || stream->next == stream->batch->n_tiles)
+        if (!batch_has_more(&stream->batch))
             return WIRE_OK;
-        update = stream->batch->tiles[stream->next++];
-        if (take(stream, update, &fresh, error) != WIRE_OK) {
-            stream->batch = NULL;
+        update = batch_take(&stream->batch, error);
+        if (update == NULL || take(stream, update, &fresh, error) != WIRE_OK) {
+            batch_drop(&stream->batch);
             stream_over(stream, error);
             return error->status;
         }
@@ -211,17 +218,17 @@ const char *tilery_stream_id(const tilery_stream *stream)
 
 struct tilery_summary tilery_stream_summary(const tilery_stream *stream)
 {
-    bool done = stream->batch != NULL && stream->batch->done;
-    struct tilery_summary summary = call_summary(done ? stream->batch->summary : NULL);
+    const struct batch *batch = &stream->batch;
+    struct tilery_summary summary = call_summary(is_last(batch) ? batch->reply->summary : NULL);
 
-    summary.queue_ns = done ? stream->queue_ns : 0;
-    summary.run_ns = done ? stream->ran_ns : 0;
+    summary.queue_ns = is_last(batch) ? batch->queue_ns : 0;
+    summary.run_ns = is_last(batch) ? batch->run_ns : 0;
     return summary;
 }
 
 struct tilery_thread tilery_stream_thread(const tilery_stream *stream, size_t i)
 {
-    const Tilery__V1__ThreadSummary *thread = stream->batch->summary->threads[i];
+    const Tilery__V1__ThreadSummary *thread = stream->batch.reply->summary->threads[i];
 
     return (struct tilery_thread){thread->thread_id, thread->busy_ns, thread->tiles};
 }

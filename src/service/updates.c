@@ -9,13 +9,15 @@
 #include "wire/limits.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-/* Of NextTilesReply. */
+/* Of NextTilesReply and of TileUpdate. */
 #define TILES_FIELD 1
+#define DATA_FIELD 9
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are sent as they lie in memory");
 
 /* ---- NextTilesReply ---- */
 
+/* All but the data. */
 static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct window_tile *tile)
 {
     Tilery__V1__TileUpdate out = TILERY__V1__TILE_UPDATE__INIT;
@@ -23,7 +25,7 @@ static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct 
     out.has_task_id = out.has_thread_id = out.has_tile_x = out.has_tile_y = out.has_tile_w = out.has_tile_h =
         1;
     out.has_start_time_ms = out.has_duration_ms = out.has_start_time_ns = out.has_duration_ns = 1;
-    out.has_data = out.has_columns = out.has_rows = 1;
+    out.has_columns = out.has_rows = 1;
     out.task_id = tile->record.task_id;
     out.thread_id = tile->record.thread_id;
     out.tile_x = tile->tile.x;
@@ -36,9 +38,13 @@ static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct 
     out.duration_ns = tile->record.duration_ns;
     out.columns = tile->tile.columns;
     out.rows = tile->tile.rows;
-    out.data.data = (uint8_t *)(uintptr_t)tile->counts;
-    out.data.len = (size_t)tile->tile.columns * tile->tile.rows * sizeof *tile->counts;
     return out;
+}
+
+static struct wire_last tile_data(const struct window_tile *tile)
+{
+    return (struct wire_last){DATA_FIELD, tile->counts,
+                              (size_t)tile->tile.columns * tile->tile.rows * sizeof *tile->counts};
 }
 
 struct tiles_reply {
@@ -55,8 +61,9 @@ static void write_tiles(void *arg, uint8_t *out)
 
     while ((tile = window_batch_next(reply->batch, tile)) != NULL) {
         Tilery__V1__TileUpdate update = tile_update(reply->grid, tile);
+        struct wire_last data = tile_data(tile);
 
-        out = wire_element_pack(TILES_FIELD, &update.base, out);
+        out = wire_element_pack_with(TILES_FIELD, &update.base, &data, out);
     }
     (void)protobuf_c_message_pack(&reply->rest.base, out);
 }
@@ -77,8 +84,9 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
     }
     while ((tile = window_batch_next(batch, tile)) != NULL) {
         Tilery__V1__TileUpdate update = tile_update(reply.grid, tile);
+        struct wire_last data = tile_data(tile);
 
-        size += wire_element_size(&update.base);
+        size += wire_element_size_with(&update.base, &data);
     }
     size += protobuf_c_message_get_packed_size(&reply.rest.base);
     rpc_call_set_items(call, batch->count);

@@ -29,7 +29,6 @@ void wire_arena_init(struct wire_arena *arena, size_t budget)
     arena->allocator = (ProtobufCAllocator){allocate, release, arena};
     arena->blocks = NULL;
     arena->budget = budget;
-    arena->keep = FIRST_BLOCK;
     arena->taken = arena->room_used = 0;
     arena->refused = arena->starved = false;
 }
@@ -57,7 +56,7 @@ void wire_arena_reset(struct wire_arena *arena)
 
     arena->refused = arena->starved = false;
     arena->room_used = 0;
-    while ((block = arena->blocks) != NULL && block->size > arena->keep) {
+    while ((block = arena->blocks) != NULL && block->size > FIRST_BLOCK) {
         arena->blocks = block->next;
         free(block);
     }

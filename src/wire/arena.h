@@ -21,7 +21,6 @@ struct wire_arena {
     struct wire_block *blocks;    /* newest first */
     size_t budget; /* bytes that may be taken, blocks' unused ends included; the room is free */
     size_t taken;
-    size_t keep;  /* the largest block that a reset keeps: a page, unless somebody sets it */
     bool refused; /* since the last reset, something was not given for want of budget or memory, */
     bool starved; /* and it was the machine's memory */
     size_t room_used;
@@ -32,7 +31,7 @@ struct wire_arena {
 void wire_arena_init(struct wire_arena *arena, size_t budget);
 void wire_arena_fini(struct wire_arena *arena);
 
-/* Frees all but the newest block of at most `keep` bytes, so that the next message costs no malloc. */
+/* Frees all but the newest block of at most a page, so that the next small message costs no malloc. */
 void wire_arena_reset(struct wire_arena *arena);
 
 /* Memory aligned for any type, not zeroed; NULL when the budget or the machine's memory is used up. */

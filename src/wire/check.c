@@ -9,7 +9,6 @@
 #define MAX_DEPTH 4
 
 /* protobuf encoding: https://protobuf.dev/programming-guides/encoding/ */
-enum { VARINT = 0, FIXED_64 = 1, LENGTH_DELIMITED = 2, FIXED_32 = 5 };
 
 struct reader {
     const uint8_t *at, *end;
@@ -123,17 +122,17 @@ static enum wire_status check_field(const ProtobufCMessageDescriptor *type, stru
         return malformed(type, error);
     field = protobuf_c_message_descriptor_get_field(type, (unsigned)(tag.value >> 3));
     switch (tag.value & 7) {
-    case VARINT:
+    case WIRE_VARINT:
         if (!read_varint(in, &number))
             break;
         return field != NULL ? check_varint(field, number, error) : WIRE_OK;
-    case LENGTH_DELIMITED:
+    case WIRE_LENGTH_DELIMITED:
         if (!read_varint(in, &number) || !read_bytes(in, number.value, &inner))
             break;
         return field != NULL ? check_delimited(field, inner, depth, error) : WIRE_OK;
-    case FIXED_64:
-    case FIXED_32:
-        if (!read_bytes(in, (tag.value & 7) == FIXED_64 ? 8 : 4, &inner))
+    case WIRE_FIXED_64:
+    case WIRE_FIXED_32:
+        if (!read_bytes(in, (tag.value & 7) == WIRE_FIXED_64 ? 8 : 4, &inner))
             break;
         return WIRE_OK;
     }

@@ -12,8 +12,6 @@ typedef Tilery__V1__RpcRequest RpcRequest;
 typedef Tilery__V1__RpcReply RpcReply;
 typedef Tilery__V1__Metadata Metadata;
 
-#define VARINT 0u
-#define LENGTH_DELIMITED 2u
 #define REQUEST_PAYLOAD 2u
 #define REPLY_PAYLOAD 3u
 
@@ -92,11 +90,7 @@ enum wire_status wire_request_unpack(struct wire_arena *arena, const uint8_t *by
     return copy_metadata(arena, message, out, error);
 }
 
-/*
- * Where the message ends with that field, of type bytes: what comes before it, and where its value begins;
- * len where it does not, or is not plain enough to tell. protobuf-c checks the rest.
- */
-static size_t find_last(const uint8_t *bytes, size_t len, unsigned field, const uint8_t **value)
+size_t wire_find_last(const uint8_t *bytes, size_t len, unsigned field, const uint8_t **value)
 {
     const uint8_t *at = bytes, *end = bytes + len, *begin;
     uint64_t key, size;
@@ -105,9 +99,9 @@ static size_t find_last(const uint8_t *bytes, size_t len, unsigned field, const 
         begin = at;
         if (!wire_get_varint(&at, end, &key) || !wire_get_varint(&at, end, &size))
             return len;
-        if ((key & 7) == VARINT)
+        if ((key & 7) == WIRE_VARINT)
             continue;
-        if ((key & 7) != LENGTH_DELIMITED || size > (size_t)(end - at))
+        if ((key & 7) != WIRE_LENGTH_DELIMITED || size > (size_t)(end - at))
             return len;
         if (key >> 3 == field && size == (size_t)(end - at)) {
             *value = at;
@@ -122,7 +116,7 @@ enum wire_status wire_reply_unpack(struct wire_arena *arena, const uint8_t *byte
                                    struct wire_reply *out, struct wire_error *error)
 {
     const uint8_t *payload = NULL;
-    size_t head = find_last(bytes, len, REPLY_PAYLOAD, &payload);
+    size_t head = wire_find_last(bytes, len, REPLY_PAYLOAD, &payload);
     const RpcReply *message = tilery__v1__rpc_reply__unpack(&arena->allocator, head, bytes);
 
     *out = (struct wire_reply){.status = WIRE_INTERNAL, .message = ""};
@@ -165,21 +159,21 @@ static uint8_t *put_varint(uint8_t *out, size_t value)
 
 static uint8_t *put_length_delimited(uint8_t *out, unsigned field, size_t len)
 {
-    *out++ = (uint8_t)(field << 3 | LENGTH_DELIMITED);
+    *out++ = (uint8_t)WIRE_KEY(field, WIRE_LENGTH_DELIMITED);
     return put_varint(out, len);
 }
 
-static size_t frame_size(const ProtobufCMessage *head, size_t payload_len)
+/* A message that ends with a field of type bytes, whichever its number: any order of fields is valid. */
+static size_t size_with_last(const ProtobufCMessage *head, size_t len)
 {
-    return protobuf_c_message_get_packed_size(head) + 1 + varint_size(payload_len) + payload_len;
+    return protobuf_c_message_get_packed_size(head) + 1 + varint_size(len) + len;
 }
 
-/* Any order of fields is valid on the wire, so the payload, whichever its number, goes last. */
-static uint8_t *pack_frame(const ProtobufCMessage *head, unsigned payload_field, size_t payload_len,
-                           uint8_t *out)
+/* All but the value, whose place it returns. */
+static uint8_t *pack_with_last(const ProtobufCMessage *head, unsigned field, size_t len, uint8_t *out)
 {
     out += protobuf_c_message_pack(head, out);
-    return put_length_delimited(out, payload_field, payload_len);
+    return put_length_delimited(out, field, len);
 }
 
 /* protobuf-c's structs hold pointers that are not const, though packing only reads. */
@@ -231,29 +225,30 @@ size_t wire_request_size(const struct wire_request *head, size_t payload_len)
 {
     struct request_message space;
 
-    return head->metadata_count <= WIRE_MAX_METADATA ? frame_size(request_message(head, &space), payload_len)
-                                                     : 0;
+    return head->metadata_count <= WIRE_MAX_METADATA
+               ? size_with_last(request_message(head, &space), payload_len)
+               : 0;
 }
 
 size_t wire_reply_size(const struct wire_reply *head, size_t payload_len)
 {
     RpcReply message = reply_message(head);
 
-    return frame_size(&message.base, payload_len);
+    return size_with_last(&message.base, payload_len);
 }
 
 uint8_t *wire_request_pack(const struct wire_request *head, size_t payload_len, uint8_t *out)
 {
     struct request_message space;
 
-    return pack_frame(request_message(head, &space), REQUEST_PAYLOAD, payload_len, out);
+    return pack_with_last(request_message(head, &space), REQUEST_PAYLOAD, payload_len, out);
 }
 
 uint8_t *wire_reply_pack(const struct wire_reply *head, size_t payload_len, uint8_t *out)
 {
     RpcReply message = reply_message(head);
 
-    return pack_frame(&message.base, REPLY_PAYLOAD, payload_len, out);
+    return pack_with_last(&message.base, REPLY_PAYLOAD, payload_len, out);
 }
 
 size_t wire_element_size(const ProtobufCMessage *element)
@@ -267,4 +262,20 @@ uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint
 {
     out = put_length_delimited(out, field, protobuf_c_message_get_packed_size(element));
     return out + protobuf_c_message_pack(element, out);
+}
+
+size_t wire_element_size_with(const ProtobufCMessage *head, const struct wire_last *last)
+{
+    size_t len = size_with_last(head, last->len);
+
+    return 1 + varint_size(len) + len;
+}
+
+uint8_t *wire_element_pack_with(unsigned field, const ProtobufCMessage *head, const struct wire_last *last,
+                                uint8_t *out)
+{
+    out = put_length_delimited(out, field, size_with_last(head, last->len));
+    out = pack_with_last(head, last->field, last->len, out);
+    memcpy(out, last->value, last->len);
+    return out + last->len;
 }

@@ -70,10 +70,27 @@ uint8_t *wire_request_pack(const struct wire_request *head, size_t payload_len, 
 uint8_t *wire_reply_pack(const struct wire_reply *head, size_t payload_len, uint8_t *out);
 
 /*
+ * Where the message ends with that field, of type bytes: what comes before it, and where its value begins;
+ * len where it does not, or is not plain enough to tell. protobuf-c checks the rest.
+ */
+size_t wire_find_last(const uint8_t *bytes, size_t len, unsigned field, const uint8_t **value);
+
+/*
  * One element of a repeated message field, written on its own: a list of any length is packed in the memory
  * of one element. The field number is below 16.
  */
 size_t wire_element_size(const ProtobufCMessage *element);
 uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint8_t *out);
+
+/* The same of an element that is to end with a field of type bytes, which is absent in head: wire_find_last
+ * finds it. */
+struct wire_last {
+    unsigned field; /* below 16 */
+    const void *value;
+    size_t len;
+};
+size_t wire_element_size_with(const ProtobufCMessage *head, const struct wire_last *last);
+uint8_t *wire_element_pack_with(unsigned field, const ProtobufCMessage *head, const struct wire_last *last,
+                                uint8_t *out);
 
 #endif

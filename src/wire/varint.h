@@ -4,6 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How a field's value is encoded, in the lowest three bits of its key. */
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED_64 = 1, WIRE_LENGTH_DELIMITED = 2, WIRE_FIXED_32 = 5 };
+
+#define WIRE_KEY(field, type) ((field) << 3 | (type))
+
 /* Reads a varint from *at on; false when there is none before end. Protobuf's:
  * https://protobuf.dev/programming-guides/encoding/ */
 static inline bool wire_get_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)

@@ -3,6 +3,7 @@
 
 #include <nng/nng.h>
 
+#include "batch.h"
 #include "internal.h"
 #include "wire/limits.h"
 
@@ -14,6 +15,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &tilery__v1__health_check_reply__descriptor, &tilery__v1__info_reply__descriptor};
 
 #define TYPES (sizeof types / sizeof *types)
+#define TILES 2 /* its place */
 
 static nng_msg *copy_of(const uint8_t *bytes, size_t len)
 {
@@ -22,6 +24,24 @@ static nng_msg *copy_of(const uint8_t *bytes, size_t len)
     require(nng_msg_alloc(&msg, 0) == 0);
     require(nng_msg_append(msg, bytes, len) == 0);
     return msg;
+}
+
+/* The tiles, as a stream's reader takes them. */
+static void take_tiles(nng_msg *msg)
+{
+    struct wire_error error = {.status = WIRE_OK};
+    struct batch batch;
+
+    batch_init(&batch);
+    if (batch_read(&batch, msg, &error) != WIRE_OK)
+        require(error.status != WIRE_OK && !batch_has_more(&batch));
+    while (batch_has_more(&batch)) {
+        const Tilery__V1__TileUpdate *tile = batch_take(&batch, &error);
+
+        require(tile != NULL ? (uintptr_t)tile->data.data % _Alignof(uint16_t) == 0
+                             : error.status != WIRE_OK);
+    }
+    batch_fini(&batch);
 }
 
 void fuzz_one(const uint8_t *bytes, size_t len)
@@ -33,6 +53,8 @@ void fuzz_one(const uint8_t *bytes, size_t len)
 
     if (len == 0)
         return;
+    if (bytes[0] % TYPES == TILES)
+        take_tiles(copy_of(&bytes[1], len - 1));
     wire_arena_init(&arena, WIRE_REQUEST_ARENA);
     if (call_decode(copy_of(&bytes[1], len - 1), types[bytes[0] % TYPES], &arena, &head, &payload, &error) !=
         WIRE_OK)
@@ -41,6 +63,18 @@ void fuzz_one(const uint8_t *bytes, size_t len)
         require(payload != NULL && payload->descriptor == types[bytes[0] % TYPES]);
     require(arena.taken <= WIRE_REQUEST_ARENA);
     wire_arena_fini(&arena);
+}
+
+/* With its counts at its end, as our server packs it. */
+static uint8_t *put_tile(uint8_t *out)
+{
+    static const uint16_t counts[] = {1, 2, 3};
+    const struct wire_last last = {9, counts, sizeof counts};
+    Tilery__V1__TileUpdate tile = TILERY__V1__TILE_UPDATE__INIT;
+
+    tile.has_duration_ns = 1;
+    tile.duration_ns = 1000;
+    return wire_element_pack_with(1, &tile.base, &last, out);
 }
 
 /* Two records and a tile in one: what a type does not know is passed over. */
@@ -61,6 +95,8 @@ static size_t pack_payload(size_t number, uint8_t *out)
     summary.n_threads = 1;
     summary.kernel = (char *)(uintptr_t) "scalar";
     end = wire_element_pack(number % 2 ? 2 : 4, &summary.base, end);
+    if (number % TYPES == TILES)
+        end = put_tile(out);
     return (size_t)(end - out);
 }
 

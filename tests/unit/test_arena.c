@@ -147,24 +147,6 @@ START_TEST(a_reset_keeps_no_large_block)
 }
 END_TEST
 
-START_TEST(a_reset_keeps_as_large_a_block_as_it_may)
-{
-    size_t most = 0;
-    void *memory;
-
-    arena.keep = BUDGET / 3;
-    for (size_t taken; taken = arena.taken, wire_arena_alloc(&arena, 48) != NULL;)
-        if (arena.taken - taken > most && arena.taken - taken <= arena.keep)
-            most = arena.taken - taken;
-    wire_arena_reset(&arena);
-    ck_assert_uint_eq(arena.taken, most);
-    memory = wire_arena_alloc(&arena, most);
-    ck_assert_ptr_nonnull(memory);
-    memset(memory, 0xff, most);
-    ck_assert_uint_eq(arena.taken, most);
-}
-END_TEST
-
 START_TEST(the_whole_budget_is_there_again_after_a_reset)
 {
     size_t got = drain(16);
@@ -221,7 +203,6 @@ int main(void)
     tcase_add_test(tests, huge_sizes_are_refused_under_a_huge_budget_too);
     tcase_add_test(tests, a_reset_keeps_the_first_block_alone);
     tcase_add_test(tests, a_reset_keeps_no_large_block);
-    tcase_add_test(tests, a_reset_keeps_as_large_a_block_as_it_may);
     tcase_add_test(tests, the_whole_budget_is_there_again_after_a_reset);
     tcase_add_test(tests, an_arena_without_a_budget_has_its_room_alone);
     tcase_add_test(tests, protobuf_c_s_allocator_is_the_arena);

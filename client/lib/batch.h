@@ -1,0 +1,39 @@
+#ifndef TILERY_CLIENT_BATCH_H
+#define TILERY_CLIENT_BATCH_H
+
+/*
+ * A NextTiles reply, taken apart tile by tile. The counts are most of it, and stay in the message where they
+ * came: a batch is as large as its reply. One thread at a time.
+ */
+#include "internal.h"
+
+struct batch {
+    nng_msg *msg; /* NULL: there is none */
+    const Tilery__V1__NextTilesReply
+        *reply;              /* all but the tiles that lead, as they do in our servers' replies */
+    const uint8_t *at, *end; /* of those that lead, the ones that have not been taken out */
+    size_t tiles, taken;     /* all; and those that have been taken out */
+    uint64_t queue_ns, run_ns;
+    struct wire_arena arena, tile_arena; /* of reply; of the tile that was taken out last */
+};
+
+/* Ends with batch_fini. */
+void batch_init(struct batch *batch);
+void batch_fini(struct batch *batch);
+
+/* Takes the message, in place of the one before. */
+WIRE_MUST_USE enum wire_status batch_read(struct batch *batch, nng_msg *msg, struct wire_error *error);
+
+/* As before batch_read. */
+void batch_drop(struct batch *batch);
+
+/* The next tile, which holds until the next one is taken, with its data aligned for counts; NULL, and the
+ * error, when it is none. There must be one left. */
+const Tilery__V1__TileUpdate *batch_take(struct batch *batch, struct wire_error *error);
+
+static inline bool batch_has_more(const struct batch *batch)
+{
+    return batch->taken < batch->tiles;
+}
+
+#endif
