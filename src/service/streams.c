@@ -6,7 +6,7 @@
 #include "wire/condition.h"
 
 /* The bytes of one window: room for a few tiles a thread. */
-#define MIN_WINDOW (UINT64_C(2) << 20)
+#define MIN_WINDOW (UINT64_C(4) << 20)
 #define MAX_WINDOW (UINT64_C(16) << 20)
 #define TILES_A_THREAD 4
 

@@ -304,10 +304,10 @@ START_TEST(a_run_computes_no_further_ahead_than_its_window)
     check_status(served_compute(served.client, &as_much, 0, NULL), TILERY_OK);
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"unread", UINT64_MAX, MIB, 0}), WIRE_INVALID_ARGUMENT);
     ck_assert_int_eq(sscanf(one.head.message, "cursor is %*u; it must be from 0 to %u", &ahead), 1);
-    ck_assert_uint_le(ahead, 256);
-    wait_for_position("unread", 254);
+    ck_assert_uint_le(ahead, 512);
+    wait_for_position("unread", 508);
     ck_assert_int_eq(raw_next(&one, (struct raw_poll){"unread", 100, 0, 0}), WIRE_OK);
-    wait_for_position("unread", 354);
+    wait_for_position("unread", 608);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include "served.h"
 #include "suite.h"
 
-#define WINDOW_BYTES (UINT32_C(2) << 20) /* of a stream of small tiles */
+#define WINDOW_BYTES (UINT32_C(4) << 20) /* of a stream of small tiles */
 #define BATCH_BYTES (UINT32_C(1) << 20)  /* what the client may have fetched beside it, once it reads */
 
 /* 8 MiB of counts in tiles of 8 KiB: far more than a window. */
