@@ -8,11 +8,10 @@
 #include "internal.h"
 
 struct batch {
-    nng_msg *msg; /* NULL: there is none */
-    const Tilery__V1__NextTilesReply
-        *reply;              /* all but the tiles that lead, as they do in our servers' replies */
-    const uint8_t *at, *end; /* of those that lead, the ones that have not been taken out */
+    nng_msg *msg;            /* NULL: there is none */
+    const uint8_t *at, *end; /* of the tiles that lead, as all do in our servers' replies: those left */
     size_t tiles, taken;     /* all; and those that have been taken out */
+    const Tilery__V1__NextTilesReply *reply; /* but for the tiles that lead */
     uint64_t queue_ns, run_ns;
     struct wire_arena arena, tile_arena; /* of reply; of the tile that was taken out last */
 };
