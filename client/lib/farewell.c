@@ -59,19 +59,30 @@ static void on_cancelled(void *arg, nng_msg *reply, struct server *server, const
     client_farewell_over(arg);
 }
 
-void client_cancel_runs(tilery_client *client)
+void client_cancel_run(tilery_client *client, const char *id, struct server *server, const char *traceparent,
+                       call_done_fn *done, void *arg)
 {
-    const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS};
+    const struct tilery_call_options options = {.timeout_ms = TIMEOUT_MS, .traceparent = traceparent};
     Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    struct call_spec spec = {
-        .method = CALL_CANCEL, .request = &request.base, .options = &options, .retry = true, .patient = true};
-    char id[WIRE_MAX_REQUEST_ID + 1];
+    const struct call_spec spec = {.method = CALL_CANCEL,
+                                   .request = &request.base,
+                                   .options = &options,
+                                   .only = server,
+                                   .retry = true,
+                                   .patient = true};
     struct wire_error error;
 
-    request.request_id = id;
-    while (take_run(client, id, sizeof id, &spec.only)) {
-        client_farewell_begun(client);
-        if (call_start(client, &spec, on_cancelled, client, &error) != WIRE_OK)
-            client_farewell_over(client);
-    }
+    request.request_id = (char *)(uintptr_t)id;
+    client_farewell_begun(client);
+    if (call_start(client, &spec, done, arg, &error) != WIRE_OK)
+        done(arg, NULL, server, &error);
+}
+
+void client_cancel_runs(tilery_client *client)
+{
+    char id[WIRE_MAX_REQUEST_ID + 1];
+    struct server *server;
+
+    while (take_run(client, id, sizeof id, &server))
+        client_cancel_run(client, id, server, NULL, on_cancelled, client);
 }

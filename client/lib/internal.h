@@ -118,6 +118,11 @@ size_t client_connected(tilery_client *client, struct server **out);
 void client_hold(tilery_client *client);
 void client_release(tilery_client *client);
 
+/* Ends a run at its server, in the background, and asks again where that is too busy to listen. done, which
+ * is called in any case, says that the farewell is over. */
+void client_cancel_run(tilery_client *client, const char *id, struct server *server, const char *traceparent,
+                       call_done_fn *done, void *arg);
+
 /* A Cancel that is worth a moment before the client is closed has been begun, and has ended. */
 void client_farewell_begun(tilery_client *client);
 void client_farewell_over(tilery_client *client);

@@ -7,8 +7,6 @@
 #include "stream.h"
 #include "wire/clock.h"
 
-#define CANCEL_TIMEOUT_MS 1000
-
 /* ---- Steps ---- */
 
 static void free_stream(tilery_stream *stream)
@@ -244,25 +242,11 @@ static void on_cancelled(void *arg, nng_msg *reply, struct server *server, const
 
 void stream_cancel(tilery_stream *stream)
 {
-    const struct tilery_call_options options = {.timeout_ms = CANCEL_TIMEOUT_MS,
-                                                .traceparent = stream->traceparent};
-    Tilery__V1__CancelRequest request = TILERY__V1__CANCEL_REQUEST__INIT;
-    const struct call_spec spec = {.method = CALL_CANCEL,
-                                   .request = &request.base,
-                                   .options = &options,
-                                   .only = stream->server,
-                                   .retry = true,
-                                   .patient = true};
-    struct wire_error error;
-
     client_run_over(stream->client, &stream->open_run);
-    request.request_id = stream->id;
     pthread_mutex_lock(&stream->mutex);
     stream->refs++;
     pthread_mutex_unlock(&stream->mutex);
-    client_farewell_begun(stream->client);
-    if (call_start(stream->client, &spec, on_cancelled, stream, &error) != WIRE_OK)
-        on_cancelled(stream, NULL, stream->server, &error);
+    client_cancel_run(stream->client, stream->id, stream->server, stream->traceparent, on_cancelled, stream);
 }
 
 /* Lets go of it. gone is told when the last call of the stream has ended. */
