@@ -267,9 +267,9 @@ static enum wire_status enqueue(struct admission *admission, struct job *job, st
     leave_queue(admission, job);
     if (admission->queued.count < admission->options.max_queue)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
-                              "all %u places in the queue that streams may have are taken; try again",
+                              "streams have all of their places in the queue (half of it, %u); try again",
                               stream_places(admission));
-    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "all %u places in the queue are taken; try again",
+    return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "the queue is full (--max-queue is %u); try again",
                           admission->options.max_queue);
 }
 

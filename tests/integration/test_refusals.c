@@ -224,7 +224,7 @@ START_TEST(a_request_that_finds_the_queue_full_is_told_when_to_try_again)
     stream = served_stream(&endless, "occupant");
     second = served_stream(&small, "waiting");
     check_status(served_compute(served.client, &small, 0, NULL), TILERY_RESOURCE_EXHAUSTED);
-    ck_assert_str_eq(served.error.message, "all 1 places in the queue are taken; try again");
+    ck_assert_str_eq(served.error.message, "the queue is full (--max-queue is 1); try again");
     ck_assert_uint_gt(served.error.retry_after_ms, 0);
     tilery_stream_close(second);
     ending_of(&waiting, served.client, &small, 0, NULL);

@@ -175,7 +175,7 @@ START_TEST(a_full_queue_refuses_a_job_and_says_when_to_try_again)
         queued[i] = jobs_submit("", 1);
     error = jobs_check_refused(refused, WIRE_RESOURCE_EXHAUSTED);
     ck_assert_uint_gt(error.retry_after_ms, 0);
-    ck_assert_ptr_nonnull(strstr(error.message, "all 3 places in the queue are taken"));
+    ck_assert_ptr_nonnull(strstr(error.message, "the queue is full (--max-queue is 3)"));
     jobs_end(all);
     for (size_t i = 0; i < 3; i++)
         jobs_check_runs(queued[i]);
