@@ -206,6 +206,7 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
         wire_error_set(&why, WIRE_RESOURCE_EXHAUSTED, "no memory for the client");
         return call_error(error, &why);
     }
+    client->opened_ns = wire_now_ns();
     client->connect_timeout_ms =
         options->connect_timeout_ms != 0 ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     client->max_attempts = options->max_attempts != 0 ? options->max_attempts : DEFAULT_ATTEMPTS;
@@ -232,7 +233,7 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
  * ever. */
 static void wait_for_first_attempts(tilery_client *client)
 {
-    uint64_t until_ns = wire_now_ns() + FIRST_ATTEMPT_MS * NS_PER_MS;
+    uint64_t until_ns = wire_after(client->opened_ns, FIRST_ATTEMPT_MS);
 
     while (!client_settled(client) && client_wait_changed(client, until_ns))
         continue;

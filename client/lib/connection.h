@@ -91,7 +91,7 @@ struct call {
 struct tilery_client {
     char *addresses;     /* as given */
     char *authorization; /* with the token; NULL: none */
-    uint64_t connect_timeout_ms;
+    uint64_t opened_ns, connect_timeout_ms;
     unsigned max_attempts;
     bool no_pauses;
     nng_aio *pulse;                /* NULL: no server is reached by TLS */
