@@ -60,6 +60,12 @@ static void warn(const struct bridge_options *options, const struct bridge *brid
                  options->token != NULL ? WARN_IN_CLEAR : "may be reached from other machines, by anybody");
 }
 
+/* What SIGHUP means, unless it is to end. */
+static bool reloads(const struct settings *settings)
+{
+    return settings->token_file != NULL || getenv(NOTIFY_SOCKET) != NULL;
+}
+
 static int serve(const struct bridge_options *options, const struct settings *settings,
                  struct signals_start *start, sigset_t *signals)
 {
@@ -77,7 +83,7 @@ static int serve(const struct bridge_options *options, const struct settings *se
     warn_of_stdout("tilery-bridge");
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
-    while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+    while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads(settings))
         warn_of_reload("tilery-bridge", bridge_argp_options, settings->token_file,
                        token_file_reload(options->token, &why), &why);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
@@ -232,8 +238,7 @@ int main(int argc, char **argv)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     options_parse(count, with_environment, count - argc, &settings);
     signals_to_end(&signals);
-    if (settings.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
-        sigaddset(&signals, SIGHUP);
+    signals_add_hangup(&signals, reloads(&settings));
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signals_start_begin(&start);
     status = limit_connections(&settings)

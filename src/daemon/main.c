@@ -161,14 +161,15 @@ static void announce(const struct daemon *daemon, const struct daemon_options *g
     warn_of_file("tileryd", given->token_file);
 }
 
-/* The signal to end. SIGHUP does not, where it may mean that something is to be read again. */
-static int serve(struct daemon *daemon, const struct daemon_options *given, const sigset_t *signals)
+/* The signal to end. */
+static int serve(struct daemon *daemon, const struct daemon_options *given, const sigset_t *signals,
+                 bool reloads)
 {
     struct wire_error error;
     int signal = SIGTERM;
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
-    while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+    while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads)
         warn_of_reload("tileryd", options, given->token_file, daemon_reload(daemon, &error), &error);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
@@ -189,6 +190,7 @@ int main(int argc, char **argv)
     enum wire_status status;
     char room[512];
     sigset_t signals;
+    bool reloads;
     int signal;
 
     settings.daemon.log = DAEMON_LOG_LOGFMT;
@@ -200,9 +202,9 @@ int main(int argc, char **argv)
     if (settings.daemon.listen_count == 0)
         settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;
+    reloads = settings.daemon.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL;
     signals_to_end(&signals);
-    if (settings.daemon.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL)
-        sigaddset(&signals, SIGHUP);
+    signals_add_hangup(&signals, reloads);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)descriptors_allow("tileryd", settings.daemon.max_connections);
     signals_start_begin(&start);
@@ -214,7 +216,7 @@ int main(int argc, char **argv)
         return status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(status);
     }
     announce(daemon, &settings.daemon);
-    signal = serve(daemon, &settings.daemon, &signals);
+    signal = serve(daemon, &settings.daemon, &signals, reloads);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     warn_say("tileryd", "%s: finishing the work in hand", strsignal(signal));
     daemon_drain(daemon, settings.grace_ms);

@@ -11,6 +11,14 @@ void signals_to_end(sigset_t *signals)
     sigaddset(signals, SIGINT);
 }
 
+void signals_add_hangup(sigset_t *signals, bool means_reload)
+{
+    struct sigaction now;
+
+    if (means_reload || sigaction(SIGHUP, NULL, &now) != 0 || now.sa_handler != SIG_IGN)
+        sigaddset(signals, SIGHUP);
+}
+
 static void leave(int signal)
 {
     _exit(128 + signal);

@@ -10,6 +10,10 @@
 /* SIGTERM and SIGINT, to be blocked before the first thread is started, and waited for. */
 void signals_to_end(sigset_t *signals);
 
+/* SIGHUP, too, where it means that something is to be read again; and elsewhere, as another signal to end,
+ * unless it is ignored, as nohup has it. */
+void signals_add_hangup(sigset_t *signals, bool means_reload);
+
 /* While a server starts, which may take long, one of them ends the process, as below. The signals are
  * blocked. And from now on who reads what the process writes does not end it by leaving: SIGPIPE is ignored.
  */

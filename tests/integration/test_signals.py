@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How the command line ends by a signal, by its timeout and by a reader that leaves: quietly, and nothing goes on."""
+"""How the command line ends by a signal, by its timeout and by a reader that leaves: quietly, and nothing goes on; and
+how servers end by SIGHUP."""
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ COMMANDS = {"a call": ["compute", *ENDLESS], "a stream": ["compute", "--data", *
             "runs": ["compare", *ENDLESS], "a load's trial": ["bench", *ENDLESS]}
 CANCELS = "tilery.v1.TileCompute/Cancel.calls.OK"
 STREAMS = {"a stream", "bands"}
+LISTEN = {"tileryd": "tcp://127.0.0.1:0", "tilery-bridge": "127.0.0.1:0"}
 
 
 class Signals(ServedTest):
@@ -109,6 +111,28 @@ class Signals(ServedTest):
         status, said = self.ended(client)
         self.assertEqual(status, 1)
         self.assertIn("CANCELLED", said)
+
+
+class Hangups(unittest.TestCase):
+    """Of servers that have nothing to read again."""
+
+    def said_after(self, *signs):
+        for name, address in LISTEN.items():
+            server = Process(name, "--listen", address)
+            for sign in signs[:-1]:
+                server.process.send_signal(sign)
+            self.assertEqual(server.close(signs[-1]), 0, name)
+            yield name, server.said
+
+    def test_they_end_as_after_another_signal(self):
+        for name, said in self.said_after(signal.SIGHUP):
+            self.assertIn(f"{name}: Hangup: finishing the work in hand\n", said)
+
+    def test_one_that_is_ignored_does_not_end_them(self):
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        for name, said in self.said_after(signal.SIGHUP, signal.SIGTERM):
+            self.assertIn(f"{name}: Terminated: finishing the work in hand\n", said)
+            self.assertNotIn("Hangup", said)
 
 
 class Readers(ServedTest):
