@@ -1,9 +1,10 @@
-/* What the log says of a call. */
+/* What the log says of a call, and of a stream's run, which outlives the call that began it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/line.h"
 #include "rpc/server.h"
+#include "service/service.h"
 #include "wire/limits.h"
 #include "wire/traceparent.h"
 
@@ -63,5 +64,17 @@ void line_of_call(struct line *line, bool json, const struct timespec *when, con
     add_traceparent(line, ended->request);
     if (ended->status != WIRE_OK)
         line_add_text(line, "message", ended->message, MAX_MESSAGE);
+    line_end(line);
+}
+
+void line_of_stream(struct line *line, bool json, const struct timespec *when,
+                    const struct service_stream_run *run)
+{
+    line_begin(line, json, when, level_of(run->status));
+    line_add_text(line, "stream", run->id, WIRE_MAX_REQUEST_ID);
+    line_add_text(line, "code", wire_status_name(run->status), MAX_PEER);
+    line_add_ms(line, "queue_ms", run->queue_ns);
+    line_add_ms(line, "run_ms", run->run_ns);
+    line_add_count(line, "tiles", run->tiles);
     line_end(line);
 }

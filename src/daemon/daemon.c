@@ -89,6 +89,14 @@ static void on_end(void *arg, const struct rpc_ended *ended)
         log_call(daemon->log, ended);
 }
 
+static void on_stream(void *arg, const struct service_stream_run *run)
+{
+    const struct daemon *daemon = arg;
+
+    if (daemon->log != NULL)
+        log_stream(daemon->log, run);
+}
+
 static void on_gone(void *arg, uint32_t connection)
 {
     const struct daemon *daemon = arg;
@@ -151,7 +159,9 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
                                                                                : threads_by_quota(),
                                       .cpus = quota_read("/").cpus,
                                       .max_queue = options->max_queue,
-                                      .window_budget_bytes = reply_budget(options)};
+                                      .window_budget_bytes = reply_budget(options),
+                                      .on_stream = on_stream,
+                                      .on_stream_arg = daemon};
     struct rpc_server_options rpc;
     const struct rpc_service *table;
     size_t count;

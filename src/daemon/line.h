@@ -7,6 +7,7 @@
 #include <time.h>
 
 struct rpc_ended;
+struct service_stream_run;
 
 /* A whole line fits what a pipe takes in one piece. */
 #define LINE_BYTES 4096
@@ -34,6 +35,10 @@ void line_add_count(struct line *line, const char *key, uint64_t value);
 
 /* Nanoseconds, written as milliseconds with three digits after the point. */
 void line_add_ms(struct line *line, const char *key, uint64_t ns);
+
+/* The line about a stream's run, whole. */
+void line_of_stream(struct line *line, bool json, const struct timespec *when,
+                    const struct service_stream_run *run);
 
 /* The line about a call, whole. */
 void line_of_call(struct line *line, bool json, const struct timespec *when, const struct rpc_ended *ended);

@@ -179,6 +179,16 @@ void log_call(struct log *log, const struct rpc_ended *ended)
     log_line(log, &line);
 }
 
+void log_stream(struct log *log, const struct service_stream_run *run)
+{
+    struct timespec now;
+    struct line line;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_of_stream(&line, log->json, &now, run);
+    log_line(log, &line);
+}
+
 void log_connections(struct log *log, const char *address, uint64_t count, const char *message)
 {
     struct timespec now;

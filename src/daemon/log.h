@@ -8,6 +8,7 @@
 
 struct line;
 struct rpc_ended;
+struct service_stream_run;
 
 /*
  * A log of lines, written by a thread of its own: whoever has something to say leaves it in a bounded buffer
@@ -30,6 +31,9 @@ void log_line(struct log *log, const struct line *line);
 
 /* A line about so many connections to that address. */
 void log_connections(struct log *log, const char *address, uint64_t count, const char *message);
+
+/* One line about a stream's run that has ended. */
+void log_stream(struct log *log, const struct service_stream_run *run);
 
 /* One line about a call that has ended. */
 void log_call(struct log *log, const struct rpc_ended *ended);

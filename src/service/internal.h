@@ -19,6 +19,8 @@ struct service {
     struct streams *streams;
     struct cancels *cancels;
     struct stats *stats;
+    service_stream_fn *on_stream;
+    void *on_stream_arg;
     uint32_t cpus, max_threads;
     uint64_t started_ns;
 };

@@ -34,11 +34,25 @@ const struct rpc_service *service_table(size_t *count)
 /* The places of those whose runs take threads. */
 enum { COMPUTE, OPEN_STREAM };
 
-static void count_job(void *arg, const struct job *job, enum wire_status why)
+static void tell_of_stream(const struct service *service, const struct job *job, enum wire_status why)
+{
+    uint64_t now = clock_now_ns(), began = job->started_ns != 0 ? job->started_ns : now;
+    const struct service_stream_run run = {.id = job->request_id,
+                                           .status = why,
+                                           .queue_ns = began - job->submitted_ns,
+                                           .run_ns = now - began,
+                                           .tiles = run_summary(job->run).tiles_done};
+
+    service->on_stream(service->on_stream_arg, &run);
+}
+
+static void on_job_end(void *arg, const struct job *job, enum wire_status why)
 {
     struct service *service = arg;
 
     stats_count_job(service->stats, job->stream ? OPEN_STREAM : COMPUTE, job, why);
+    if (job->stream && service->on_stream != NULL)
+        tell_of_stream(service, job, why);
 }
 
 static size_t method_count(void)
@@ -67,7 +81,7 @@ enum wire_status service_create(const struct service_options *options, struct se
     struct service *service = calloc(1, sizeof *service);
     struct admission_options admission = {.max_threads = options->max_threads,
                                           .max_queue = options->max_queue,
-                                          .on_end = count_job,
+                                          .on_end = on_job_end,
                                           .on_end_arg = service};
 
     *out = NULL;
@@ -78,6 +92,8 @@ enum wire_status service_create(const struct service_options *options, struct se
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the service");
     }
     service->started_ns = clock_now_ns();
+    service->on_stream = options->on_stream;
+    service->on_stream_arg = options->on_stream_arg;
     service->cpus = usable_cpus(options->cpus);
     if (admission.max_threads == 0)
         admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;

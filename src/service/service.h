@@ -11,11 +11,23 @@
 /* The RPC methods: TileCompute, Health and Server of proto/. It owns the pool of threads and admission. */
 struct service;
 
+/* The run of a stream that has ended, whether it was read or not. */
+struct service_stream_run {
+    const char *id;
+    enum wire_status status;
+    uint64_t queue_ns, run_ns, tiles; /* waited, worked; computed */
+};
+
+/* On whichever thread ends it, without a lock. */
+typedef void service_stream_fn(void *arg, const struct service_stream_run *run);
+
 struct service_options {
     uint32_t max_threads;         /* of all runs side by side; 0: eight a usable CPU, at least 32 */
     uint32_t cpus;                /* that a quota leaves it; 0: there is none */
     uint32_t max_queue;           /* requests that wait for threads */
     uint64_t window_budget_bytes; /* what all streams' windows may take; one alone may take more */
+    service_stream_fn *on_stream; /* told of each stream's run when it ends; NULL: nobody is */
+    void *on_stream_arg;
 };
 
 /* Ends with service_free. */

@@ -192,7 +192,7 @@ class Trace(BridgeTest):
                  for path in (COMPUTE, "/api/compute/health", "/api/compute/image.png", "/api/compute/stream")}
         spans["data"] = self.ask(GIVEN, path=COMPUTE + "?width=8&height=8&num_threads=1&data=1")[0]
         self.assertEqual(self.server.close(), 0)
-        lines = [line for line in self.server.said.split("\n") if line.startswith("ts=")]
+        lines = [line for line in self.server.said.split("\n") if " method=" in line]
         for method, count in ("Compute", 1), ("Health/Check", 1), ("OpenStream", 3), ("NextTiles", 3):
             found = {line.split(" traceparent=")[1] for line in lines if method + " " in line}
             self.assertEqual(len(found & set(spans.values())), count, self.server.said)

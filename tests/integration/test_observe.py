@@ -120,6 +120,16 @@ class Logs(Observed):
             self.assertIsInstance(call["total_ms"], float)
         self.check_calls(calls)
 
+    def test_a_stream_s_run_has_a_line_of_its_own_when_it_ends(self):
+        server = self.start("--log=json")
+        self.assertEqual(tilery(server.url, "--request-id=read", "compute", "--data", *OPTIONS).returncode, 0)
+        self.assertEqual(tilery(server.url, "--request-id=late", "--timeout-ms=300", "compute", "--data", *ENDLESS).returncode, 4)
+        runs = [line for line in map(json.loads, self.log_of(server)) if "stream" in line]
+        self.assertEqual([list(run) for run in runs], 2 * [["ts", "level", "stream", "code", "queue_ms", "run_ms", "tiles"]])
+        self.assertEqual([(run["level"], run["stream"], run["code"], run["tiles"]) for run in runs],
+                         [("info", "read", "OK", 9), ("warn", "late", "DEADLINE_EXCEEDED", 0)])
+        self.assertGreater(runs[1]["run_ms"], 0)
+
     def test_off_by_option_and_by_environment(self):
         os.environ["TILERYD_LOG"] = "off"
         self.addCleanup(os.environ.pop, "TILERYD_LOG")
