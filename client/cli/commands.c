@@ -14,6 +14,12 @@ static bool is_timeout(const struct cli_options *options, const struct tilery_er
            strncmp(error->message, "time_limit_ms", strlen("time_limit_ms")) != 0;
 }
 
+/* As libtilery begins to say why there is no connection; other failures a server tells of itself. */
+static bool is_without_server(const struct tilery_error *error)
+{
+    return error->status == TILERY_UNAVAILABLE && strncmp(error->message, "no ", strlen("no ")) == 0;
+}
+
 static void say_remedy(const struct cli_options *options, const struct tilery_error *error)
 {
     char first[256];
@@ -23,13 +29,15 @@ static void say_remedy(const struct cli_options *options, const struct tilery_er
     if (is_timeout(options, error))
         fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another\n",
                 options->call.timeout_ms);
-    else if (error->status == TILERY_UNAVAILABLE && wire_address_is_tls(first))
+    else if (!is_without_server(error))
+        return;
+    else if (wire_address_is_tls(first))
         fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
               "--tls-server-name\n",
               stderr);
-    else if (error->status == TILERY_UNAVAILABLE && !wire_address_is_local(first))
+    else if (!wire_address_is_local(first))
         fputs("tilery: does a server listen there? --server URL names another\n", stderr);
-    else if (error->status == TILERY_UNAVAILABLE)
+    else
         fprintf(stderr, "tilery: start one with `tileryd --listen %s`, or name another with --server URL\n",
                 first);
 }

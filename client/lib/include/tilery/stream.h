@@ -42,10 +42,11 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *
  * stream's and holds until the next call of this or tilery_stream_try_next. After an error the stream gives
  * nothing but that error.
  *
- * A connection that is lost is waited for, as long as the server keeps the stream. When the server has lost
- * the stream, or cannot be reached while another one serves, the rest is computed anew, elsewhere or there,
- * unless max_attempts is 1. Either way no tile is lost or comes twice; the times of later tiles, which tell
- * by their run, and the summary are then of the new run.
+ * A connection that is lost is waited for, as long as the server may keep the stream, which is for its lease,
+ * 10 s. When the server has lost the stream, or cannot be reached while another one serves, the rest is
+ * computed anew, elsewhere or there; where max_attempts is 1 it is not, and the stream ends as UNAVAILABLE
+ * when the lease is over. Either way no tile is lost or comes twice; the times of later tiles, which tell by
+ * their run, and the summary are then of the new run.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
                                                                  const struct tilery_tile **out,
