@@ -105,7 +105,7 @@ static void visit(int fd, void *arg)
     close(copy);
 }
 
-/* For want of memory to list those that there are: any number. */
+/* For want of memory, or of a descriptor, to list those that there are: any number. */
 static void visit_blindly(void (*look)(int fd, void *arg), void *arg)
 {
     long most = sysconf(_SC_OPEN_MAX);
@@ -200,19 +200,22 @@ static bool is_bound_to(int fd, int port)
     return getsockname(fd, (struct sockaddr *)&local, &len) == 0 && port_of(&local) == port;
 }
 
-/* Looks twice, as above. */
+/* Looks twice, as above, but where all descriptors are taken: then nng's own is used. */
 static void visit_connected(int fd, void *arg)
 {
     const struct connected *connected = arg;
     struct sockaddr_storage remote = {0};
     socklen_t len = sizeof remote;
-    int copy = is_bound_to(fd, connected->port) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int copy, used;
 
-    if (copy < 0)
+    if (!is_bound_to(fd, connected->port))
         return;
-    if (is_bound_to(copy, connected->port) && getpeername(copy, (struct sockaddr *)&remote, &len) == 0)
-        connected->use(copy, &remote, connected->arg);
-    close(copy);
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    used = copy >= 0 ? copy : fd;
+    if (is_bound_to(used, connected->port) && getpeername(used, (struct sockaddr *)&remote, &len) == 0)
+        connected->use(used, &remote, connected->arg);
+    if (copy >= 0)
+        close(copy);
 }
 
 void wire_each_connected(int port, wire_connected_fn *use, void *arg)

@@ -167,6 +167,17 @@ class Tls(Folder):
             self.assertNotEqual(idle.recv(1000), b"")
             idle.close()
 
+    def test_as_many_strangers_as_there_are_descriptors_keep_nobody_out_for_good(self):
+        server = Process("tileryd", "--listen", "tls+tcp://127.0.0.1:0", *pair("server"), "--log=off",
+                         within=("prlimit", "--nofile=64:64"))
+        host, port = server.url.removeprefix("tls+tcp://").split(":")
+        with contextlib.ExitStack() as stack:
+            for _ in range(100):
+                stranger = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
+                stranger.sendall(b"\x16\x03\x01")
+            until(lambda: tilery(server.url, *self.CLIENT, "health").stdout == "SERVING\n", "the server answers", within_s=90)
+        self.assertEqual(server.close(), 0)
+
     def test_connections_that_come_to_nothing_are_told_of_in_the_log(self):
         server = self.start("--listen", "tls+tcp://127.0.0.1:0", *pair("server"), ca())
         host, port = server.url.removeprefix("tls+tcp://").split(":")
