@@ -9,8 +9,6 @@
 #include "wire/certificate.h"
 #include "wire/file.h"
 
-#define MAX_PEM (1 << 20)
-
 static enum wire_status refuse(struct wire_error *error, const char *what, int result)
 {
     if (result == NNG_ENOMEM)
@@ -24,7 +22,7 @@ static enum wire_status fill_ca(nng_tls_config *config, const char *path, struct
     char *pem;
     int result;
 
-    if (wire_file_read("tls_ca", path, MAX_PEM, &pem, error) != WIRE_OK)
+    if (wire_file_read("tls_ca", path, WIRE_MAX_PEM, &pem, error) != WIRE_OK)
         return error->status;
     result = nng_tls_config_ca_chain(config, pem, NULL);
     if (result == 0)
@@ -58,10 +56,10 @@ static enum wire_status fill_certificate(nng_tls_config *config, const struct wi
                                          struct wire_error *error)
 {
     char *cert, *key = NULL;
-    enum wire_status status = wire_file_read("tls_cert", tls->cert, MAX_PEM, &cert, error);
+    enum wire_status status = wire_file_read("tls_cert", tls->cert, WIRE_MAX_PEM, &cert, error);
 
     if (status == WIRE_OK)
-        status = wire_file_read("tls_key", tls->key, MAX_PEM, &key, error);
+        status = wire_file_read("tls_key", tls->key, WIRE_MAX_PEM, &key, error);
     if (status == WIRE_OK)
         status = use_certificate(config, tls, cert, key, error);
     wire_file_free(cert);

@@ -11,6 +11,7 @@
 #include "wire/address.h"
 #include "wire/certificate.h"
 #include "wire/file.h"
+#include "wire/file.h"
 #include "wire/option.h"
 
 #define PATIENCE_MS 1000
@@ -37,10 +38,16 @@ void warn_of_file(const char *program, const char *path)
 
 void warn_of_certificate(const char *program, const char *path)
 {
-    const char *lapse = path != NULL ? wire_certificate_lapse(path) : NULL;
+    struct wire_error error;
+    const char *lapse;
+    char *cert;
 
+    if (path == NULL || wire_file_read("", path, WIRE_MAX_PEM, &cert, &error) != WIRE_OK)
+        return;
+    lapse = wire_certificate_lapse(cert);
     if (lapse != NULL)
         warn_say(program, "warning: the certificate %s %s", path, lapse);
+    wire_file_free(cert);
 }
 
 void warn_of_token(const char *program, const char *servers)
