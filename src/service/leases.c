@@ -7,6 +7,9 @@
  * that came in time may lie unread. */
 #define LATE_NS UINT64_C(100000000)
 
+const struct wire_error stream_overdue = {.status = WIRE_DEADLINE_EXCEEDED,
+                                          .message = "the stream's time was up before its last tile"};
+
 void stream_renew(struct stream *stream)
 {
     uint64_t lease_ms = stream->orphan ? STREAM_ORPHAN_LEASE_MS : stream->streams->lease_ms;
@@ -73,8 +76,7 @@ static struct stream *fail_overdue(const struct streams *streams, uint64_t *next
         if (stream->ended || stream->error.status != WIRE_OK)
             continue;
         if (stream->run_until_ns <= now) {
-            wire_error_set(&stream->error, WIRE_DEADLINE_EXCEEDED,
-                           "the stream's time was up before its last tile");
+            stream->error = stream_overdue;
             stream->refs++;
             return stream;
         }
@@ -116,13 +118,14 @@ void *streams_watch_leases(void *arg)
 
 void streams_drain(struct streams *streams)
 {
-    uint64_t until_ns = clock_after_ms(STREAM_DRAIN_LEASE_MS);
-
     pthread_mutex_lock(&streams->mutex);
     streams->lease_ms = STREAM_DRAIN_LEASE_MS;
-    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        uint64_t until_ns = clock_after_ms(STREAM_DRAIN_LEASE_MS + stream->way_ms);
+
         if (stream->lease_until_ns > until_ns)
             stream->lease_until_ns = until_ns;
+    }
     pthread_cond_broadcast(&streams->changed);
     pthread_mutex_unlock(&streams->mutex);
 }

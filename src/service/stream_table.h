@@ -86,10 +86,13 @@ void stream_end(struct stream *stream, const struct poll *poll);
 /* openers.c: the same request by another connection; false when there is no such orphan. Takes the mutex. */
 bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, uint32_t opener);
 
+/* leases.c: why a run was stopped whose time was up. */
+extern const struct wire_error stream_overdue;
+
 /* leases.c: the thread that ends the streams whose lease, and the runs whose time is up, until closing. */
 void *streams_watch_leases(void *streams);
 
-/* Why the stream ended early, or OK. Takes the mutex. */
+/* Why the stream ended early, or is about to, or OK. Takes the mutex. */
 struct wire_error stream_error(const struct stream *stream);
 
 /* Gives a reference back. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/clock.h"
 #include "service/stream_table.h"
 #include "wire/condition.h"
 
@@ -155,6 +156,8 @@ struct wire_error stream_error(const struct stream *stream)
 
     pthread_mutex_lock(&stream->streams->mutex);
     error = stream->error;
+    if (error.status == WIRE_OK && !stream->ended && stream->run_until_ns <= clock_now_ns())
+        error = stream_overdue;
     pthread_mutex_unlock(&stream->streams->mutex);
     return error;
 }

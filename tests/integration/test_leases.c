@@ -182,6 +182,39 @@ START_TEST(a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_
 }
 END_TEST
 
+static void *drain(void *arg)
+{
+    (void)arg;
+    daemon_drain(served.daemon, 600000);
+    return NULL;
+}
+
+START_TEST(a_large_reply_may_be_on_its_way_while_the_server_drains)
+{
+    const Tilery__V1__ComputeRequest large = raw_request(4096, 4096, 4096, 1);
+    static struct raw client;
+    pthread_t thread;
+
+    begin_to_look();
+    served_start(INPROC, 2, 8);
+    raw_open(&client, served.url);
+    ck_assert_int_eq(raw_open_stream(&client, &large, "large"), WIRE_OK);
+    while (atomic_load(&leases) == NULL)
+        served_pause();
+    do
+        ck_assert_int_eq(raw_next(&client, (struct raw_poll){"large", 0, UINT64_MAX, 5000}), WIRE_OK);
+    while (raw_tiles(&client)->n_tiles == 0);
+    atomic_store(&shortest_ns, INT64_MAX);
+    ck_assert_int_eq(pthread_create(&thread, NULL, drain, NULL), 0);
+    while (atomic_load(&shortest_ns) == INT64_MAX)
+        served_pause();
+    ck_assert_int_gt(atomic_load(&shortest_ns), 2 * DRAIN_LEASE_NS);
+    ck_assert(raw_cancel(&client, "large"));
+    pthread_join(thread, NULL);
+    raw_close(&client);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("leases");
@@ -193,5 +226,6 @@ int main(void)
     tcase_add_test(tests, the_lease_does_not_run_while_a_call_is_being_answered);
     tcase_add_test(tests, a_stream_whose_reader_is_gone_does_not_hold_up_a_drain_for_its_whole_lease);
     tcase_add_test(tests, a_large_reply_may_be_long_on_its_way);
+    tcase_add_test(tests, a_large_reply_may_be_on_its_way_while_the_server_drains);
     return suite_run("leases", tests);
 }
