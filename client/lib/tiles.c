@@ -11,6 +11,15 @@ typedef Tilery__V1__TileUpdate TileUpdate;
 
 /* ---- Batches ---- */
 
+/* Nothing follows, though tiles of the run are missing, and no time limit has left them out. */
+static bool is_cut_short(const tilery_stream *stream)
+{
+    const Tilery__V1__NextTilesReply *reply = stream->batch.reply;
+
+    return reply->done && reply->next_cursor != stream->run_tiles &&
+           !(reply->summary != NULL && reply->summary->time_limited);
+}
+
 static enum wire_status check_batch(const tilery_stream *stream, struct wire_error *error)
 {
     size_t tiles = stream->batch.tiles;
@@ -24,6 +33,9 @@ static enum wire_status check_batch(const tilery_stream *stream, struct wire_err
         return wire_error_set(error, WIRE_INTERNAL,
                               "the stream goes on at %" PRIu64 " after %zu tiles from %" PRIu64 " on", next,
                               tiles, stream->cursor);
+    if (is_cut_short(stream))
+        return wire_error_set(error, WIRE_INTERNAL, "the stream ended after %" PRIu64 " of %" PRIu64 " tiles",
+                              next, stream->run_tiles);
     return WIRE_OK;
 }
 

@@ -5,6 +5,8 @@
 #include "served.h"
 #include "suite.h"
 
+#include "compute.pb-c.h"
+
 struct asked {
     unsigned opens, polls;
 };
@@ -100,6 +102,28 @@ START_TEST(one_that_has_failed_for_good_is_not_asked_again)
 }
 END_TEST
 
+static const Tilery__V1__NextTilesReply ended = {
+    .base = PROTOBUF_C_MESSAGE_INIT(&tilery__v1__next_tiles_reply__descriptor), .has_done = 1, .done = 1};
+
+/* It says that all has come, of which nothing has. */
+static struct fake_answer done_early(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)number;
+    if (is(request, "OpenStream"))
+        return fake_opened(NULL, 2, 500);
+    return is(request, "NextTiles") ? (struct fake_answer){.payload = &ended.base} : unknown;
+}
+
+START_TEST(one_whose_server_leaves_tiles_out_has_not_ended_well)
+{
+    struct asked asked = {0};
+
+    check_status(read_stream(done_early, &asked), TILERY_INTERNAL);
+    ck_assert_str_eq(served.error.message, "the stream ended after 0 of 2 tiles");
+}
+END_TEST
+
 static void count_attempts(void *arg, const struct tilery_attempt *attempt)
 {
     ck_assert_msg(attempt->number != 0, "%s: %s", attempt->method, tilery_status_name(attempt->status));
@@ -134,6 +158,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, it_is_begun_anew_once_its_name_is_free_again);
     tcase_add_test(tests, one_that_has_failed_for_good_is_not_asked_again);
+    tcase_add_test(tests, one_whose_server_leaves_tiles_out_has_not_ended_well);
     tcase_add_test(tests, one_whose_server_is_gone_tells_of_no_attempts);
     return suite_run("recovery", tests);
 }
