@@ -11,15 +11,6 @@ typedef Tilery__V1__TileUpdate TileUpdate;
 
 /* ---- Batches ---- */
 
-/* Nothing follows, though tiles of the run are missing, and no time limit has left them out. */
-static bool is_cut_short(const tilery_stream *stream)
-{
-    const Tilery__V1__NextTilesReply *reply = stream->batch.reply;
-
-    return reply->done && reply->next_cursor != stream->run_tiles &&
-           !(reply->summary != NULL && reply->summary->time_limited);
-}
-
 static enum wire_status check_batch(const tilery_stream *stream, struct wire_error *error)
 {
     size_t tiles = stream->batch.tiles;
@@ -33,28 +24,33 @@ static enum wire_status check_batch(const tilery_stream *stream, struct wire_err
         return wire_error_set(error, WIRE_INTERNAL,
                               "the stream goes on at %" PRIu64 " after %zu tiles from %" PRIu64 " on", next,
                               tiles, stream->cursor);
-    if (is_cut_short(stream))
-        return wire_error_set(error, WIRE_INTERNAL, "the stream ended after %" PRIu64 " of %" PRIu64 " tiles",
-                              next, stream->run_tiles);
     return WIRE_OK;
+}
+
+/* The run is over. Tiles may be missing where its time limit has left them out. */
+static void finish(tilery_stream *stream)
+{
+    const Tilery__V1__NextTilesReply *reply = stream->batch.reply;
+    struct wire_error error = {.status = WIRE_OK};
+
+    if (stream->cursor != stream->run_tiles && !(reply->summary != NULL && reply->summary->time_limited))
+        wire_error_set(&error, WIRE_INTERNAL, "the stream ended after %" PRIu64 " of %" PRIu64 " tiles",
+                       stream->cursor, stream->run_tiles);
+    if (reply->summary != NULL)
+        call_make_printable(reply->summary->kernel);
+    client_run_over(stream->client, &stream->open_run);
+    stream_over(stream, &error);
 }
 
 /* Where the server has more, that is asked for. */
 static void go_on(tilery_stream *stream)
 {
-    static const struct wire_error none = {.status = WIRE_OK};
-    const Tilery__V1__NextTilesReply *reply = stream->batch.reply;
-
-    if (reply->done && reply->summary != NULL)
-        call_make_printable(reply->summary->kernel);
-    if (reply->done) {
-        client_run_over(stream->client, &stream->open_run);
-        stream_over(stream, &none);
-    } else if (stream->batch.tiles == 0) {
+    if (stream->batch.reply->done)
+        finish(stream);
+    else if (stream->batch.tiles == 0)
         stream_pause(stream); /* it should have waited; if it does not, this does */
-    } else {
+    else
         (void)stream_poll(stream);
-    }
 }
 
 /* Takes msg. */
