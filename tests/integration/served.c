@@ -177,15 +177,19 @@ void served_check_free(uint32_t threads)
     check_status(served_compute(served.client, &all, 8000, NULL), TILERY_OK);
 }
 
-uint64_t served_streams(void)
+struct tilery_stats served_stats(void)
 {
-    struct tilery_stats *stats;
-    uint64_t streams;
+    struct tilery_stats *stats, seen;
 
     check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-    streams = stats->streams;
+    seen = *stats;
     tilery_stats_free(stats);
-    return streams;
+    return seen;
+}
+
+uint64_t served_streams(void)
+{
+    return served_stats().streams;
 }
 
 tilery_stream *served_stream(const struct tilery_compute_request *request, const char *request_id)

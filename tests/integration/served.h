@@ -72,6 +72,9 @@ enum tilery_status served_compute(tilery_client *client, const struct tilery_com
 /* Fails unless so many threads, all that the server has, are free before a stream's lease could run out. */
 void served_check_free(uint32_t threads);
 
+/* The server's counters and gauges; its methods have gone. */
+struct tilery_stats served_stats(void);
+
 /* How many streams the server has open. */
 uint64_t served_streams(void);
 

@@ -34,16 +34,6 @@ static enum wire_status open_until_free(const Tilery__V1__ComputeRequest *reques
     return status;
 }
 
-static struct tilery_stats look(void)
-{
-    struct tilery_stats *stats, seen;
-
-    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-    seen = *stats;
-    tilery_stats_free(stats);
-    return seen;
-}
-
 START_TEST(the_same_request_sent_again_gets_the_very_stream)
 {
     const Tilery__V1__ComputeRequest request = raw_request(100, 70, 32, 50);
@@ -60,7 +50,7 @@ START_TEST(the_same_request_sent_again_gets_the_very_stream)
         poll.cursor = raw_tiles(&other)->next_cursor;
     } while (!raw_tiles(&other)->done);
     ck_assert_uint_eq(poll.cursor, 12);
-    ck_assert_uint_eq(look().tiles, 12); /* computed once */
+    ck_assert_uint_eq(served_stats().tiles, 12); /* computed once */
 }
 END_TEST
 
@@ -91,7 +81,7 @@ START_TEST(a_stream_that_nobody_may_know_of_ends_before_its_lease)
     raw_open_endless(&other, "kept");
     raw_open_endless(&lost, "unknown");
     raw_close(&lost);
-    while (look().streams == 2)
+    while (served_stats().streams == 2)
         served_pause();
     ck_assert_int_eq(raw_next(&other, (struct raw_poll){"unknown", 0, 0, 0}), WIRE_NOT_FOUND);
     ck_assert_int_eq(raw_next(&other, (struct raw_poll){"kept", 0, 0, 0}), WIRE_OK);
@@ -114,7 +104,7 @@ START_TEST(a_client_whose_first_reply_is_lost_opens_its_stream_again)
     client = served_connect(proxy_url(proxy));
     check_status(tilery_stream_open(client, &request, &options, &stream, &served.error), TILERY_OK);
     ck_assert_uint_eq(proxy_count(proxy), 1);
-    ck_assert_uint_eq(look().streams, 1);
+    ck_assert_uint_eq(served_stats().streams, 1);
     check_status(picture_read(&picture, stream), TILERY_OK);
     picture_check(&picture, 0, (uint32_t)picture.grid.tiles);
     tilery_stream_close(stream);

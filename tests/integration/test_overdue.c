@@ -26,17 +26,6 @@ static enum wire_status ask(const char *id)
     return raw_next(&client, (struct raw_poll){id, 0, 0, 0});
 }
 
-static uint64_t dropped(void)
-{
-    struct tilery_stats *stats;
-    uint64_t count;
-
-    check_status(tilery_stats(served.client, NULL, &stats, &served.error), TILERY_OK);
-    count = stats->dropped_expired;
-    tilery_stats_free(stats);
-    return count;
-}
-
 START_TEST(a_run_that_nobody_reads_is_stopped_within_a_tile)
 {
     start();
@@ -46,7 +35,7 @@ START_TEST(a_run_that_nobody_reads_is_stopped_within_a_tile)
     ck_assert_int_eq(ask("endless"), WIRE_DEADLINE_EXCEEDED);
     ck_assert(raw_cancel(&client, "endless"));
     ck_assert_int_eq(ask("endless"), WIRE_NOT_FOUND);
-    ck_assert_uint_eq(dropped(), 0);
+    ck_assert_uint_eq(served_stats().dropped_expired, 0);
     raw_close(&client);
 }
 END_TEST
@@ -74,7 +63,7 @@ START_TEST(a_run_that_waits_for_threads_is_dropped)
         continue;
     ck_assert_int_eq(client.head.status, WIRE_DEADLINE_EXCEEDED);
     ck_assert_int_eq(ask("ahead"), WIRE_OK);
-    while (dropped() != 1)
+    while (served_stats().dropped_expired != 1)
         continue;
     ck_assert(raw_cancel(&client, "ahead"));
     raw_close(&client);
