@@ -25,6 +25,8 @@
 #define TIP 1e-4
 #define NEAR_CIRCLE 1e-12
 
+#define CACHE_LINE 64 /* bytes */
+
 /* Where the doubling is not to be fused: see README.md. */
 #define TINY 0x1p-900
 
@@ -88,6 +90,13 @@ static void lay_out(const struct plane *plane, uint32_t x, uint32_t y, uint32_t 
     }
     chunk->first = first;
     chunk->count = pixels;
+}
+
+/* Counts that somebody else has read are in another core's cache, and come while others are computed. */
+static void call_in(const uint16_t *counts, unsigned pixels)
+{
+    for (unsigned i = 0; i < pixels; i += CACHE_LINE / sizeof *counts)
+        __builtin_prefetch(&counts[i], 1);
 }
 
 /* Whether c = -2 is about there: only around it does the order of a pixel's steps and looks matter. */
@@ -155,6 +164,7 @@ static inline bool compute_block(const struct plane *plane, uint32_t x, uint32_t
         if (chunk.tiny)
             return kernel_scalar.compute(plane, x, y, columns, rows, counts, stop);
         inside = shortcuts && may_be_inside(left, right, chunk.c_im[0], chunk.c_im[pixels - 1]);
+        call_in(&counts[first], pixels);
         first_pass(&chunk, plane->max_iter, inside, &list, out);
         memcpy(&counts[first], out, pixels * sizeof *out);
     }
