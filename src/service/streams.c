@@ -200,16 +200,8 @@ static void on_run_end(struct job *job, const struct wire_error *why)
 /* ---- OpenStream ---- */
 
 /* No more than all tiles take. */
-static size_t largest_tile(const struct run_spec *spec)
+static size_t window_size(const struct run_spec *spec, uint64_t tile)
 {
-    struct tile largest = grid_tile(&spec->grid, 0);
-
-    return sizeof(struct window_tile) + (size_t)largest.columns * largest.rows * sizeof(uint16_t);
-}
-
-static size_t window_size(const struct run_spec *spec)
-{
-    uint64_t tile = largest_tile(spec);
     uint64_t bytes = tile * spec->num_threads * TILES_A_THREAD, all = tile * spec->task_count;
 
     if (bytes < MIN_WINDOW)
@@ -219,24 +211,38 @@ static size_t window_size(const struct run_spec *spec)
     return all < bytes ? all : bytes;
 }
 
+static size_t pack(void *arg, const struct run_record *record, struct tile tile, uint8_t *end)
+{
+    return service_pack_tile(&run_spec(((struct stream *)arg)->run)->grid, record, tile, end);
+}
+
+static bool make_run(struct stream *stream, const struct run_spec *spec)
+{
+    struct tile largest = grid_tile(&spec->grid, 0);
+    struct window_options options = {.tile_counts = (size_t)largest.columns * largest.rows,
+                                     .pack = pack,
+                                     .ready = stream_on_ready,
+                                     .arg = stream};
+    struct run_sink sink;
+
+    stream->tile_bytes = WINDOW_TILE_BYTES(options.tile_counts);
+    stream->window_bytes = options.bytes = window_size(spec, stream->tile_bytes);
+    if (window_create(&options, &stream->window) != WIRE_OK)
+        return false;
+    sink = window_sink(stream->window);
+    return run_create(spec, &sink, admission_run_done, &stream->job, &stream->run) == ENGINE_OK;
+}
+
 static struct stream *new_stream(struct streams *streams, const char *id, const struct run_spec *spec)
 {
     struct stream *stream = calloc(1, sizeof *stream);
-    struct run_sink sink;
 
     if (stream == NULL)
         return NULL;
     stream->streams = streams;
-    stream->tile_bytes = largest_tile(spec);
-    stream->window_bytes = window_size(spec);
     stream->refs = 1;
     (void)snprintf(stream->id, sizeof stream->id, "%s", id);
-    if (window_create(stream->window_bytes, stream_on_ready, stream, &stream->window) != WIRE_OK) {
-        free_stream(stream);
-        return NULL;
-    }
-    sink = window_sink(stream->window);
-    if (run_create(spec, &sink, admission_run_done, &stream->job, &stream->run) != ENGINE_OK) {
+    if (!make_run(stream, spec)) {
         free_stream(stream);
         return NULL;
     }

@@ -1,5 +1,6 @@
 /* OpenStream and NextTiles: the requests, and tiles as TileUpdates, packed one by one. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "service/internal.h"
@@ -18,7 +19,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are sent as th
 /* ---- NextTilesReply ---- */
 
 /* All but the data. */
-static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct window_tile *tile)
+static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct run_record *record,
+                                          struct tile tile)
 {
     Tilery__V1__TileUpdate out = TILERY__V1__TILE_UPDATE__INIT;
 
@@ -26,29 +28,35 @@ static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct 
         1;
     out.has_start_time_ms = out.has_duration_ms = out.has_start_time_ns = out.has_duration_ns = 1;
     out.has_columns = out.has_rows = 1;
-    out.task_id = tile->record.task_id;
-    out.thread_id = tile->record.thread_id;
-    out.tile_x = tile->tile.x;
-    out.tile_y = tile->tile.y;
+    out.task_id = record->task_id;
+    out.thread_id = record->thread_id;
+    out.tile_x = tile.x;
+    out.tile_y = tile.y;
     out.tile_w = grid->tile_w;
     out.tile_h = grid->tile_h;
-    out.start_time_ms = tile->record.start_ns / NS_PER_MS;
-    out.duration_ms = tile->record.duration_ns / NS_PER_MS;
-    out.start_time_ns = tile->record.start_ns;
-    out.duration_ns = tile->record.duration_ns;
-    out.columns = tile->tile.columns;
-    out.rows = tile->tile.rows;
+    out.start_time_ms = record->start_ns / NS_PER_MS;
+    out.duration_ms = record->duration_ns / NS_PER_MS;
+    out.start_time_ns = record->start_ns;
+    out.duration_ns = record->duration_ns;
+    out.columns = tile.columns;
+    out.rows = tile.rows;
     return out;
 }
 
-static struct wire_last tile_data(const struct window_tile *tile)
+size_t service_pack_tile(const struct grid *grid, const struct run_record *record, struct tile tile,
+                         uint8_t *end)
 {
-    return (struct wire_last){DATA_FIELD, tile->counts,
-                              (size_t)tile->tile.columns * tile->tile.rows * sizeof *tile->counts};
+    Tilery__V1__TileUpdate update = tile_update(grid, record, tile);
+    size_t data_len = (size_t)tile.columns * tile.rows * sizeof(uint16_t);
+    uint8_t head[WINDOW_HEAD_BYTES];
+    size_t len =
+        (size_t)(wire_element_pack_head(TILES_FIELD, &update.base, DATA_FIELD, data_len, head) - head);
+
+    memcpy(end - len, head, len);
+    return len;
 }
 
 struct tiles_reply {
-    const struct grid *grid;
     const struct window_batch *batch;
     Tilery__V1__NextTilesReply rest; /* all but the tiles */
     struct summary_message summary;
@@ -57,21 +65,19 @@ struct tiles_reply {
 static void write_tiles(void *arg, uint8_t *out)
 {
     const struct tiles_reply *reply = arg;
-    const struct window_tile *tile = NULL;
 
-    while ((tile = window_batch_next(reply->batch, tile)) != NULL) {
-        Tilery__V1__TileUpdate update = tile_update(reply->grid, tile);
-        struct wire_last data = tile_data(tile);
+    for (size_t i = 0; i < reply->batch->count; i++) {
+        const struct window_tile *tile = window_batch_tile(reply->batch, i);
 
-        out = wire_element_pack_with(TILES_FIELD, &update.base, &data, out);
+        memcpy(out, tile->bytes, tile->len);
+        out += tile->len;
     }
     (void)protobuf_c_message_pack(&reply->rest.base, out);
 }
 
 void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch)
 {
-    struct tiles_reply reply = {.grid = &run_spec(run)->grid, .batch = batch};
-    const struct window_tile *tile = NULL;
+    struct tiles_reply reply = {.batch = batch};
     size_t size = 0;
 
     tilery__v1__next_tiles_reply__init(&reply.rest);
@@ -82,12 +88,8 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
         service_summary(run, &reply.summary);
         reply.rest.summary = &reply.summary.message;
     }
-    while ((tile = window_batch_next(batch, tile)) != NULL) {
-        Tilery__V1__TileUpdate update = tile_update(reply.grid, tile);
-        struct wire_last data = tile_data(tile);
-
-        size += wire_element_size_with(&update.base, &data);
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        size += window_batch_tile(batch, i)->len;
     size += protobuf_c_message_get_packed_size(&reply.rest.base);
     rpc_call_set_items(call, batch->count);
     rpc_call_reply_packed(call, size, write_tiles, &reply);

@@ -5,84 +5,74 @@
 #include <stdlib.h>
 
 struct window {
-    size_t bytes; /* the bound */
-    void (*ready)(void *arg);
-    void *arg;
-    pthread_mutex_t mutex;
+    struct window_options options;
+    size_t tile_bytes, capacity; /* of one tile; in tiles */
+    pthread_mutex_t mutex;       /* guards all below */
     pthread_cond_t room;
-    size_t held;                      /* of tiles being computed or not acknowledged */
-    struct window_tile *first, *last; /* finished and not acknowledged */
-    uint64_t acknowledged, position;  /* of first; after last */
-    size_t come;                      /* bytes of first to last */
-    uint64_t wanted;                  /* by a reader that waits; 0: none does */
+    size_t computing; /* tiles that are being computed */
+    struct window_tile *ring;
+    /* What is released may be used again. What is acknowledged, but not released, may be in a reader's hands.
+     */
+    uint64_t released, acknowledged, position;
+    size_t readers;  /* batches that were not released yet */
+    uint8_t **spare; /* memory for further tiles: what was used last is still in a cache */
+    size_t spares;
+    uint64_t wanted; /* by a reader that waits; 0: none does */
     bool ended, abandoned;
 };
 
-enum wire_status window_create(size_t bytes, void (*ready)(void *arg), void *arg, struct window **out)
+enum wire_status window_create(const struct window_options *options, struct window **out)
 {
     struct window *window = calloc(1, sizeof *window);
 
     *out = window;
     if (window == NULL)
         return WIRE_RESOURCE_EXHAUSTED;
-    window->bytes = bytes;
-    window->ready = ready;
-    window->arg = arg;
+    window->options = *options;
+    window->tile_bytes = WINDOW_TILE_BYTES(options->tile_counts);
+    window->capacity = options->bytes > window->tile_bytes ? options->bytes / window->tile_bytes : 1;
+    window->ring = malloc(window->capacity * sizeof *window->ring);
+    window->spare = malloc(window->capacity * sizeof *window->spare);
     pthread_mutex_init(&window->mutex, NULL);
     pthread_cond_init(&window->room, NULL);
-    return WIRE_OK;
-}
-
-/* What a tile takes, here and about as much in a reply. */
-static size_t tile_bytes(struct tile tile)
-{
-    return sizeof(struct window_tile) + (size_t)tile.columns * tile.rows * sizeof(uint16_t);
-}
-
-/* Tiles that nobody needs any more; freed without the mutex, which the run's threads want for every tile. */
-static void free_tiles(struct window_tile *list)
-{
-    for (struct window_tile *next; list != NULL; list = next) {
-        next = list->next;
-        free(list);
-    }
-}
-
-/* The mutex is held. A tile that was the last one's goes to the list. */
-static void unref(struct window_tile *tile, struct window_tile **list)
-{
-    if (--tile->refs != 0)
-        return;
-    tile->next = *list;
-    *list = tile;
+    if (window->ring != NULL && window->spare != NULL)
+        return WIRE_OK;
+    window_free(window);
+    *out = NULL;
+    return WIRE_RESOURCE_EXHAUSTED;
 }
 
 /* The mutex is held. */
-static void drop_first(struct window *window, struct window_tile **list)
+static struct window_tile *tile_at(const struct window *window, uint64_t position)
 {
-    struct window_tile *tile = window->first;
-
-    window->first = tile->next;
-    if (window->first == NULL)
-        window->last = NULL;
-    window->held -= tile_bytes(tile->tile);
-    window->come -= tile_bytes(tile->tile);
-    window->acknowledged++;
-    unref(tile, list);
+    return &window->ring[position % window->capacity];
 }
 
 void window_free(struct window *window)
 {
-    struct window_tile *list = NULL;
-
     if (window == NULL)
         return;
-    while (window->first != NULL)
-        drop_first(window, &list);
-    free_tiles(list);
+    for (uint64_t i = window->released; i < window->position; i++)
+        free(tile_at(window, i)->memory);
+    for (size_t i = 0; i < window->spares; i++)
+        free(window->spare[i]);
+    free(window->ring);
+    free(window->spare);
     pthread_cond_destroy(&window->room);
     pthread_mutex_destroy(&window->mutex);
     free(window);
+}
+
+/* The mutex is held. Bytes that have come and are not acknowledged. */
+static uint64_t come(const struct window *window)
+{
+    return (window->position - window->acknowledged) * window->tile_bytes;
+}
+
+/* The mutex is held. */
+static bool is_full(const struct window *window)
+{
+    return window->computing + (window->position - window->released) >= window->capacity;
 }
 
 /* Unlocks, and tells a reader that waits. */
@@ -93,14 +83,14 @@ static void unlock_and_tell(struct window *window)
     window->wanted = 0;
     pthread_mutex_unlock(&window->mutex);
     if (tell)
-        window->ready(window->arg);
+        window->options.ready(window->options.arg);
 }
 
 /* The mutex is held. Before it waits, a reader that waits for more than there is room for is given what there
  * is. */
 static void wait_for_room(struct window *window)
 {
-    if (window->wanted == 0 || window->come == 0) {
+    if (window->wanted == 0 || window->position == window->acknowledged) {
         pthread_cond_wait(&window->room, &window->mutex);
         return;
     }
@@ -108,71 +98,80 @@ static void wait_for_room(struct window *window)
     pthread_mutex_lock(&window->mutex);
 }
 
-static void give_room_back(struct window *window, size_t bytes)
+/* A tile is not being computed any more. NULL: there was no memory for it. */
+static void give_room_back(struct window *window, uint8_t *memory)
 {
     pthread_mutex_lock(&window->mutex);
-    window->held -= bytes;
+    window->computing--;
+    if (memory != NULL)
+        window->spare[window->spares++] = memory;
     pthread_cond_broadcast(&window->room);
     pthread_mutex_unlock(&window->mutex);
+}
+
+static uint16_t *counts_in(uint8_t *memory)
+{
+    return (uint16_t *)(void *)(memory + WINDOW_HEAD_BYTES);
 }
 
 /* Room for a tile, waited for; NULL when nobody reads any more, or there is no memory. */
 static uint16_t *acquire(void *arg, uint32_t task_id, struct tile tile)
 {
     struct window *window = arg;
-    size_t bytes = tile_bytes(tile);
-    struct window_tile *out;
+    uint8_t *memory = NULL;
     bool abandoned;
 
     (void)task_id;
+    (void)tile;
     pthread_mutex_lock(&window->mutex);
-    while (!window->abandoned && window->held != 0 &&
-           (bytes > window->bytes || window->held > window->bytes - bytes))
+    while (!window->abandoned && is_full(window))
         wait_for_room(window);
     abandoned = window->abandoned;
-    window->held += abandoned ? 0 : bytes;
+    window->computing += !abandoned;
+    if (!abandoned && window->spares != 0)
+        memory = window->spare[--window->spares];
     pthread_mutex_unlock(&window->mutex);
     if (abandoned)
         return NULL;
-    out = malloc(bytes);
-    if (out != NULL)
-        return out->counts;
-    give_room_back(window, bytes);
+    if (memory == NULL)
+        memory = malloc(WINDOW_HEAD_BYTES + window->options.tile_counts * sizeof(uint16_t));
+    if (memory != NULL)
+        return counts_in(memory);
+    give_room_back(window, NULL);
     return NULL;
 }
 
-/* The mutex is held. */
-static void append(struct window *window, struct window_tile *tile)
+static struct window_tile packed(const struct window *window, const struct run_record *record,
+                                 struct tile tile, uint8_t *memory)
 {
-    tile->next = NULL;
-    tile->refs = 1;
-    *(window->last != NULL ? &window->last->next : &window->first) = tile;
-    window->last = tile;
-    window->come += tile_bytes(tile->tile);
-    window->position++;
+    uint8_t *counts = memory + WINDOW_HEAD_BYTES;
+    size_t head = window->options.pack(window->options.arg, record, tile, counts);
+    size_t counts_len = (size_t)tile.columns * tile.rows * sizeof(uint16_t);
+
+    return (struct window_tile){.bytes = counts - head, .len = head + counts_len, .memory = memory};
 }
 
 static void finish(void *arg, const struct run_record *record, struct tile tile, uint16_t *counts,
                    bool computed)
 {
     struct window *window = arg;
-    struct window_tile *mine =
-        (struct window_tile *)(void *)((char *)counts - offsetof(struct window_tile, counts));
+    uint8_t *memory = (uint8_t *)counts - WINDOW_HEAD_BYTES;
+    struct window_tile mine = {NULL, 0, NULL};
 
-    mine->record = *record;
-    mine->tile = tile;
+    if (computed)
+        mine = packed(window, record, tile, memory);
     pthread_mutex_lock(&window->mutex);
     if (computed && !window->abandoned) {
-        append(window, mine);
-        if (window->come >= window->wanted)
+        window->computing--;
+        *tile_at(window, window->position++) = mine;
+        if (come(window) >= window->wanted)
             unlock_and_tell(window);
         else
             pthread_mutex_unlock(&window->mutex);
         return;
     }
     pthread_mutex_unlock(&window->mutex);
-    give_room_back(window, tile_bytes(tile));
-    free(mine);
+    give_room_back(window, memory);
 }
 
 struct run_sink window_sink(struct window *window)
@@ -195,40 +194,37 @@ void window_abandon(struct window *window)
     pthread_mutex_unlock(&window->mutex);
 }
 
-/* The mutex is held. */
-static void acknowledge(struct window *window, uint64_t cursor, struct window_tile **list)
+/* The mutex is held. What nobody needs any more, or can still hold, makes room. */
+static void recycle(struct window *window)
 {
-    if (window->acknowledged == cursor)
+    if (window->readers != 0 || window->released == window->acknowledged)
         return;
-    while (window->acknowledged < cursor)
-        drop_first(window, list);
+    for (; window->released < window->acknowledged; window->released++)
+        window->spare[window->spares++] = tile_at(window, window->released)->memory;
     pthread_cond_broadcast(&window->room);
 }
 
 /* The mutex is held. */
 static void take(struct window *window, uint64_t max_bytes, struct window_batch *batch)
 {
-    uint64_t bytes = 0;
+    uint64_t there = window->position - window->acknowledged, fit = max_bytes / window->tile_bytes;
 
-    for (struct window_tile *tile = window->first; tile != NULL && max_bytes != 0; tile = tile->next) {
-        bytes += tile_bytes(tile->tile);
-        if (batch->count != 0 && bytes > max_bytes)
-            break;
-        tile->refs++;
-        batch->count++;
-        batch->last = tile;
-    }
-    batch->first = window->first;
+    if (fit == 0 && max_bytes != 0)
+        fit = 1;
+    batch->count = there < fit ? there : fit;
+    batch->ring = window->ring;
+    batch->capacity = window->capacity;
+    batch->at = window->acknowledged % window->capacity;
     batch->next_cursor = window->acknowledged + batch->count;
-    batch->come = window->come;
+    batch->come = come(window);
     batch->done = window->ended && batch->next_cursor == window->position;
+    window->readers += batch->count != 0;
 }
 
 enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t max_bytes, uint64_t wait,
                              struct window_batch *batch, struct wire_error *error)
 {
     enum wire_status status = WIRE_OK;
-    struct window_tile *list = NULL;
 
     *batch = (struct window_batch){.count = 0};
     pthread_mutex_lock(&window->mutex);
@@ -237,27 +233,22 @@ enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t ma
                                 "cursor is %" PRIu64 "; it must be from %" PRIu64 " to %" PRIu64, cursor,
                                 window->acknowledged, window->position);
     } else {
-        acknowledge(window, cursor, &list);
+        window->acknowledged = cursor;
+        recycle(window);
         take(window, max_bytes, batch);
-        if (batch->count == 0 && !batch->done && window->come < wait)
+        if (batch->count == 0 && !batch->done && batch->come < wait)
             window->wanted = wait;
     }
     pthread_mutex_unlock(&window->mutex);
-    free_tiles(list);
     return status;
 }
 
 void window_release(struct window *window, const struct window_batch *batch)
 {
-    struct window_tile *tile = batch->first, *next, *list = NULL;
-
     pthread_mutex_lock(&window->mutex);
-    for (size_t i = 0; i < batch->count; i++, tile = next) {
-        next = tile->next;
-        unref(tile, &list);
-    }
+    window->readers -= batch->count != 0;
+    recycle(window);
     pthread_mutex_unlock(&window->mutex);
-    free_tiles(list);
 }
 
 uint64_t window_position(struct window *window)

@@ -17,13 +17,34 @@
  */
 struct window;
 
-/*
- * Ends with window_free. bytes bounds what the tiles take; one tile is always let in, however large. ready is
- * called on the run's threads, without a lock, when something has come for a reader that found nothing
- * (window_read).
- */
-WIRE_MUST_USE enum wire_status window_create(size_t bytes, void (*ready)(void *arg), void *arg,
-                                             struct window **out);
+/* What a reply holds of a tile before its counts takes at most so much. */
+#define WINDOW_HEAD_BYTES 104
+
+/* A tile as a reply holds it: its head, and its columns * rows counts. */
+struct window_tile {
+    const uint8_t *bytes;
+    size_t len;
+    uint8_t *memory; /* the window's */
+};
+
+/* What a tile of so many counts takes, here and about as much in a reply. */
+#define WINDOW_TILE_BYTES(counts) \
+    (sizeof(struct window_tile) + sizeof(uint8_t *) + WINDOW_HEAD_BYTES + (counts) * sizeof(uint16_t))
+
+struct window_options {
+    size_t bytes;       /* bounds what the tiles take; one tile is always let in, however large */
+    size_t tile_counts; /* of the largest tile; every one is taken to be as large */
+    /* Called on the run's thread that has computed a tile: writes what precedes its counts in a reply, so
+     * that it ends at `end`, and returns how much that is. */
+    size_t (*pack)(void *arg, const struct run_record *record, struct tile tile, uint8_t *end);
+    /* Called on the run's threads, without a lock, when something has come for a reader that found nothing
+     * (window_read). */
+    void (*ready)(void *arg);
+    void *arg;
+};
+
+/* Ends with window_free. */
+WIRE_MUST_USE enum wire_status window_create(const struct window_options *options, struct window **out);
 void window_free(struct window *window);
 
 /* Where the run puts its tiles. */
@@ -35,30 +56,20 @@ void window_end(struct window *window);
 /* Nobody reads any more: threads that wait for room go on to their end. */
 void window_abandon(struct window *window);
 
-struct window_tile {
-    struct window_tile *next; /* guarded by the window's mutex in the last tile that has come */
-    struct run_record record;
-    struct tile tile;
-    unsigned refs;
-    _Alignas(16) uint16_t counts[]; /* columns * rows */
-};
-
-/* A run of tiles from a cursor on. They stay where they are until window_release. */
+/* Tiles from a cursor on. They stay where they are, and take room, until window_release. */
 struct window_batch {
-    struct window_tile *first, *last;
-    size_t count;
+    const struct window_tile *ring; /* of `capacity` tiles, of which the batch's begin at `at` */
+    size_t capacity, at, count;
     uint64_t next_cursor;
     uint64_t come; /* bytes that have come from the cursor on, whether they are in the batch or not */
     bool done;     /* nothing follows next_cursor */
 };
 
-/* The batch's tile after that one, or the first after NULL; NULL after the last. */
-static inline const struct window_tile *window_batch_next(const struct window_batch *batch,
-                                                          const struct window_tile *tile)
+static inline const struct window_tile *window_batch_tile(const struct window_batch *batch, size_t i)
 {
-    if (batch->count == 0 || tile == batch->last)
-        return NULL;
-    return tile != NULL ? tile->next : batch->first;
+    size_t at = batch->at + i;
+
+    return &batch->ring[at < batch->capacity ? at : at - batch->capacity];
 }
 
 /*

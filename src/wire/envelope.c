@@ -264,18 +264,21 @@ uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint
     return out + protobuf_c_message_pack(element, out);
 }
 
-size_t wire_element_size_with(const ProtobufCMessage *head, const struct wire_last *last)
+/* The same number, in a byte more. */
+static uint8_t *lengthen_varint(uint8_t *end)
 {
-    size_t len = size_with_last(head, last->len);
-
-    return 1 + varint_size(len) + len;
+    end[-1] |= 0x80;
+    *end++ = 0;
+    return end;
 }
 
-uint8_t *wire_element_pack_with(unsigned field, const ProtobufCMessage *head, const struct wire_last *last,
+uint8_t *wire_element_pack_head(unsigned field, const ProtobufCMessage *head, unsigned last, size_t last_len,
                                 uint8_t *out)
 {
-    out = put_length_delimited(out, field, size_with_last(head, last->len));
-    out = pack_with_last(head, last->field, last->len, out);
-    memcpy(out, last->value, last->len);
-    return out + last->len;
+    size_t len = size_with_last(head, last_len);
+    bool odd = (1 + varint_size(len) + len) % 2 != 0;
+
+    out = put_length_delimited(out, field, len + odd);
+    out = pack_with_last(head, last, last_len, out);
+    return odd ? lengthen_varint(out) : out;
 }

@@ -82,15 +82,13 @@ size_t wire_find_last(const uint8_t *bytes, size_t len, unsigned field, const ui
 size_t wire_element_size(const ProtobufCMessage *element);
 uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint8_t *out);
 
-/* The same of an element that is to end with a field of type bytes, which is absent in head: wire_find_last
- * finds it. */
-struct wire_last {
-    unsigned field; /* below 16 */
-    const void *value;
-    size_t len;
-};
-size_t wire_element_size_with(const ProtobufCMessage *head, const struct wire_last *last);
-uint8_t *wire_element_pack_with(unsigned field, const ProtobufCMessage *head, const struct wire_last *last,
+/*
+ * The same of an element that is to end with a field of type bytes, which is absent in head; the number of
+ * that is below 16, too. Writes all but its value, which follows, and returns the end. The whole is of an
+ * even length, for which the value's length may have a byte too many, where it must: of values of an even
+ * length in such elements, one behind the other, all lie even if the first does.
+ */
+uint8_t *wire_element_pack_head(unsigned field, const ProtobufCMessage *head, unsigned last, size_t last_len,
                                 uint8_t *out);
 
 #endif

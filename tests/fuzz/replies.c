@@ -1,6 +1,8 @@
 /* A frame that a server sent, after a byte that chooses the method it answers. */
 #include "fuzz.h"
 
+#include <string.h>
+
 #include <nng/nng.h>
 
 #include "batch.h"
@@ -69,12 +71,13 @@ void fuzz_one(const uint8_t *bytes, size_t len)
 static uint8_t *put_tile(uint8_t *out)
 {
     static const uint16_t counts[] = {1, 2, 3};
-    const struct wire_last last = {9, counts, sizeof counts};
     Tilery__V1__TileUpdate tile = TILERY__V1__TILE_UPDATE__INIT;
 
     tile.has_duration_ns = 1;
     tile.duration_ns = 1000;
-    return wire_element_pack_with(1, &tile.base, &last, out);
+    out = wire_element_pack_head(1, &tile.base, 9, sizeof counts, out);
+    memcpy(out, counts, sizeof counts);
+    return out + sizeof counts;
 }
 
 /* Two records and a tile in one: what a type does not know is passed over. */

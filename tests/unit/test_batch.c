@@ -29,11 +29,13 @@ static Tilery__V1__TileUpdate update_of(uint32_t i)
 
 static uint8_t *put_tile(uint32_t i, enum order order, uint8_t *out)
 {
-    const struct wire_last last = {9, counts[i], sizeof counts[i]};
     Tilery__V1__TileUpdate update = update_of(i);
 
-    if (order == DATA_LAST)
-        return wire_element_pack_with(1, &update.base, &last, out);
+    if (order == DATA_LAST) {
+        out = wire_element_pack_head(1, &update.base, 9, sizeof counts[i], out);
+        memcpy(out, counts[i], sizeof counts[i]);
+        return out + sizeof counts[i];
+    }
     update.has_data = 1;
     update.data.data = (uint8_t *)(uintptr_t)counts[i];
     update.data.len = sizeof counts[i];

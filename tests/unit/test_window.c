@@ -1,6 +1,7 @@
 /* What a window gives, what it refuses, and how much it holds. */
 #include <string.h>
 
+#include "label.h"
 #include "service/window.h"
 #include "suite.h"
 #include "tiles.h"
@@ -38,7 +39,7 @@ START_TEST(the_same_cursor_gives_the_same_tiles_again)
     tiles_read(0, UINT64_MAX, false);
     first = batch;
     tiles_read(0, UINT64_MAX, false);
-    ck_assert_ptr_eq(batch.first, first.first);
+    ck_assert_ptr_eq(window_batch_tile(&batch, 0), window_batch_tile(&first, 0));
     tiles_check(&batch, 2, in_order);
     window_release(window, &first);
     window_release(window, &batch);
@@ -172,31 +173,40 @@ START_TEST(one_tile_that_is_larger_than_the_window_is_let_in_alone)
 }
 END_TEST
 
-START_TEST(a_tile_that_is_larger_than_the_window_waits_for_all_others)
+/* Else the second one would wait. */
+START_TEST(a_tile_for_which_there_is_no_memory_takes_no_room)
 {
-    struct tile large = {.columns = 6 * SIDE, .rows = SIDE};
-    struct run_record record = {.task_id = 0};
-    uint16_t *counts;
+    const struct window_options options = {.tile_counts = SIZE_MAX / 4, .pack = label_pack};
+    struct tile immense = {.columns = UINT32_C(1) << 31, .rows = UINT32_C(1) << 31};
 
-    tiles_put_three();
-    on_wait = tiles_acknowledge_one;
-    counts = sink.acquire(sink.arg, 0, large);
-    ck_assert_uint_eq(waits, 3);
-    ck_assert_ptr_nonnull(counts);
-    memset(counts, 0, 6 * PIXELS * sizeof *counts);
-    sink.finish(sink.arg, &record, large, counts, true);
-    tiles_put(1);
-    ck_assert_uint_eq(waits, 4);
+    window_free(window);
+    ck_assert_int_eq(window_create(&options, &window), WIRE_OK);
+    sink = window_sink(window);
+    ck_assert_ptr_null(sink.acquire(sink.arg, 0, immense));
+    ck_assert_ptr_null(sink.acquire(sink.arg, 1, immense));
+    ck_assert_uint_eq(waits, 0);
 }
 END_TEST
 
-START_TEST(a_tile_for_which_there_is_no_memory_takes_no_room)
+/* A clipped tile is taken to be as large as all others. */
+START_TEST(as_many_clipped_tiles_have_room_as_whole_ones)
 {
-    struct tile immense = {.columns = UINT32_C(1) << 31, .rows = UINT32_C(1) << 31};
+    struct tile clipped = {.columns = 1, .rows = SIDE};
+    struct run_record record = {.task_id = 0};
 
-    ck_assert_ptr_null(sink.acquire(sink.arg, 0, immense));
-    tiles_put_three();
-    ck_assert_uint_eq(waits, 0);
+    on_wait = tiles_acknowledge_one;
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t *counts = sink.acquire(sink.arg, 0, clipped);
+
+        ck_assert_uint_eq(waits, i / 3);
+        memset(counts, 0, SIDE * sizeof *counts);
+        sink.finish(sink.arg, &record, clipped, counts, true);
+    }
+    tiles_read(1, 2 * TILE_BYTES, false);
+    ck_assert_uint_eq(batch.count, 2);
+    ck_assert_uint_eq(batch.come, 3 * TILE_BYTES);
+    ck_assert_uint_eq(label_read(window_batch_tile(&batch, 0)).tile.columns, 1);
+    window_release(window, &batch);
 }
 END_TEST
 
@@ -206,6 +216,7 @@ START_TEST(a_batch_stays_valid_after_it_was_acknowledged)
 {
     struct window_batch old, older;
 
+    tiles_make(6 * TILE_BYTES);
     tiles_put_three();
     tiles_read(0, UINT64_MAX, false);
     older = batch;
@@ -220,6 +231,27 @@ START_TEST(a_batch_stays_valid_after_it_was_acknowledged)
     window_release(window, _i == 0 ? &old : &older);
     tiles_check(_i == 0 ? &older : &old, _i == 0 ? 3 : 2, &in_order[_i == 0 ? 0 : 1]);
     window_release(window, _i == 0 ? &older : &old);
+}
+END_TEST
+
+static struct window_batch held;
+
+static void release_held(void)
+{
+    window_release(window, &held);
+}
+
+START_TEST(what_a_reader_holds_takes_room_though_it_was_acknowledged)
+{
+    tiles_put_three();
+    tiles_read(0, TILE_BYTES, false);
+    held = batch;
+    tiles_read(3, 0, false);
+    on_wait = release_held;
+    for (uint32_t task_id = 3; task_id < 6; task_id++)
+        tiles_put(task_id);
+    ck_assert_uint_eq(waits, 1);
+    tiles_check_read(3, 3, &in_order[3]);
 }
 END_TEST
 
@@ -256,9 +288,10 @@ int main(void)
     tcase_add_test(tests, reading_alone_makes_no_room);
     tcase_add_test(tests, a_tile_takes_room_while_it_is_computed_and_gives_it_back_when_it_was_not);
     tcase_add_loop_test(tests, one_tile_that_is_larger_than_the_window_is_let_in_alone, 0, 2);
-    tcase_add_test(tests, a_tile_that_is_larger_than_the_window_waits_for_all_others);
     tcase_add_test(tests, a_tile_for_which_there_is_no_memory_takes_no_room);
+    tcase_add_test(tests, as_many_clipped_tiles_have_room_as_whole_ones);
     tcase_add_loop_test(tests, a_batch_stays_valid_after_it_was_acknowledged, 0, 2);
+    tcase_add_test(tests, what_a_reader_holds_takes_room_though_it_was_acknowledged);
     tcase_add_test(tests, a_batch_given_back_is_there_to_be_read_again);
     tcase_add_test(tests, a_window_is_freed_with_tiles_that_nobody_read);
     return suite_run("window", tests);

@@ -6,10 +6,9 @@
 
 #include "engine/clock.h"
 #include "image.h"
+#include "label.h"
 #include "service/window.h"
 #include "suite.h"
-
-#define TILE_BYTES(pixels) (sizeof(struct window_tile) + (pixels) * sizeof(uint16_t))
 
 static struct window *window;
 static struct pool *pool;
@@ -71,9 +70,12 @@ static void tear_down(void)
 
 static void start(const struct run_spec *spec, size_t window_bytes)
 {
+    const size_t counts = spec->grid.tile_w * spec->grid.tile_h;
+    const struct window_options options = {
+        .bytes = window_bytes, .tile_counts = counts, .pack = label_pack, .ready = post, .arg = &ready};
     struct run_sink sink;
 
-    ck_assert_int_eq(window_create(window_bytes, post, &ready, &window), WIRE_OK);
+    ck_assert_int_eq(window_create(&options, &window), WIRE_OK);
     sink = window_sink(window);
     ck_assert_int_eq(run_create(spec, &sink, on_end, NULL, &run), ENGINE_OK);
     ck_assert_int_eq(run_start(run, pool), ENGINE_OK);
@@ -99,7 +101,7 @@ START_TEST(a_full_window_makes_a_run_wait_until_a_tile_is_acknowledged)
 {
     struct run_spec spec = small_spec(1);
 
-    start(&spec, 3 * TILE_BYTES(64));
+    start(&spec, 3 * WINDOW_TILE_BYTES(64));
     for (uint64_t acknowledged = 0; acknowledged < 9; acknowledged++) {
         wait_for(&stuck);
         ck_assert_uint_eq(window_position(window), acknowledged + 3);
@@ -115,7 +117,7 @@ START_TEST(all_threads_that_wait_end_when_the_window_is_abandoned)
 {
     struct run_spec spec = small_spec(3);
 
-    start(&spec, 3 * TILE_BYTES(64));
+    start(&spec, 3 * WINDOW_TILE_BYTES(64));
     for (int thread = 0; thread < 3; thread++)
         wait_for(&stuck);
     ck_assert_uint_eq(window_position(window), 3);
@@ -142,7 +144,7 @@ START_TEST(a_tile_given_up_half_way_makes_room_and_is_not_delivered)
     struct run_spec spec = small_spec(2);
 
     spec.kernel = &gated;
-    start(&spec, TILE_BYTES(64));
+    start(&spec, WINDOW_TILE_BYTES(64));
     wait_for(&inside);
     wait_for(&stuck);
     run_cancel(run);
@@ -159,7 +161,7 @@ START_TEST(all_threads_that_wait_go_on_when_all_is_acknowledged)
     struct run_spec spec = small_spec(3);
 
     spec.kernel = &gated;
-    start(&spec, 3 * TILE_BYTES(64));
+    start(&spec, 3 * WINDOW_TILE_BYTES(64));
     for (int i = 0; i < 3; i++)
         sem_post(&gate);
     for (int i = 0; i < 3; i++) {
@@ -188,26 +190,21 @@ struct picture {
 
 static void draw_tile(const struct picture *picture, const struct window_tile *tile)
 {
-    struct tile place = grid_tile(&picture->spec->grid, tile->record.task_id);
+    struct label label = label_read(tile);
+    struct tile place = grid_tile(&picture->spec->grid, label.record.task_id);
 
-    ck_assert_mem_eq(&tile->tile, &place, sizeof place);
-    ck_assert_uint_lt(tile->record.thread_id, run_threads(run));
-    picture->seen[tile->record.task_id]++;
+    ck_assert_mem_eq(&label.tile, &place, sizeof place);
+    ck_assert_uint_lt(label.record.thread_id, run_threads(run));
+    picture->seen[label.record.task_id]++;
     for (uint32_t row = 0; row < place.rows; row++)
         memcpy(&picture->counts[(size_t)(place.y + row) * picture->spec->plane.width + place.x],
-               &tile->counts[(size_t)row * place.columns], place.columns * sizeof *tile->counts);
+               &label_counts(tile)[(size_t)row * place.columns], place.columns * sizeof(uint16_t));
 }
 
-/* The last tile's next is the window's. */
 static void draw(const struct picture *picture, const struct window_batch *batch)
 {
-    const struct window_tile *tile = batch->first;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        draw_tile(picture, tile);
-        if (i + 1 < batch->count)
-            tile = tile->next;
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        draw_tile(picture, window_batch_tile(batch, i));
     window_release(window, batch);
 }
 
@@ -271,11 +268,11 @@ static const struct {
 } cases[] = {
     {1, 1, UINT64_MAX},
     {4, 1, UINT64_MAX},
-    {4, 3 * TILE_BYTES(256), 1},
-    {4, 3 * TILE_BYTES(256), 2 * TILE_BYTES(256)},
-    {7, 5 * TILE_BYTES(256), UINT64_MAX},
-    {3, SIZE_MAX, UINT64_MAX},
-    {3, SIZE_MAX, 1},
+    {4, 3 * WINDOW_TILE_BYTES(256), 1},
+    {4, 3 * WINDOW_TILE_BYTES(256), 2 * WINDOW_TILE_BYTES(256)},
+    {7, 5 * WINDOW_TILE_BYTES(256), UINT64_MAX},
+    {3, 64 * WINDOW_TILE_BYTES(256), UINT64_MAX},
+    {3, 64 * WINDOW_TILE_BYTES(256), 1},
 };
 
 START_TEST(the_tiles_of_a_run_make_up_the_kernel_s_image)
@@ -324,7 +321,7 @@ START_TEST(two_threads_may_read_while_the_run_goes_on)
 
     picture_make(&picture, &spec);
     picture_make(&onlooker.picture, &spec);
-    start(&spec, 4 * TILE_BYTES(256));
+    start(&spec, 4 * WINDOW_TILE_BYTES(256));
     ck_assert_int_eq(pthread_create(&thread, NULL, look_on, &onlooker), 0);
     read_all(&picture, UINT64_MAX, &onlooker.cursor);
     atomic_store(&onlooker.over, true);
@@ -365,7 +362,7 @@ START_TEST(a_run_whose_time_is_up_while_it_waits_for_room_ends)
     atomic_store(&begun, 0);
     spec.kernel = &slow;
     spec.time_limit_ms = _i == 0 ? 0 : 19;
-    start(&spec, TILE_BYTES(64));
+    start(&spec, WINDOW_TILE_BYTES(64));
     wait_for(&stuck);
     ck_assert_uint_le(window_position(window), 1);
     acknowledge(window_position(window));

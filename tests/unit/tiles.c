@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "label.h"
+
 struct window *window;
 struct run_sink sink;
 struct window_batch batch;
@@ -38,7 +40,10 @@ static void count_ready(void *arg)
 
 static void make(size_t bytes)
 {
-    ck_assert_int_eq(window_create(bytes, count_ready, &ready_calls, &window), WIRE_OK);
+    const struct window_options options = {
+        .bytes = bytes, .tile_counts = PIXELS, .pack = label_pack, .ready = count_ready, .arg = &ready_calls};
+
+    ck_assert_int_eq(window_create(&options, &window), WIRE_OK);
     sink = window_sink(window);
 }
 
@@ -103,22 +108,21 @@ void tiles_read(uint64_t cursor, uint64_t max_bytes, uint64_t wait)
 static void check_tile(const struct window_tile *tile, uint32_t task_id)
 {
     struct tile place = tile_of(task_id);
+    struct label label = label_read(tile);
 
-    ck_assert_uint_eq(tile->record.task_id, task_id);
-    ck_assert_uint_eq(tile->record.thread_id, task_id + 1);
-    ck_assert_uint_eq(tile->record.start_ns, 10 * task_id);
-    ck_assert_mem_eq(&tile->tile, &place, sizeof place);
+    ck_assert_uint_eq(label.record.task_id, task_id);
+    ck_assert_uint_eq(label.record.thread_id, task_id + 1);
+    ck_assert_uint_eq(label.record.start_ns, 10 * task_id);
+    ck_assert_mem_eq(&label.tile, &place, sizeof place);
     for (uint32_t i = 0; i < PIXELS; i++)
-        ck_assert_uint_eq(tile->counts[i], 1000 * task_id + i);
+        ck_assert_uint_eq(label_counts(tile)[i], 1000 * task_id + i);
 }
 
 void tiles_check(const struct window_batch *of, size_t count, const uint32_t *tasks)
 {
-    const struct window_tile *tile = of->first;
-
     ck_assert_uint_eq(of->count, count);
-    for (size_t i = 0; i < count; i++, tile = tile->next)
-        check_tile(tile, tasks[i]);
+    for (size_t i = 0; i < count; i++)
+        check_tile(window_batch_tile(of, i), tasks[i]);
 }
 
 void tiles_check_read(uint64_t cursor, size_t count, const uint32_t *tasks)

@@ -6,7 +6,7 @@
 /* A tile of 8 x 8, and what it takes. */
 #define SIDE 8
 #define PIXELS (SIDE * SIDE)
-#define TILE_BYTES (sizeof(struct window_tile) + PIXELS * sizeof(uint16_t))
+#define TILE_BYTES WINDOW_TILE_BYTES(PIXELS)
 
 /*
  * A window on one thread, which puts tiles into it and reads them. The tests' program is linked so that the
