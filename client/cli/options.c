@@ -73,6 +73,11 @@ const struct argp_option cli_argp_options[] = {
      0},
     {"timeout-ms", OPT_TIMEOUT_MS, "MS", 0, "The same in milliseconds, 1 to 86400000", 0},
     {"wait", OPT_WAIT, NULL, 0, "Where no server is there, wait for one, as long as the timeout allows", 0},
+    {"max-attempts", OPT_MAX_ATTEMPTS, "N", 0,
+     "Where servers are lost or busy, try a call so often, 1 to 100 (default 5); with 1 there are no "
+     "retries, "
+     "and a stream's rest is computed nowhere else",
+     0},
     {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
     {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},
@@ -160,6 +165,8 @@ unsigned option_commands(int key)
         return FOR_WORK & ~(unsigned)FOR_COMPARE;
     case OPT_KERNEL:
         return FOR_WORK;
+    case OPT_MAX_ATTEMPTS: /* bench shows what is refused, and nothing else is tried again */
+        return FOR_WORK & ~(unsigned)FOR_BENCH;
     case OPT_REQUEST_ID: /* is one call's */
         return FOR_ALL & ~(unsigned)(FOR_COMPARE | FOR_BENCH);
     case OPT_FORMAT:

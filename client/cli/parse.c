@@ -153,6 +153,8 @@ static void read_option(const struct argp_state *state, struct reading *reading,
         cli->call.timeout_ms = time_ms(state, key, arg, 1);
     else if (key == OPT_TIMEOUT_MS)
         cli->call.timeout_ms = option_number(state, "timeout-ms", arg, 1, DAY_MS);
+    else if (key == OPT_MAX_ATTEMPTS)
+        cli->client.max_attempts = option_number(state, "max-attempts", arg, 1, 100);
     else if (key == OPT_TRACEPARENT)
         set_traceparent(state, cli, arg);
     else if (!read_measure(state, cli, key, arg))

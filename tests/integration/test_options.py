@@ -158,6 +158,9 @@ class Options(ServedTest):
                           answer.stderr)
         self.assertEqual([number for number, _ in told], ["1", "2", "3", "4", "5"])
         self.assertEqual([again != "" for _, again in told], [True] * 4 + [False])
+        for command in ["compute", "render", "compare"]:
+            said = tilery(busy.url, "-v", command, "--max-attempts=1", "--timeout=60s").stderr
+            self.assertRegex(said, "^tilery: [^ ]+ attempt 1 at [^,]+\ntilery: RESOURCE_EXHAUSTED: ", command)
         self.assertEqual(tilery(busy.url, "cancel", "first").returncode, 0)
         holder.wait(60)
         self.assertEqual(busy.close(), 0)
