@@ -8,10 +8,21 @@
 #include "wire/option.h"
 
 /* Whether it is not of time_limit_ms, which has no call fail. */
-static bool is_timeout(const struct cli_options *options, const struct tilery_error *error)
+static bool is_timeout(const struct tilery_error *error)
 {
-    return error->status == TILERY_DEADLINE_EXCEEDED && options->call.timeout_ms != 0 &&
+    return error->status == TILERY_DEADLINE_EXCEEDED &&
            strncmp(error->message, "time_limit_ms", strlen("time_limit_ms")) != 0;
+}
+
+/* Either side's may have been over. */
+static void say_timeout(const struct cli_options *options)
+{
+    if (options->call.timeout_ms != 0)
+        fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another",
+                options->call.timeout_ms);
+    else
+        fputs("tilery: --timeout TIME sets a timeout", stderr);
+    fputs(", up to the server's own, the max_timeout_ms of `tilery info`\n", stderr);
 }
 
 /* As libtilery begins to say why there is no connection; other failures a server tells of itself. */
@@ -26,9 +37,8 @@ static void say_remedy(const struct cli_options *options, const struct tilery_er
 
     (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(options->client.server, ","),
                    options->client.server);
-    if (is_timeout(options, error))
-        fprintf(stderr, "tilery: the timeout is %" PRIu64 " ms; --timeout TIME sets another\n",
-                options->call.timeout_ms);
+    if (is_timeout(error))
+        say_timeout(options);
     else if (!is_without_server(error))
         return;
     else if (wire_address_is_tls(first))
@@ -111,6 +121,7 @@ int cli_info(tilery_client *client, const struct cli_options *options)
     printf("%-18s%" PRIu64 "\n", "max_tiles", info->max_tiles);
     printf("%-18s%" PRIu64 "\n", "max_threads", info->max_threads);
     printf("%-18s%" PRIu64 "\n", "max_time_limit_ms", info->max_time_limit_ms);
+    printf("%-18s%" PRIu64 "\n", "max_timeout_ms", info->max_timeout_ms);
     printf("%-18s%" PRIu64 "\n", "max_tile_bytes", info->max_tile_bytes);
     printf("%-18s%" PRIu64 "\n", "max_request_bytes", info->max_request_bytes);
     printf("%-18s%" PRIu64 "\n", "max_reply_bytes", info->max_reply_bytes);

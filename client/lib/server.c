@@ -167,7 +167,8 @@ static void fill_info(struct tilery_info *info, const Tilery__V1__InfoReply *rep
                                  .max_request_bytes = limits->max_request_bytes,
                                  .max_reply_bytes = limits->max_reply_bytes,
                                  .cpus = reply->cpus,
-                                 .uptime_ns = reply->uptime_ns};
+                                 .uptime_ns = reply->uptime_ns,
+                                 .max_timeout_ms = limits->max_timeout_ms};
 }
 
 enum tilery_status tilery_info(tilery_client *client, const struct tilery_call_options *options,

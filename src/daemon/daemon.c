@@ -159,6 +159,7 @@ enum wire_status daemon_start(const struct daemon_options *options, struct daemo
                                                                                : threads_by_quota(),
                                       .cpus = quota_read("/").cpus,
                                       .max_queue = options->max_queue,
+                                      .max_timeout_ms = options->max_timeout_ms,
                                       .window_budget_bytes = reply_budget(options),
                                       .on_stream = on_stream,
                                       .on_stream_arg = daemon};

@@ -22,7 +22,7 @@ struct service {
     service_stream_fn *on_stream;
     void *on_stream_arg;
     uint32_t cpus, max_threads;
-    uint64_t started_ns;
+    uint64_t max_timeout_ms, started_ns;
 };
 
 /* INVALID_ARGUMENT, naming field, value and range, or a spec that is known to be good. */

@@ -38,13 +38,13 @@ void service_check(struct rpc_call *call, const ProtobufCMessage *request, void 
     rpc_call_reply(call, &reply.base);
 }
 
-static Tilery__V1__Limits limits(void)
+static Tilery__V1__Limits limits(const struct service *service)
 {
     Tilery__V1__Limits out = TILERY__V1__LIMITS__INIT;
 
     out.has_max_width = out.has_max_height = out.has_max_tiles = out.has_max_threads = 1;
     out.has_max_time_limit_ms = out.has_max_tile_bytes = out.has_max_request_bytes = out.has_max_reply_bytes =
-        1;
+        out.has_max_timeout_ms = 1;
     out.max_width = wire_field_max(WIRE_WIDTH);
     out.max_height = wire_field_max(WIRE_HEIGHT);
     out.max_tiles = WIRE_MAX_TILES;
@@ -53,14 +53,15 @@ static Tilery__V1__Limits limits(void)
     out.max_tile_bytes = WIRE_MAX_TILE_BYTES;
     out.max_request_bytes = WIRE_MAX_REQUEST_BYTES;
     out.max_reply_bytes = WIRE_MAX_REPLY_BYTES;
+    out.max_timeout_ms = service->max_timeout_ms;
     return out;
 }
 
 void service_info(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     Tilery__V1__InfoReply reply = TILERY__V1__INFO_REPLY__INIT;
-    Tilery__V1__Limits max = limits();
     const struct service *service = context;
+    Tilery__V1__Limits max = limits(service);
     const struct kernel *kernel;
     char *kernels[MAX_NAMES], *schedules[SCHEDULE_KINDS];
 

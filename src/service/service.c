@@ -95,6 +95,7 @@ enum wire_status service_create(const struct service_options *options, struct se
     service->on_stream = options->on_stream;
     service->on_stream_arg = options->on_stream_arg;
     service->cpus = usable_cpus(options->cpus);
+    service->max_timeout_ms = options->max_timeout_ms;
     if (admission.max_threads == 0)
         admission.max_threads = service->cpus * 8 > 32 ? service->cpus * 8 : 32;
     service->max_threads = admission.max_threads;

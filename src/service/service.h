@@ -25,6 +25,7 @@ struct service_options {
     uint32_t max_threads;         /* of all runs side by side; 0: eight a usable CPU, at least 32 */
     uint32_t cpus;                /* that a quota leaves it; 0: there is none */
     uint32_t max_queue;           /* requests that wait for threads */
+    uint64_t max_timeout_ms;      /* the RPC server's, for Info to tell */
     uint64_t window_budget_bytes; /* what all streams' windows may take; one alone may take more */
     service_stream_fn *on_stream; /* told of each stream's run when it ends; NULL: nobody is */
     void *on_stream_arg;

@@ -206,6 +206,7 @@ START_TEST(info_tells_the_limits_that_are_in_force)
     ck_assert_uint_eq(info->max_tile_bytes, WIRE_MAX_TILE_BYTES);
     ck_assert_uint_eq(info->max_request_bytes, WIRE_MAX_REQUEST_BYTES);
     ck_assert_uint_eq(info->max_reply_bytes, WIRE_MAX_REPLY_BYTES);
+    ck_assert_uint_eq(info->max_timeout_ms, 660000);
     ck_assert_uint_ge(info->cpus, 1);
     check_status(tilery_info(served.client, NULL, &later, &served.error), TILERY_OK);
     ck_assert_uint_gt(later->uptime_ns, info->uptime_ns);

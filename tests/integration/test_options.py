@@ -114,7 +114,17 @@ class Options(ServedTest):
                             "--tile-h=8192", "--max-iter=65535", "--kernel=scalar")
             self.assertEqual(answer.returncode, 4)
             self.assertIn("DEADLINE_EXCEEDED", answer.stderr)
-            self.assertIn("tilery: the timeout is 200 ms; --timeout TIME sets another\n", answer.stderr)
+            self.assertIn("tilery: the timeout is 200 ms; --timeout TIME sets another, up to the server's own", answer.stderr)
+
+    def test_the_server_s_own_timeout_is_told(self):
+        hasty = Process("tileryd", "--listen", "tcp://127.0.0.1:0", "--max-timeout-ms=321")
+        slow = ["--width=8192", "--height=8192", "--tile-w=512", "--tile-h=512", "--max-iter=65535", "--kernel=scalar"]
+        for arguments in (["compute", *slow], ["compute", "--timeout=60s", *slow], ["render", *slow]):
+            answer = tilery(hasty.url, *arguments)
+            self.assertEqual(answer.returncode, 4)
+            self.assertIn(", up to the server's own, the max_timeout_ms of `tilery info`\n", answer.stderr)
+        self.assertRegex(tilery(hasty.url, "info").stdout, r"\nmax_timeout_ms +321\n")
+        self.assertEqual(hasty.close(), 0)
 
     def test_a_server_that_is_not_there_yet_is_waited_for_within_the_timeout(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -290,6 +290,7 @@ struct tilery_info {
     uint64_t max_tile_bytes, max_request_bytes, max_reply_bytes;
     uint32_t cpus;
     uint64_t uptime_ns;
+    uint64_t max_timeout_ms; /* of a request, also where it gives none; 0: the server does not tell */
 };
 
 /* *out ends with tilery_info_free. */
