@@ -84,11 +84,14 @@ static enum wire_status set_tls(const struct rpc_server *server, nng_listener li
 {
     const struct wire_tls *tls = &server->options.tls;
     enum wire_status status;
+    char shown[160];
     void *config;
     int result;
 
     if (tls->cert == NULL)
-        return refuse(error, WIRE_INVALID_ARGUMENT, url, "TLS needs a certificate and its private key");
+        return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                              "tls_cert is not set; \"%s\" needs it, and its key",
+                              wire_quote(shown, sizeof shown, url));
     result = nng_listener_get_ptr(listener, NNG_OPT_TLS_CONFIG, &config);
     if (result != 0)
         return refuse(error, WIRE_UNAVAILABLE, url, nng_strerror(result));

@@ -79,9 +79,10 @@ class Tls(Folder):
         listen = ["--listen", "tls+tcp://127.0.0.1:0"]
         cert, key = pair("server")
         junk = self.file("junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-        self.check_refused("needs a certificate and its private key", *listen)
+        missing = f'tileryd: --tls-cert is not set; "{listen[1]}" needs it, and its key'
+        self.check_refused(missing, *listen)
         self.check_refused("tileryd: --tls-cert is set without its key", *listen, cert)
-        self.check_refused("needs a certificate and its private key", *listen, key)
+        self.check_refused(missing, *listen, key)
         self.check_refused('tileryd: --tls-cert "/nowhere": No such file', *listen, "--tls-cert=/nowhere", key)
         self.check_refused("/nowhere", *listen, cert, "--tls-key=/nowhere")
         self.check_refused("cannot be used", *listen, "--tls-cert=" + junk, key)
