@@ -123,6 +123,21 @@ static void drop_counts(struct gathered *gathered)
         gathered->tile[i].counts = NULL;
 }
 
+/* No time of these can be compared with one of the others. */
+static void say_anew(const struct cli_options *options, const struct format_tiles *tiles)
+{
+    size_t anew = 0;
+
+    while (anew < tiles->count && tiles->tiles[tiles->count - 1 - anew].attempt != 0)
+        anew++;
+    if (anew != 0 && !options->quiet)
+        fprintf(
+            stderr,
+            "tilery: warning: a server was lost: the times of the last %zu of %zu tiles are since another "
+            "began\n",
+            anew, tiles->count);
+}
+
 static int read_and_write(struct computing *computing, enum format format, FILE *file)
 {
     const struct cli_options *options = computing->options;
@@ -138,6 +153,7 @@ static int read_and_write(struct computing *computing, enum format format, FILE 
         return status;
     if (!gathered_finish(gathered, computing->stream))
         return fail_memory(options);
+    say_anew(options, &gathered->tiles);
     if (!options->data)
         drop_counts(gathered);
     if (file != NULL) {

@@ -7,7 +7,9 @@ const struct command cli_commands[] = {
     {"compute", cli_compute, FOR_COMPUTE, NONE, "compute", "run a computation; print the documented JSON",
      "Where its tiles come as a stream, for --data, --watch or the bar, the server gives up a run whose "
      "reader is "
-     "stopped (ctrl-Z) for more than 10 s: NOT_FOUND then."},
+     "stopped (ctrl-Z) for more than 10 s: NOT_FOUND then. Where a server is lost and another one computes "
+     "the rest, the records have an attempt, 0 or higher, by whose clock their times are, and a trace has a "
+     "process for each; what else is told is of the last."},
     {"render", cli_render, FOR_RENDER, NONE, "render", "write the image",
      "raw, the default, is the escape counts, row by row, as little-endian uint16. pgm has the same counts "
      "as 16-bit grey, "

@@ -57,6 +57,15 @@ const struct format_tile *format_next_tile(const struct format_writer *writer)
     return tile != NULL && tile->counts != NULL ? tile : NULL;
 }
 
+const uint32_t *format_next_attempt(const struct format_writer *writer)
+{
+    const struct format_tiles *tiles = writer->tiles;
+
+    return tiles != NULL && tiles->count != 0 && tiles->tiles[tiles->count - 1].attempt != 0
+               ? &tiles->tiles[writer->next].attempt
+               : NULL;
+}
+
 struct tilery_summary format_summary_of(const struct format_writer *writer)
 {
     return writer->tiles != NULL ? writer->tiles->summary : tilery_result_summary(writer->result);

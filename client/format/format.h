@@ -65,7 +65,8 @@ void format_init(struct format_writer *writer, enum format format,
 
 /* The same of tiles, which outlive the writer, too. Where they have counts, each record has its tile's
  * columns, rows, attempt and data in JSON, NDJSON and CSV: the counts as little-endian uint16, row by row, in
- * base64. Either all have counts or none. */
+ * base64. Either all have counts or none. Without them the records have an attempt where there were several,
+ * by which they are sorted, and in a trace each attempt is a process. */
 void format_init_tiles(struct format_writer *writer, enum format format,
                        const struct tilery_compute_request *request, const struct format_tiles *tiles,
                        const struct format_options *options);

@@ -51,9 +51,16 @@ struct tilery_thread format_next_thread(const struct format_writer *writer);
 /* The next tile, where it is written with its counts; else NULL. */
 const struct format_tile *format_next_tile(const struct format_writer *writer);
 
+/* The attempt that the next record's times are of, where the rest was computed anew; else NULL: there was but
+ * one. */
+const uint32_t *format_next_attempt(const struct format_writer *writer);
+
 /* The tile's columns, rows and data after its record in JSON, or what comes next of them; then moves on to
  * the next tile. A piece has room for the record, or for some of the counts. */
 char *format_tile_json(struct format_writer *writer, char *out, const char *end, bool ns);
+
+/* The next record, and its attempt where there is one to tell. */
+char *format_next_json(const struct format_writer *writer, char *out, bool ns);
 
 /* {"task_id":...} with ns or without, and {"wall_ns":...,"threads":[ without the threads. */
 char *format_record(char *out, const struct tilery_record *record, bool ns);

@@ -128,16 +128,24 @@ char *format_tile_json(struct format_writer *writer, char *out, const char *end,
     return format_text(out, "\"}");
 }
 
-static char *put_record(struct format_writer *writer, char *out, const char *end)
+char *format_next_json(const struct format_writer *writer, char *out, bool ns)
 {
     struct tilery_record record = format_next_record(writer);
+    const uint32_t *attempt = format_next_attempt(writer);
 
+    out = format_record(out, &record, ns);
+    return attempt != NULL ? format_text(format_number(out - 1, ",\"attempt\":", *attempt), "}") : out;
+}
+
+static char *put_record(struct format_writer *writer, char *out, const char *end)
+{
     if (writer->next != 0 && writer->used == 0)
         *out++ = ',';
     if (format_next_tile(writer) != NULL)
         return format_tile_json(writer, out, end, writer->options.ns);
+    out = format_next_json(writer, out, writer->options.ns);
     writer->next++;
-    return format_record(out, &record, writer->options.ns);
+    return out;
 }
 
 static char *put_records(struct format_writer *writer, char *out, const char *end)

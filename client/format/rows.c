@@ -6,17 +6,14 @@
 
 enum { HEAD, RECORDS, SUMMARY, THREADS, CLOSE };
 
-typedef char *put_record_fn(char *out, const struct tilery_record *record);
+typedef char *put_record_fn(const struct format_writer *writer, char *out);
 
 static char *put_rows(struct format_writer *writer, char *out, const char *end, put_record_fn *put)
 {
     size_t count = format_count(writer);
 
-    for (; writer->next < count && format_fits(out, end); writer->next++) {
-        struct tilery_record record = format_next_record(writer);
-
-        out = format_text(put(out, &record), "\n");
-    }
+    for (; writer->next < count && format_fits(out, end); writer->next++)
+        out = format_text(put(writer, out), "\n");
     if (writer->next == count)
         format_enter(writer, SUMMARY);
     return out;
@@ -24,9 +21,9 @@ static char *put_rows(struct format_writer *writer, char *out, const char *end, 
 
 /* ---- NDJSON ---- */
 
-static char *put_ndjson(char *out, const struct tilery_record *record)
+static char *put_ndjson(const struct format_writer *writer, char *out)
 {
-    return format_record(out, record, true);
+    return format_next_json(writer, out, true);
 }
 
 /* The same of tiles with their counts, each of which may take many pieces. */
@@ -113,6 +110,15 @@ static char *put_csv(char *out, const struct tilery_record *record)
     return format_number(out, ",", record->duration_ns);
 }
 
+static char *put_csv_row(const struct format_writer *writer, char *out)
+{
+    struct tilery_record record = format_next_record(writer);
+    const uint32_t *attempt = format_next_attempt(writer);
+
+    out = put_csv(out, &record);
+    return attempt != NULL ? format_number(out, ",", *attempt) : out;
+}
+
 static char *put_csv_tile(struct format_writer *writer, char *out, const char *end)
 {
     const struct format_tile *tile = format_next_tile(writer);
@@ -140,10 +146,12 @@ char *format_csv(struct format_writer *writer, char *out, const char *end)
         format_enter(writer, RECORDS);
         out = format_text(out, "task_id,thread_id,tile_x,tile_y,tile_w,tile_h,start_time_ms,duration_ms,"
                                "pixels_computed,start_time_ns,duration_ns");
-        return format_text(out, has_counts(writer) ? ",columns,rows,attempt,data\n" : "\n");
+        if (has_counts(writer))
+            return format_text(out, ",columns,rows,attempt,data\n");
+        return format_text(out, format_next_attempt(writer) != NULL ? ",attempt\n" : "\n");
     case RECORDS:
         return has_counts(writer) ? put_tiles(writer, out, end, put_csv_tile)
-                                  : put_rows(writer, out, end, put_csv);
+                                  : put_rows(writer, out, end, put_csv_row);
     default:
         format_enter(writer, FORMAT_END);
         return out;
@@ -152,14 +160,15 @@ char *format_csv(struct format_writer *writer, char *out, const char *end)
 
 /* ---- The table ---- */
 
-static char *put_table(char *out, const struct tilery_record *record)
+static char *put_table(const struct format_writer *writer, char *out)
 {
+    struct tilery_record record = format_next_record(writer);
+
     return out + sprintf(out,
                          "%8" PRIu32 " %7" PRIu32 " %7" PRIu32 " %7" PRIu32 " %6" PRIu32 " x %-6" PRIu32
                          " %12.3f %12.3f",
-                         record->task_id, record->thread_id, record->tile_x, record->tile_y, record->tile_w,
-                         record->tile_h, (double)record->start_time_ns / 1e6,
-                         (double)record->duration_ns / 1e6);
+                         record.task_id, record.thread_id, record.tile_x, record.tile_y, record.tile_w,
+                         record.tile_h, (double)record.start_time_ns / 1e6, (double)record.duration_ns / 1e6);
 }
 
 static char *put_table_summary(char *out, const struct format_writer *writer)

@@ -2,6 +2,7 @@
  * Chrome's trace event format, as Perfetto reads it:
  * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. Times are in us, with the
  * ns as their fraction. Each tile is a complete event in its thread's lane; the time limit is an instant one.
+ * An attempt at what a lost server left undone has a clock of its own: it is a process of its own.
  */
 #include "internal.h"
 
@@ -25,9 +26,10 @@ static char *put_lanes(struct format_writer *writer, char *out, const char *end)
     return out;
 }
 
-static char *put_tile(char *out, const struct tilery_record *record)
+static char *put_tile(char *out, const struct tilery_record *record, const uint32_t *attempt)
 {
-    out = format_number(out, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":", record->thread_id);
+    out = format_number(out, ",\n{\"ph\":\"X\",\"pid\":", 1 + (attempt != NULL ? *attempt : 0));
+    out = format_number(out, ",\"tid\":", record->thread_id);
     out = format_ns(out, ",\"ts\":", record->start_time_ns, 1);
     out = format_ns(out, ",\"dur\":", record->duration_ns, 1);
     out = format_number(out, ",\"cat\":\"tile\",\"name\":\"tile ", record->task_id);
@@ -46,7 +48,7 @@ static char *put_tiles(struct format_writer *writer, char *out, const char *end)
     for (; writer->next < count && format_fits(out, end); writer->next++) {
         struct tilery_record record = format_next_record(writer);
 
-        out = put_tile(out, &record);
+        out = put_tile(out, &record, format_next_attempt(writer));
     }
     if (writer->next == count)
         format_enter(writer, CLOSE);

@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 
 from programs import QUERY, Process, get, program, stats, tilery
 from test_stream_http import LARGE, Stream
+from test_terminal import Terminal
 
 # Within the main cardioid: seconds of work for two threads.
 SLOW = "width=256&height=256&tile_w=32&tile_h=32&max_iter=20000&region=-0.1,-0.1,0.2,0.2&kernel=scalar&schedule=dynamic" \
@@ -76,6 +77,38 @@ class Servers(unittest.TestCase):
         self.assertLessEqual(max(record["start_time_ns"] + record["duration_ns"] for record in answer["data"]
                                  if record["attempt"] == 1), answer["summary"]["wall_ns"])
         self.assertEqual(bridge.close(), 0)
+
+    def lose_one_amid(self, output_format):
+        """What the command line writes, and says, of a run that it shows a bar of, whose server is killed."""
+        options = [f"--{pair.replace('_', '-')}" for pair in SLOW.split("&")]
+        with tempfile.TemporaryFile("w+") as file:
+            shown = Terminal(self.urls, "compute", *options, "--format", output_format, stdout=file)
+            while not any(int(stats(server.url).get("tilery.v1.TileCompute/NextTiles.calls.OK", "0")) for server in self.servers):
+                pass
+            if stats(self.servers[0].url)["streams"] == "1":
+                self.servers.reverse()
+            self.kill_one()
+            said = shown.close()
+            file.seek(0)
+            self.assertEqual(shown.process.returncode, 0, said)
+            self.assertRegex(said, r"tilery: warning: a server was lost: the times of the last \d+ of 64 tiles are since another")
+            return file.read()
+
+    def test_the_records_of_a_run_that_has_a_bar_tell_so_too(self):
+        records = [json.loads(line) for line in self.lose_one_amid("ndjson").splitlines()]
+        order = [(record["attempt"], record["start_time_ms"]) for record in records]
+        self.assertEqual((order, order[0][0], order[-1][0]), (sorted(order), 0, 1))
+        self.assertEqual(sorted(record["task_id"] for record in records), list(range(64)))
+
+    def test_so_do_the_rows_of_a_table_for_programs(self):
+        head, *rows = self.lose_one_amid("csv").splitlines()
+        self.assertTrue(head.endswith(",duration_ns,attempt"), head)
+        self.assertEqual([row.rsplit(",", 1)[1] for row in rows], sorted(row.rsplit(",", 1)[1] for row in rows))
+        self.assertEqual((len(rows), rows[0][-2:], rows[-1][-2:]), (64, ",0", ",1"))
+
+    def test_a_trace_has_a_process_for_each_clock(self):
+        tiles = [event for event in json.loads(self.lose_one_amid("trace"))["traceEvents"] if event["ph"] == "X"]
+        self.assertEqual((len(tiles), {event["pid"] for event in tiles}), (64, {1, 2}))
 
     def test_the_command_line_takes_the_server_that_is_there(self):
         self.kill_one()
