@@ -8,6 +8,8 @@
 
 /* The longest that a server takes, unless it is told otherwise: a run's longest time limit, and a minute. */
 #define DEFAULT_TIMEOUT_MS 660000
+/* How long a server has to end what was cancelled: then it ends without it. */
+#define CANCEL_MS 2000
 
 void call_free(struct call *call)
 {
@@ -207,22 +209,51 @@ void call_wake(tilery_client *client, const void *arg)
     pthread_mutex_unlock(&client->mutex);
 }
 
+static bool is_overdue(uint64_t cancelled_ns, uint64_t now)
+{
+    return cancelled_ns != 0 && now - cancelled_ns >= CANCEL_MS * NS_PER_MS;
+}
+
+/* The mutex is held. True when it was waiting or pausing. */
+static bool give_up(struct call *call, uint64_t now)
+{
+    bool paused = call->state == CALL_WAITING || call->state == CALL_PAUSING;
+
+    if (!call->cancelled)
+        call->cancelled_ns = now;
+    call->cancelled = true;
+    if (paused)
+        nng_aio_cancel(call->timer);
+    else if (call->context != NULL && is_overdue(call->cancelled_ns, now))
+        context_end(call->context);
+    return paused;
+}
+
 bool call_give_up(tilery_client *client, const char *request_id)
 {
+    uint64_t now = wire_now_ns();
     bool paused = false;
 
     pthread_mutex_lock(&client->mutex);
-    for (struct call *call = client->active; call != NULL; call = call->next) {
-        if (call->state == CALL_IDLE || strcmp(call->request_id, request_id) != 0)
-            continue; /* idle: it is about to begin */
-        call->cancelled = true;
-        if (call->state == CALL_WAITING || call->state == CALL_PAUSING) {
-            paused = true;
-            nng_aio_cancel(call->timer);
-        }
-    }
+    for (struct call *call = client->active; call != NULL; call = call->next)
+        if (call->state != CALL_IDLE &&
+            strcmp(call->request_id, request_id) == 0) /* idle: it is about to begin */
+            paused |= give_up(call, now);
+    for (struct open_run *run = client->runs; run != NULL; run = run->next)
+        if (run->cancelled_ns == 0 && strcmp(run->id, request_id) == 0)
+            run->cancelled_ns = now;
     pthread_mutex_unlock(&client->mutex);
     return paused;
+}
+
+bool client_run_is_overdue(tilery_client *client, const struct open_run *run)
+{
+    bool overdue;
+
+    pthread_mutex_lock(&client->mutex);
+    overdue = is_overdue(run->cancelled_ns, wire_now_ns());
+    pthread_mutex_unlock(&client->mutex);
+    return overdue;
 }
 
 bool call_is_under_way(tilery_client *client, const char *request_id)

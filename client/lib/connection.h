@@ -75,14 +75,15 @@ struct call {
     struct server *server;                    /* of the last attempt; NULL before the first */
     struct context *context;                  /* during an attempt */
     unsigned attempts;
-    uint64_t attempt_ns; /* of CLOCK_MONOTONIC, when the last one began */
-    bool one_id;         /* the library's is that of all attempts, but of the last where it stays in use */
-    bool retry;          /* more than one attempt may be made, */
-    bool patient;        /* with pauses in between, whatever the client's options */
-    bool lost;           /* an attempt's connection was lost: the server may still be at it */
-    bool tell;           /* also that there could be no attempt */
-    bool cancelled;      /* there are no more attempts */
-    call_done_fn *done;  /* NULL: the caller waits */
+    uint64_t attempt_ns;   /* of CLOCK_MONOTONIC, when the last one began */
+    bool one_id;           /* the library's is that of all attempts, but of the last where it stays in use */
+    bool retry;            /* more than one attempt may be made, */
+    bool patient;          /* with pauses in between, whatever the client's options */
+    bool lost;             /* an attempt's connection was lost: the server may still be at it */
+    bool tell;             /* also that there could be no attempt */
+    bool cancelled;        /* there are no more attempts, */
+    uint64_t cancelled_ns; /* since then */
+    call_done_fn *done;    /* NULL: the caller waits */
     void *arg;
     nng_msg *reply;          /* when it is over: the reply's frame, */
     struct wire_error error; /* or NULL and the error */

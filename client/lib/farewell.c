@@ -20,7 +20,8 @@ void client_run_opened(tilery_client *client, struct open_run *run, const char *
 {
     pthread_mutex_lock(&client->mutex);
     unlist(client, run);
-    *run = (struct open_run){.listed = true, .id = id, .server = server, .next = client->runs};
+    *run = (struct open_run){
+        .listed = true, .id = id, .server = server, .next = client->runs, .cancelled_ns = run->cancelled_ns};
     if (client->runs != NULL)
         client->runs->prev = run;
     client->runs = run;

@@ -80,7 +80,8 @@ WIRE_MUST_USE enum wire_status call_read_stats(nng_msg *msg, struct tilery_stats
 WIRE_MUST_USE enum wire_status call_check_id(const char *id, struct wire_error *error);
 
 /* Ends the attempts of a call of this client. True when it was pausing, or waiting for a connection: then no
- * server knows of it. */
+ * server knows of it. Where a server was told before, and had its time, the attempt under way ends, too, and
+ * a stream with its next poll. */
 bool call_give_up(tilery_client *client, const char *request_id);
 
 /* Whether a call of this client, of that name, has been sent and not ended. */
@@ -137,9 +138,12 @@ struct open_run {
     bool listed;
     const char *id;
     struct server *server;
+    uint64_t cancelled_ns; /* by its id, with tilery_cancel; 0: it was not */
 };
 void client_run_opened(tilery_client *client, struct open_run *run, const char *id, struct server *server);
 void client_run_over(tilery_client *client, struct open_run *run); /* again is fine */
+/* It was cancelled so long ago that its server should have ended it. */
+bool client_run_is_overdue(tilery_client *client, const struct open_run *run);
 
 /* How many attempts a call may take; 1: there are no retries. */
 unsigned client_max_attempts(const tilery_client *client);

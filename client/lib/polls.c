@@ -130,9 +130,12 @@ static void ask(tilery_stream *stream, uint64_t max_bytes, call_done_fn *done)
     request.cursor = stream->cursor;
     request.max_bytes = max_bytes;
     request.wait_ms = WAIT_MS;
+    error.status = WIRE_OK;
     if (options.timeout_ms == 0)
         wire_error_set(&error, WIRE_DEADLINE_EXCEEDED, "the stream's time was up before its last tile");
-    if (options.timeout_ms == 0 || call_start(stream->client, &spec, done, stream, &error) != WIRE_OK)
+    else if (client_run_is_overdue(stream->client, &stream->open_run))
+        wire_error_set(&error, WIRE_CANCELLED, "the stream was cancelled");
+    if (error.status != WIRE_OK || call_start(stream->client, &spec, done, stream, &error) != WIRE_OK)
         done(stream, NULL, stream->server, &error);
 }
 

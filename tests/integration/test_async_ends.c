@@ -211,6 +211,48 @@ START_TEST(a_stream_that_is_dropped_while_it_moves_is_cancelled_where_it_went)
 }
 END_TEST
 
+/* ---- Cancelling ---- */
+
+/* A server that ends nothing, and goes on saying that there is nothing yet. */
+static struct fake_answer end_nothing(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)number;
+    if (strstr(request->method, "OpenStream") != NULL)
+        return fake_opened(NULL, 1, 10000);
+    return (struct fake_answer){.silent = strstr(request->method, "/Compute") != NULL};
+}
+
+START_TEST(what_a_server_does_not_end_when_it_is_cancelled_ends_without_it)
+{
+    const struct tilery_compute_request request = served_request(4, 4, 4, 4, 1);
+    const struct tilery_call_options named = {.request_id = "stream"};
+    struct fake *fake = fake_start(NULL, end_nothing, NULL);
+    static struct ending call;
+    struct reader reader;
+    struct loop loop;
+    bool found;
+
+    loop_start(&loop);
+    served.client = served_connect(fake_url(fake));
+    ending_of(&call, served.client, &request, 0, "call");
+    reader_open(&reader, &loop, served.client, &request, &named);
+    reader_ask(&reader);
+    check_status(tilery_cancel(served.client, "stream", NULL, &found, &served.error), TILERY_OK);
+    ck_assert(!found);
+    check_status(tilery_cancel(served.client, "call", NULL, &found, &served.error), TILERY_OK);
+    ck_assert(!found); /* asked again and again, until it was over */
+    ck_assert_int_eq(ending_wait(&call), TILERY_CANCELLED);
+    ck_assert_ptr_eq(loop_take(&loop), &reader);
+    ck_assert(reader_read(&reader, 1));
+    ck_assert_int_eq(reader.status, TILERY_CANCELLED);
+    reader_end(&reader);
+    served_disconnect();
+    fake_stop(fake);
+    loop_end(&loop);
+}
+END_TEST
+
 /* ---- Ends ---- */
 
 START_TEST(a_client_that_is_closed_ends_its_streams_which_are_dropped_afterwards)
@@ -335,6 +377,7 @@ int main(void)
     tcase_add_loop_test(tests, dropping_a_stream_half_way_ends_its_run, 0, 3 * TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_that_is_dropped_while_it_moves_is_cancelled_where_it_went, 0, 2);
     tcase_add_test(tests, streams_whose_server_is_gone_are_dropped_at_any_time);
+    tcase_add_test(tests, what_a_server_does_not_end_when_it_is_cancelled_ends_without_it);
     tcase_add_loop_test(tests, a_client_that_is_closed_ends_its_streams_which_are_dropped_afterwards, 0,
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_client_that_is_closed_ends_openings, 0, TRANSPORTS);

@@ -4,12 +4,14 @@ import contextlib
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import unittest
 
 import test_programs
-from programs import OPTIONS, Process, program
+from programs import OPTIONS, Process, connect, get, program, until, wait_stats
+from test_connections import ENDLESS as BUSY, request
 
 PIDFD_GETFD = 438
 ENDLESS = ["compute", *test_programs.Signals.ENDLESS, "--time-limit-ms=600000"]
@@ -33,6 +35,29 @@ def wait_busy(server_url, within=()):
              "--height=1"]
     while subprocess.run(small, capture_output=True, timeout=60, check=False).returncode != 4:
         pass
+
+
+class Still(unittest.TestCase):
+    """A server that stands still, and says nothing to a cancel."""
+
+    def test_what_was_asked_by_those_who_left_is_not_kept(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        self.addCleanup(server.process.kill)
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url)
+        self.addCleanup(bridge.process.kill)
+        peers = [connect(bridge.url) for _ in range(3)]
+        for peer, path in zip(peers, ("concurrent?", "concurrent?data=1&", "image.png?")):
+            peer.sendall(request(f"/api/compute/{path}num_threads=1&tile_w=1024&tile_h=1024&{BUSY}"))
+        wait_stats(server.url, runs_running=3)
+        server.process.send_signal(signal.SIGSTOP)
+        for peer in peers:
+            peer.close()
+        until(lambda: b"tilery_bridge_requests_in_hand 1\n" in get(bridge.url, "/metrics")[1],
+              "the bridge has nothing in hand but this")
+        self.assertEqual(bridge.close(), 0)
+        server.process.send_signal(signal.SIGCONT)
+        wait_stats(server.url, runs_running=0)
+        self.assertEqual(server.close(), 0)
 
 
 class Vanished(unittest.TestCase):

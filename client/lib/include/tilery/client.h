@@ -311,7 +311,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_describe(tilery_client *cli
 
 /* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether a server knew of it:
  * all that are connected are asked at once, and again while a call of this client's of that name is on its
- * way to one. */
+ * way to one. What a server has not ended two seconds after that ends without it: a call of this client's
+ * when it is cancelled once more, a stream by itself, as CANCELLED. */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_cancel(tilery_client *client, const char *request_id,
                                                             const struct tilery_call_options *options,
                                                             bool *found, struct tilery_error *error);
