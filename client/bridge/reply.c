@@ -193,11 +193,25 @@ enum MHD_Result bridge_send_events(struct exchange *exchange, struct MHD_Respons
     return queue(exchange, MHD_HTTP_OK, response);
 }
 
-/* Without the body, and so without its length: libmicrohttpd would end one of unknown length with a chunk. */
+static ssize_t read_nothing(void *arg, uint64_t position, char *buffer, size_t size)
+{
+    (void)arg;
+    (void)position;
+    (void)buffer;
+    (void)size;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Without the body, and so without its length, which is nobody's to invent:
+ * https://www.rfc-editor.org/rfc/rfc9110#section-8.6. libmicrohttpd 0.9.75 would end it with a chunk, unless
+ * it closes the connection. */
 enum MHD_Result bridge_send_head(struct exchange *exchange, const char *type)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
 
+    if (response != NULL)
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     add_header(response, "Content-Type", type);
     return queue(exchange, MHD_HTTP_OK, response);
 }

@@ -67,6 +67,14 @@ class Kept(ServedTest):
                 self.assertEqual(int(head.headers["Content-Length"]), len(body))
         self.assertEqual(alone.close(), 0)
 
+    def test_head_of_what_is_not_computed_knows_no_length_and_nothing_follows(self):
+        for path in f"{COMPUTE}?{QUERY}", "/api/compute/image.png", "/api/compute/trace.json", STREAM, "/metrics":
+            with connect(self.bridge.url) as peer:
+                peer.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                head, end, rest = b"".join(iter(lambda peer=peer: peer.recv(65536), b"")).partition(b"\r\n\r\n")
+            self.assertEqual((head.split()[1], end, rest), (b"200", b"\r\n\r\n", b""), path)
+            self.assertIn(b"\r\nConnection: close", head)
+            self.assertNotRegex(head.lower(), b"content-length|transfer-encoding")
 
     def test_head_tells_what_would_follow_an_event(self):
         _, body = get(self.bridge.url, f"{STREAM}?{QUERY}", headers={"Accept": NDJSON})
