@@ -43,7 +43,9 @@ const struct argp_option bridge_argp_options[] = {
      "(default 30)",
      0},
     {"token-file", OPT_TOKEN_FILE, "FILE", 0,
-     "Compute only for those who show the token in the file's first line; SIGHUP reads it again", 0},
+     "Compute only for those who show the token in the file's first line, or second, if any; SIGHUP reads it "
+     "again",
+     0},
     {"grace-ms", OPT_GRACE, "MS", 0, "On SIGTERM, time for the work in hand (default 30000)", 0},
     {"access-log", OPT_ACCESS_LOG, "FORMAT", 0,
      "A line on stderr for every HTTP request: logfmt (default), json or off", 0},

@@ -61,7 +61,8 @@ static const struct argp_option options[] = {
     {"tls-key", OPT_TLS_KEY, "FILE", 0, "Its private key, PEM", 0},
     {"tls-ca", OPT_TLS_CA, "FILE", 0, "Take only TLS clients whose certificate this CA verifies, PEM", 0},
     {"token-file", OPT_TOKEN_FILE, "FILE", 0,
-     "Take only requests with the token in the file's first line; SIGHUP reads it again", 0},
+     "Take only requests with the token in the file's first line, or second, if any; SIGHUP reads it again",
+     0},
     {0},
 };
 

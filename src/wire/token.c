@@ -28,21 +28,36 @@ enum wire_status wire_token_set(struct wire_token *token, const char *source, co
     return WIRE_OK;
 }
 
-/* Cuts the text to its first line without the blanks around it, and returns where that begins. */
-static char *first_line(char *text)
+/* The next line, without the blanks around it; *text moves on behind it. */
+static char *next_line(char **text)
 {
-    char *end;
+    char *line = strsep(text, "\n"), *end;
 
-    text[strcspn(text, "\n")] = '\0';
-    text += strspn(text, BLANKS);
-    end = text + strlen(text);
-    while (end > text && strchr(BLANKS, end[-1]) != NULL)
+    line += strspn(line, BLANKS);
+    end = line + strlen(line);
+    while (end > line && strchr(BLANKS, end[-1]) != NULL)
         *--end = '\0';
-    return text;
+    return line;
 }
 
-enum wire_status wire_token_read(struct wire_token *token, const char *option, const char *path,
-                                 struct wire_error *error)
+static enum wire_status read_lines(struct wire_token *tokens, size_t most, size_t *count, const char *source,
+                                   char *text, struct wire_error *error)
+{
+    for (*count = 0; *count < most && text != NULL; ++*count) {
+        const char *line = next_line(&text);
+        char place[192];
+
+        if (*count != 0 && line[0] == '\0')
+            break;
+        (void)snprintf(place, sizeof place, *count == 0 ? "%s" : "%s, line %zu", source, *count + 1);
+        if (wire_token_set(&tokens[*count], place, line, error) != WIRE_OK)
+            return error->status;
+    }
+    return WIRE_OK;
+}
+
+enum wire_status wire_token_read(struct wire_token *tokens, size_t most, size_t *count, const char *option,
+                                 const char *path, struct wire_error *error)
 {
     enum wire_status status;
     char source[160], shown[128];
@@ -51,7 +66,7 @@ enum wire_status wire_token_read(struct wire_token *token, const char *option, c
     if (wire_file_read(option, path, MAX_FILE, &text, error) != WIRE_OK)
         return error->status;
     (void)snprintf(source, sizeof source, "%s \"%s\"", option, wire_quote(shown, sizeof shown, path));
-    status = wire_token_set(token, source, first_line(text), error);
+    status = read_lines(tokens, most, count, source, text, error);
     wire_file_free(text);
     return status;
 }

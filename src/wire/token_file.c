@@ -5,16 +5,24 @@
 #include <string.h>
 #include <strings.h>
 
-struct token_file {
-    char *path;
-    pthread_rwlock_t lock; /* guards the token */
-    struct wire_token token;
+/* The token, and another while it changes. */
+#define MOST 2
+
+struct tokens {
+    struct wire_token token[MOST];
+    size_t count;
 };
 
-static enum wire_status read_token(const struct token_file *file, struct wire_token *token,
-                                   struct wire_error *error)
+struct token_file {
+    char *path;
+    pthread_rwlock_t lock; /* guards the tokens */
+    struct tokens tokens;
+};
+
+static enum wire_status read_tokens(const struct token_file *file, struct tokens *tokens,
+                                    struct wire_error *error)
 {
-    return wire_token_read(token, "token_file", file->path, error);
+    return wire_token_read(tokens->token, MOST, &tokens->count, "token_file", file->path, error);
 }
 
 enum wire_status token_file_create(const char *path, struct token_file **out, struct wire_error *error)
@@ -27,7 +35,7 @@ enum wire_status token_file_create(const char *path, struct token_file **out, st
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the token");
     }
     pthread_rwlock_init(&file->lock, NULL);
-    if (read_token(file, &file->token, error) != WIRE_OK) {
+    if (read_tokens(file, &file->tokens, error) != WIRE_OK) {
         token_file_free(file);
         return error->status;
     }
@@ -39,22 +47,22 @@ void token_file_free(struct token_file *file)
 {
     if (file == NULL)
         return;
-    explicit_bzero(&file->token, sizeof file->token);
     pthread_rwlock_destroy(&file->lock);
     free(file->path);
+    explicit_bzero(file, sizeof *file);
     free(file);
 }
 
 enum wire_status token_file_reload(struct token_file *file, struct wire_error *error)
 {
-    struct wire_token fresh;
+    struct tokens fresh;
 
     if (file == NULL)
         return WIRE_OK;
-    if (read_token(file, &fresh, error) != WIRE_OK)
+    if (read_tokens(file, &fresh, error) != WIRE_OK)
         return error->status;
     pthread_rwlock_wrlock(&file->lock);
-    file->token = fresh;
+    file->tokens = fresh;
     pthread_rwlock_unlock(&file->lock);
     explicit_bzero(&fresh, sizeof fresh);
     return WIRE_OK;
@@ -62,12 +70,13 @@ enum wire_status token_file_reload(struct token_file *file, struct wire_error *e
 
 enum token_shown token_file_check(struct token_file *file, const char *authorization)
 {
-    bool equal;
+    bool equal = false;
 
     if (authorization == NULL || strncasecmp(authorization, WIRE_BEARER, strlen(WIRE_BEARER)) != 0)
         return TOKEN_MISSING;
     pthread_rwlock_rdlock(&file->lock);
-    equal = wire_token_equals(&file->token, authorization + strlen(WIRE_BEARER));
+    for (size_t i = 0; i < file->tokens.count; i++) /* all of them, whichever it is */
+        equal |= wire_token_equals(&file->tokens.token[i], authorization + strlen(WIRE_BEARER));
     pthread_rwlock_unlock(&file->lock);
     return equal ? TOKEN_SHOWN : TOKEN_WRONG;
 }

@@ -3,7 +3,8 @@
 
 #include "wire/token.h"
 
-/* The token that callers must show, from a file that is read again while they are checked. */
+/* The token that callers must show, from the first line of a file that is read again while they are checked.
+ * A token in its second line is as good: with the old one there, callers may have either while it changes. */
 struct token_file;
 
 enum token_shown { TOKEN_SHOWN, TOKEN_MISSING, TOKEN_WRONG };
@@ -13,8 +14,8 @@ WIRE_MUST_USE enum wire_status token_file_create(const char *path, struct token_
                                                  struct wire_error *error);
 void token_file_free(struct token_file *file);
 
-/* Reads the token again: the old one is worth nothing from now on, or, on failure, still in force. NULL is
- * fine. For one thread, while others check. */
+/* Reads the file again: a token that it has no more is worth nothing from now on, or, on failure, still in
+ * force. NULL is fine. For one thread, while others check. */
 WIRE_MUST_USE enum wire_status token_file_reload(struct token_file *file, struct wire_error *error);
 
 /* authorization: "Bearer TOKEN", or NULL where there was none. Any thread. */

@@ -6,10 +6,12 @@
 
 #include "suite.h"
 #include "wire/file.h"
+#include "wire/token_file.h"
 
 #define GOOD "0123456789abcdef"
 
 static struct wire_token token;
+static size_t count;
 static struct wire_error error;
 static char path[] = "/tmp/tilery-token-XXXXXX";
 
@@ -35,7 +37,7 @@ static enum wire_status read_file_of(const char *text, size_t len)
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(text, 1, len, file), len);
     fclose(file);
-    return wire_token_read(&token, "token_file", path, &error);
+    return wire_token_read(&token, 1, &count, "token_file", path, &error);
 }
 
 static const char *const good_files[] = {GOOD, GOOD "\n", "  \t" GOOD " \r\n", GOOD "\nsecond line \x01\n"};
@@ -115,9 +117,54 @@ START_TEST(a_file_that_cannot_be_read_says_why)
     } files[] = {{"/nowhere/token", "No such file"}, {"/tmp", "Is a directory"}, {"/dev/zero", "too large"}};
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        ck_assert_int_eq(wire_token_read(&token, "token_file", files[i].name, &error), WIRE_INVALID_ARGUMENT);
+        ck_assert_int_eq(wire_token_read(&token, 1, &count, "token_file", files[i].name, &error),
+                         WIRE_INVALID_ARGUMENT);
         ck_assert_msg(strstr(error.message, files[i].why) != NULL, "%s", error.message);
     }
+}
+END_TEST
+
+#define OTHER "fedcba9876543210"
+
+static const struct {
+    const char *text, *authorization;
+    enum token_shown shown;
+} changes[] = {
+    {GOOD "\n" OTHER "\n", "Bearer " GOOD, TOKEN_SHOWN},
+    {GOOD "\n" OTHER, "bearer " OTHER, TOKEN_SHOWN},
+    {GOOD "\n" OTHER "\n" OTHER "x\n", "Bearer " OTHER "x", TOKEN_WRONG},
+    {GOOD "\n \n" OTHER "\n", "Bearer " OTHER, TOKEN_WRONG},
+    {GOOD "\n", "Bearer ", TOKEN_WRONG},
+    {GOOD "\n" OTHER "\n", OTHER, TOKEN_MISSING},
+};
+
+START_TEST(a_server_takes_the_tokens_of_the_first_two_lines)
+{
+    struct token_file *file;
+
+    (void)!read_file_of(changes[_i].text, strlen(changes[_i].text));
+    ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
+    ck_assert_int_eq(token_file_check(file, changes[_i].authorization), changes[_i].shown);
+    token_file_free(file);
+}
+END_TEST
+
+START_TEST(a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothing)
+{
+    static const char both[] = GOOD "\n" OTHER "\n", bad[] = OTHER "\nshort\n", one[] = OTHER "\n";
+    struct token_file *file;
+
+    (void)!read_file_of(both, strlen(both));
+    ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
+    (void)!read_file_of(bad, strlen(bad));
+    ck_assert_int_eq(token_file_reload(file, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.message, ", line 2: the token has 5 characters"));
+    ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_SHOWN);
+    (void)!read_file_of(one, strlen(one));
+    ck_assert_int_eq(token_file_reload(file, &error), WIRE_OK);
+    ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_WRONG);
+    ck_assert_int_eq(token_file_check(file, "Bearer " OTHER), TOKEN_SHOWN);
+    token_file_free(file);
 }
 END_TEST
 
@@ -143,6 +190,9 @@ int main(void)
     tcase_add_test(tests, only_the_whole_token_is_equal);
     tcase_add_test(tests, a_shorter_token_leaves_nothing_of_a_longer_one);
     tcase_add_test(tests, a_file_that_cannot_be_read_says_why);
+    tcase_add_loop_test(tests, a_server_takes_the_tokens_of_the_first_two_lines, 0,
+                        (int)(sizeof changes / sizeof *changes));
+    tcase_add_test(tests, a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothing);
     tcase_add_test(tests, only_the_owner_s_own_file_is_not_exposed);
     return suite_run("token", tests);
 }
