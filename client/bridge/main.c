@@ -6,6 +6,7 @@
 
 #include "access_log.h"
 #include "bridge.h"
+#include "daemon/log.h"
 #include "options.h"
 #include "wire/address.h"
 #include "wire/descriptors.h"
@@ -36,8 +37,8 @@ static int complain(const char *prefix, const char *message, enum tilery_status 
 {
     char room[512];
 
-    fprintf(stderr, "tilery-bridge: %s\n",
-            option_message(bridge_argp_options, prefix, message, room, sizeof room));
+    warn_say("tilery-bridge", "error: %s",
+             option_message(bridge_argp_options, prefix, message, room, sizeof room));
     return status == TILERY_INVALID_ARGUMENT ? USAGE_EXIT : tilery_status_exit(status);
 }
 
@@ -237,6 +238,8 @@ int main(int argc, char **argv)
     if (with_environment == NULL)
         return tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
     options_parse(count, with_environment, count - argc, &settings);
+    if (settings.access_log == DAEMON_LOG_JSON)
+        warn_with(log_say_json);
     signals_to_end(&signals);
     signals_add_hangup(&signals, reloads(&settings));
     pthread_sigmask(SIG_BLOCK, &signals, NULL);

@@ -19,6 +19,8 @@
 #define LAST_WORDS_MS 1000
 #define LOOK_MS 50
 #define MAX_ADDRESS 256
+#define MAX_PROGRAM 32
+#define MAX_WORDS 640 /* all of them escaped fit a line */
 
 _Static_assert(LINE_BYTES <= PIPE_BUF, "a line is written in one piece");
 
@@ -187,6 +189,19 @@ void log_stream(struct log *log, const struct service_stream_run *run)
     clock_gettime(CLOCK_REALTIME, &now);
     line_of_stream(&line, log->json, &now, run);
     log_line(log, &line);
+}
+
+void log_say_json(const char *program, const char *level, const char *text)
+{
+    struct timespec now;
+    struct line line;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_begin(&line, true, &now, level);
+    line_add_text(&line, "program", program, MAX_PROGRAM);
+    line_add_text(&line, "message", text, MAX_WORDS);
+    line_end(&line);
+    (void)!write(STDERR_FILENO, line.text, line.len);
 }
 
 void log_connections(struct log *log, const char *address, uint64_t count, const char *message)

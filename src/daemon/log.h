@@ -26,6 +26,10 @@ WIRE_MUST_USE enum wire_status log_create(int fd, bool json, struct log **out, s
 /* Writes what is left, for at most a second where nobody takes it. NULL is fine. */
 void log_free(struct log *log);
 
+/* Writes a line of a program's own words to stderr, as JSON, at once and without a log: a main's
+ * warn_line_fn. */
+void log_say_json(const char *program, const char *level, const char *text);
+
 /* One line, whole. */
 void log_line(struct log *log, const struct line *line);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/log.h"
 #include "wire/descriptors.h"
 #include "wire/environment.h"
 #include "wire/notify.h"
@@ -203,6 +204,8 @@ int main(int argc, char **argv)
     if (settings.daemon.listen_count == 0)
         settings.listen[settings.daemon.listen_count++] = DEFAULT_LISTEN;
     settings.daemon.listen = settings.listen;
+    if (settings.daemon.log == DAEMON_LOG_JSON)
+        warn_with(log_say_json);
     reloads = settings.daemon.token_file != NULL || getenv(NOTIFY_SOCKET) != NULL;
     signals_to_end(&signals);
     signals_add_hangup(&signals, reloads);
@@ -212,7 +215,7 @@ int main(int argc, char **argv)
     status = daemon_start(&settings.daemon, &daemon, &error);
     signals_start_end(&start);
     if (status != WIRE_OK) {
-        fprintf(stderr, "tileryd: %s\n", option_message(options, "", error.message, room, sizeof room));
+        warn_say("tileryd", "error: %s", option_message(options, "", error.message, room, sizeof room));
         environment_free(with_environment);
         return status == WIRE_INVALID_ARGUMENT ? USAGE_EXIT : wire_status_exit(status);
     }

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "wire/warn.h"
 
 void descriptors_hold_standard(void)
 {
@@ -25,9 +26,8 @@ unsigned descriptors_allow(const char *program, unsigned connections)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     if (limit.rlim_cur < wanted)
-        fprintf(stderr,
-                "%s: warning: the system allows %llu descriptors, which is less than "
-                "--max-connections %u wants\n",
-                program, (unsigned long long)limit.rlim_cur, connections);
+        warn_say(program,
+                 "warning: the system allows %llu descriptors, which is less than --max-connections %u wants",
+                 (unsigned long long)limit.rlim_cur, connections);
     return limit.rlim_cur < UINT_MAX ? (unsigned)limit.rlim_cur : UINT_MAX;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +12,58 @@
 #include "wire/address.h"
 #include "wire/certificate.h"
 #include "wire/file.h"
-#include "wire/file.h"
 #include "wire/option.h"
 
 #define PATIENCE_MS 1000
+#define WARN_BYTES 1024
+
+/* NULL: the plain one. Set before there are threads. */
+static warn_line_fn *line_fn;
+
+void warn_with(warn_line_fn *line)
+{
+    line_fn = line;
+}
+
+/* Whether the text begins with the word, which is then left out. */
+static bool has_prefix(const char **text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    if (strncmp(*text, prefix, len) != 0)
+        return false;
+    *text += len;
+    return true;
+}
+
+static void put_line(const char *program, const char *text)
+{
+    const char *level = "info";
+
+    if (line_fn == NULL) {
+        (void)has_prefix(&text, "error: ");
+        fprintf(stderr, "%s: %s\n", program, text);
+        return;
+    }
+    if (has_prefix(&text, "warning: "))
+        level = "warn";
+    else if (has_prefix(&text, "error: "))
+        level = "error";
+    line_fn(program, level, text);
+}
 
 /* A pipe that has any room at all has enough. */
 void warn_say(const char *program, const char *format, ...)
 {
     struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
-    char text[1024];
+    char text[WARN_BYTES];
     va_list args;
 
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (poll(&reader, 1, PATIENCE_MS) != 0)
-        fprintf(stderr, "%s: %s\n", program, text);
+        put_line(program, text);
 }
 
 void warn_of_file(const char *program, const char *path)

@@ -7,8 +7,15 @@
 
 /* Warnings, for a main: one line each on stderr, or none where all is well. */
 
-/* A line of any words, behind the program's name. It is left out where nobody takes what stderr holds for a
- * second: no main is to wait for a reader. */
+/* How a line looks: level is "info", "warn" or "error". It writes the line, at once. */
+typedef void warn_line_fn(const char *program, const char *level, const char *text);
+
+/* For a main, before it says anything: lines look so from now on, and not as `tileryd: warning: ...`. */
+void warn_with(warn_line_fn *line);
+
+/* A line of any words, behind the program's name; "warning: " and "error: " before them are their level, else
+ * it is info. It is left out where nobody takes what stderr holds for a second: no main is to wait for a
+ * reader. */
 void warn_say(const char *program, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define WARN_IN_CLEAR "does not encrypt: the token can be read on its way"

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -61,7 +62,8 @@ class Observed(unittest.TestCase):
     def log_of(self, process):
         """Ends the process. Its log, without its own few words."""
         self.assertEqual(process.close(), 0)
-        return [line for line in process.said.split("\n") if line and not line.startswith("tilery")]
+        return [line for line in process.said.split("\n")
+                if line and not line.startswith("tilery") and not '"program":"tilery' in line]
 
     def parse(self, line):
         self.assertRegex(line, rf"\A{PAIR}( {PAIR})*\Z")
@@ -119,6 +121,34 @@ class Logs(Observed):
             self.check_fields(call)
             self.assertIsInstance(call["total_ms"], float)
         self.check_calls(calls)
+
+    def test_the_programs_own_words_are_json_then_too(self):
+        for name, *arguments in ["tileryd", "--listen=tcp://127.0.0.1:0", "--log=json"], \
+                                ["tilery-bridge", "--listen=127.0.0.1:0", "--access-log=json"]:
+            with tempfile.NamedTemporaryFile("w") as token:
+                token.write("0123456789abcdef\n")
+                token.flush()
+                os.chmod(token.name, 0o644)
+                process = Process(name, *arguments, "--token-file", token.name)
+            process.process.send_signal(signal.SIGHUP)
+            first, again = [json.loads(process.process.stderr.readline()) for _ in range(2)]
+            self.assertEqual(process.close(), 0)
+            last, = map(json.loads, process.said.splitlines())
+            for line, level, said in ((first, "warn", f"{token.name} can be read by others than its owner: chmod 600"),
+                                      (again, "info", f'SIGHUP: the old token stays in force: --token-file "{token.name}": '
+                                                      "No such file or directory"),
+                                      (last, "info", "Terminated: finishing the work in hand")):
+                self.assertRegex(line.pop("ts"), r"\A[0-9-]{10}T[0-9:.]{12}Z\Z")
+                self.assertEqual(line, {"level": level, "program": name, "message": said})
+
+    def test_so_is_what_keeps_them_from_serving(self):
+        taken = self.start()
+        for name, *arguments in ["tileryd", "--listen", taken.url, "--log=json"], \
+                                ["tilery-bridge", "--listen", taken.url.removeprefix("tcp://"), "--access-log=json"]:
+            ran = subprocess.run([program(name), *arguments], capture_output=True, text=True, timeout=60, check=False)
+            line, = map(json.loads, ran.stderr.splitlines())
+            self.assertEqual((ran.returncode, line["level"], line["program"]), (14, "error", name))
+            self.assertRegex(line["message"], "^cannot listen on .*: Address (already )?in use$")
 
     def test_a_stream_s_run_has_a_line_of_its_own_when_it_ends(self):
         server = self.start("--log=json")
