@@ -108,6 +108,12 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t planned)
     draw(progress, part, part > 0 ? seconds * (1 - part) / part : -1, figures);
 }
 
+/* The time may be a little earlier than the bar: less than nothing then. */
+static double seconds_after(const struct progress *progress, uint64_t ns)
+{
+    return (double)(int64_t)(ns - progress->start_ns) / 1e9;
+}
+
 void progress_show_time(struct progress *progress, uint64_t from_ns, uint64_t until_ns, uint64_t done)
 {
     char figures[FIGURES_BYTES] = "  warming up";
@@ -115,13 +121,13 @@ void progress_show_time(struct progress *progress, uint64_t from_ns, uint64_t un
 
     if (!is_time(progress, &since_start))
         return;
-    seconds = since_start - (double)(from_ns - progress->start_ns) / 1e9;
+    seconds = since_start - seconds_after(progress, from_ns);
     if (seconds > 0)
         (void)snprintf(figures, sizeof figures, "  %" PRIu64 " %s  %.0f/s", done, progress->unit,
                        (double)done / seconds);
     else
         seconds = 0;
-    left_s = (double)(until_ns - progress->start_ns) / 1e9 - since_start;
+    left_s = seconds_after(progress, until_ns) - since_start;
     draw(progress, seconds < all ? seconds / all : 1, left_s > 0 ? left_s : 0, figures);
 }
 

@@ -85,6 +85,7 @@ class Progress(TerminalTest):
         compare = ["compare", "--width=1024", "--height=512", "--kernel=scalar", "--max-iter=500", "--runs=8"]
         for command, counted in ((compare, r"\d of 9 runs  \d+/s"),
                                  (["bench", "--duration=1s", "--warm-up=200ms"], r"\d+ answered  \d+/s"),
+                                 (["bench", "--duration=1s", "--warm-up=0ms"], r"\d+ answered  \d+/s"),
                                  (["bench", "--duration=1s", "--rate=20"], r"\d+ answered  \d+/s")):
             said = Terminal(self.server.url, *command, "--output=/dev/null").close()
             self.assertRegex(said, r"\r.*%  " + counted + r"  \d+:\d\d left\x1b\[K", command)
