@@ -82,6 +82,16 @@ class Documents(ServedTest):
         counted = re.fullmatch(r"9 tiles, (\d+) iterations; the server counted (\d+)\n", ran.stdout)
         self.assertEqual(*counted.groups())
 
+    def test_the_page_offers_every_schedule_and_kernel(self):
+        listed = dict(line.split(maxsplit=1) for line in self.run_line("build/release/tilery info").decode().splitlines())
+        schedules, kernels = listed["schedules"].split(), listed["kernels"].split()
+        for name, pattern, words in (("index.html", '<option(?: value="{0}")?>{0}[<:]', schedules + kernels),
+                                     ("compare.js", "'{0}'", schedules), ("request.js", "(?m)^    {0}: '", schedules)):
+            with open(os.path.join(ROOT, "client", "web", name), encoding="utf-8") as file:
+                page = file.read()
+            for word in words:
+                self.assertRegex(page, pattern.format(word), name)
+
     def test_every_file_that_a_document_names_is_there(self):
         named = 0
         for folder, _, names in os.walk(ROOT):
