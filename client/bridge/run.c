@@ -84,7 +84,7 @@ void run_look(struct run *run, uint64_t now)
     if (run->due_ns <= now && run->feed == NULL) {
         listed = end(run, TILERY_CANCELLED, "nobody read the run");
     } else if (run->due_ns <= now) {
-        runs_set_due(run, run->runs->options.heartbeat_ms);
+        runs_set_heartbeat(run);
         run->feed->beat = run->feed->waiting;
         wake(run->feed);
     }
@@ -188,7 +188,7 @@ ssize_t run_read(void *arg, uint64_t position, char *buffer, size_t size)
     (void)position;
     pthread_mutex_lock(&run->mutex);
     if (!feed->cut) {
-        runs_set_due(run, run->runs->options.heartbeat_ms);
+        runs_set_heartbeat(run);
         filled = fill(feed, buffer, size);
     }
     pthread_mutex_unlock(&run->mutex);
@@ -226,7 +226,6 @@ static void attach(struct run *run, struct feed *feed, uint64_t after)
         feed->upcoming = feed->upcoming->next;
     tilery_random_id(feed->id);
     runs_name_feed(run, feed->id);
-    runs_set_due(run, run->runs->options.heartbeat_ms);
 }
 
 enum run_attached run_attach(struct run *run, struct feed *feed, uint64_t after)
@@ -250,7 +249,6 @@ void run_detach(struct feed *feed)
         run->feed = NULL;
         run->spare = run->stage == RUN_OVER;
         runs_name_feed(run, "");
-        runs_set_due(run, run->runs->options.lease_ms);
     }
     pthread_mutex_unlock(&run->mutex);
     run_release(run);

@@ -47,18 +47,22 @@ struct run {
     struct feed *feed;
 
     /* Under the table's mutex. */
-    bool listed;
-    char feed_id[33]; /* "" without a feed */
+    struct run_list *list; /* NULL: it is not in the table */
+    char feed_id[33];      /* "" without a feed */
     struct run *prev, *next;
+};
+
+struct run_list {
+    struct run *first, *last;
 };
 
 struct runs {
     struct runs_options options;
     atomic_uint open;
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards the list */
+    pthread_mutex_t mutex; /* guards the lists */
     pthread_cond_t wake;
-    struct run *first, *last;
+    struct run_list fed, unfed;       /* with a feed, as many as there are connections; without, by due_ns */
     _Atomic uint64_t sleeps_until_ns; /* the thread */
     bool stopped;
 };
@@ -66,8 +70,9 @@ struct runs {
 /* ---- runs.c ---- */
 
 /* The run's mutex is held in those that are given a run, once others know it. */
-void runs_name_feed(struct run *run, const char *feed_id);
-void runs_set_due(struct run *run, uint64_t ms);
+void runs_name_feed(struct run *run,
+                    const char *feed_id); /* a heartbeat is to come, or with "" the lease's end */
+void runs_set_heartbeat(struct run *run);
 /* By its feed's id, held for the caller; NULL: there is none. */
 struct run *runs_find_feed(struct runs *runs, const char *feed_id);
 /* True: it was in the table, whose hold is the caller's now. */

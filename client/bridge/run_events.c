@@ -187,12 +187,14 @@ static bool take_tile(struct run *run, enum run_made *made)
     return true;
 }
 
-/* What it takes from now on is what is kept. */
+/* What it takes from now on is itself, and what is kept. */
 static void settle(struct run *run)
 {
+    uint64_t share = sizeof *run + run->kept;
+
     run->stage = RUN_OVER;
-    budget_change(run->runs->options.budget, run->share, run->kept);
-    run->share = run->kept;
+    budget_change(run->runs->options.budget, run->share, share);
+    run->share = share;
 }
 
 enum run_made run_make(struct run *run)

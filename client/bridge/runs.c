@@ -51,29 +51,48 @@ static bool has_feed(const struct run *run, const char *name)
     return strcmp(run->feed_id, name) == 0;
 }
 
-/* The oldest run that passes, held; NULL: none does. */
-static struct run *hold_first(struct runs *runs, run_test_fn *passes, const char *name)
+static struct run *first_of(const struct run_list *list, run_test_fn *passes, const char *name)
 {
-    struct run *run;
+    struct run *run = list->first;
 
-    pthread_mutex_lock(&runs->mutex);
-    run = runs->first;
     while (run != NULL && !passes(run, name))
         run = run->next;
+    return run;
+}
+
+/* The mutex is held, and let go. The run is held, where there is one. */
+static struct run *hold(struct runs *runs, struct run *run)
+{
     if (run != NULL)
         run->refs++;
     pthread_mutex_unlock(&runs->mutex);
     return run;
 }
 
+static struct run *hold_any(struct runs *runs, run_test_fn *passes, const char *name)
+{
+    struct run *run;
+
+    pthread_mutex_lock(&runs->mutex);
+    run = first_of(&runs->fed, passes, name);
+    return hold(runs, run != NULL ? run : first_of(&runs->unfed, passes, name));
+}
+
 struct run *runs_find(struct runs *runs, const char *id)
 {
-    return hold_first(runs, is_named, id);
+    return hold_any(runs, is_named, id);
 }
 
 struct run *runs_find_feed(struct runs *runs, const char *feed_id)
 {
-    return hold_first(runs, has_feed, feed_id);
+    pthread_mutex_lock(&runs->mutex);
+    return hold(runs, first_of(&runs->fed, has_feed, feed_id));
+}
+
+static struct run *hold_spare(struct runs *runs)
+{
+    pthread_mutex_lock(&runs->mutex);
+    return hold(runs, first_of(&runs->unfed, is_spare, ""));
 }
 
 /* ---- What a run takes ---- */
@@ -113,7 +132,7 @@ bool runs_take(struct runs *runs, uint64_t share)
     struct budget *budget = runs->options.budget;
 
     while (!budget_take(budget, share)) {
-        struct run *run = hold_first(runs, is_spare, "");
+        struct run *run = hold_spare(runs);
 
         if (run == NULL)
             return false;
@@ -123,7 +142,39 @@ bool runs_take(struct runs *runs, uint64_t share)
     return true;
 }
 
-/* ---- The list ---- */
+/* ---- The lists ---- */
+
+/* The mutex is held, here and in what follows. */
+static void take_out(struct run *run)
+{
+    struct run_list *list = run->list;
+
+    *(run->prev != NULL ? &run->prev->next : &list->first) = run->next;
+    *(run->next != NULL ? &run->next->prev : &list->last) = run->prev;
+    run->list = NULL;
+}
+
+static void put_in(struct run_list *list, struct run *run)
+{
+    run->list = list;
+    run->next = NULL;
+    run->prev = list->last;
+    *(list->last != NULL ? &list->last->next : &list->first) = run;
+    list->last = run;
+}
+
+/* A feed's heartbeat may be put off by who holds no lock. But those without one have all the same lease: the
+ * first in their list is due first. */
+static void put_in_turn(struct run *run)
+{
+    struct runs *runs = run->runs;
+    bool fed = run->feed_id[0] != '\0';
+
+    run->due_ns = wire_after_ms(fed ? runs->options.heartbeat_ms : runs->options.lease_ms);
+    put_in(fed ? &runs->fed : &runs->unfed, run);
+    if (run->due_ns < runs->sleeps_until_ns)
+        pthread_cond_signal(&runs->wake);
+}
 
 bool runs_unlist(struct run *run)
 {
@@ -131,12 +182,9 @@ bool runs_unlist(struct run *run)
     bool listed;
 
     pthread_mutex_lock(&runs->mutex);
-    listed = run->listed;
-    run->listed = false;
-    if (listed) {
-        *(run->prev != NULL ? &run->prev->next : &runs->first) = run->next;
-        *(run->next != NULL ? &run->next->prev : &runs->last) = run->prev;
-    }
+    listed = run->list != NULL;
+    if (listed)
+        take_out(run);
     pthread_mutex_unlock(&runs->mutex);
     return listed;
 }
@@ -144,31 +192,33 @@ bool runs_unlist(struct run *run)
 static bool list(struct run *run)
 {
     struct runs *runs = run->runs;
+    bool listed;
 
     pthread_mutex_lock(&runs->mutex);
-    run->listed = !runs->stopped;
-    if (run->listed) {
-        run->prev = runs->last;
-        *(runs->last != NULL ? &runs->last->next : &runs->first) = run;
-        runs->last = run;
-    }
+    listed = !runs->stopped;
+    if (listed)
+        put_in_turn(run);
     pthread_mutex_unlock(&runs->mutex);
-    return run->listed;
+    return listed;
 }
 
 void runs_name_feed(struct run *run, const char *feed_id)
 {
     pthread_mutex_lock(&run->runs->mutex);
     memcpy(run->feed_id, feed_id, strlen(feed_id) + 1);
+    if (run->list != NULL) {
+        take_out(run);
+        put_in_turn(run);
+    }
     pthread_mutex_unlock(&run->runs->mutex);
 }
 
 /* The thread says that it sleeps for ever before it looks when each run is due: who sees that it sleeps long
  * enough has set its time before that. */
-void runs_set_due(struct run *run, uint64_t ms)
+void runs_set_heartbeat(struct run *run)
 {
     struct runs *runs = run->runs;
-    uint64_t due = wire_after_ms(ms);
+    uint64_t due = wire_after_ms(runs->options.heartbeat_ms);
 
     run->due_ns = due;
     if (due >= runs->sleeps_until_ns)
@@ -199,15 +249,12 @@ struct run *runs_add(struct runs *runs, const struct run_start *start)
     tilery_random_id(run->id);
     set_request(run, start);
     run->refs = 2; /* the table's and the caller's */
-    run->due_ns = UINT64_MAX;
     pthread_mutex_init(&run->mutex, NULL);
     runs->open++;
     run->stream = start->stream;
     run->share = start->share;
-    if (list(run)) {
-        runs_set_due(run, runs->options.lease_ms);
+    if (list(run))
         return run;
-    }
     runs->open--;
     pthread_mutex_destroy(&run->mutex);
     free(run);
@@ -233,20 +280,28 @@ unsigned runs_open(const struct runs *runs)
 
 /* ---- The thread ---- */
 
+/* One that is due; or NULL, and when the next one is. */
+static struct run *look_at(struct run *run, uint64_t now, uint64_t *next)
+{
+    uint64_t due = run->due_ns;
+
+    *next = least(*next, due);
+    return due <= now ? run : NULL;
+}
+
 /* The mutex is held. One that is due, held; or NULL, and when the next one is. */
 static struct run *find_due(struct runs *runs, uint64_t now, uint64_t *next)
 {
-    *next = UINT64_MAX;
-    for (struct run *run = runs->first; run != NULL; run = run->next) {
-        uint64_t due = run->due_ns;
+    struct run *due = NULL;
 
-        if (due <= now) {
-            run->refs++;
-            return run;
-        }
-        *next = least(*next, due);
-    }
-    return NULL;
+    *next = UINT64_MAX;
+    if (runs->unfed.first != NULL)
+        due = look_at(runs->unfed.first, now, next);
+    for (struct run *run = runs->fed.first; run != NULL && due == NULL; run = run->next)
+        due = look_at(run, now, next);
+    if (due != NULL)
+        due->refs++;
+    return due;
 }
 
 /* The mutex is held. */
@@ -323,7 +378,7 @@ void runs_stop(struct runs *runs)
     if (stopped)
         return;
     pthread_join(runs->thread, NULL);
-    while ((run = hold_first(runs, is_any, "")) != NULL) {
+    while ((run = hold_any(runs, is_any, "")) != NULL) {
         (void)run_end(run, TILERY_UNAVAILABLE, BRIDGE_DRAINS);
         run_release(run);
     }
