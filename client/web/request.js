@@ -32,9 +32,9 @@ function show(params) {
     byId('curl').textContent = api.curlCommand(params);
 }
 
-async function copy(button) {
+// label: what the button says at rest; pressed twice, it says that it has copied already.
+async function copy(button, label) {
     const text = byId(button.dataset.copy);
-    const label = button.textContent;
     try {
         await navigator.clipboard.writeText(text.textContent);
         button.textContent = 'Copied';
@@ -59,7 +59,8 @@ export function mountRequest() {
         }
     });
     for (const button of document.querySelectorAll('[data-copy]')) {
-        button.addEventListener('click', () => copy(button));
+        const label = button.textContent;
+        button.addEventListener('click', () => copy(button, label));
     }
     form.onChange(show);
     show(form.get());

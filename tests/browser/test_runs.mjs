@@ -308,6 +308,10 @@ test('link, URL and curl command are copied', async () => {
         await page.tab.locator(`[data-copy=${name}]`, {hasText: 'Copied'}).waitFor();
         assert.equal(await page.tab.evaluate(() => navigator.clipboard.readText()), await page.text(name));
     }
+    const twice = page.tab.locator('[data-copy=url]');
+    await twice.dblclick();
+    await twice.filter({hasText: 'Copied'}).waitFor();
+    await twice.filter({hasText: 'Copy URL'}).waitFor();
 });
 
 test('picture, trace and records can be kept', async () => {
