@@ -10,7 +10,8 @@ import {Scale} from './scale.js';
 const AXIS = 26; // all in CSS pixels
 const GUTTER = 64;
 const TICK = 90; // from one to the next, about, or of a narrow one
-const NARROW_TICK = 60;
+const NARROW_TICK = 45;
+const APART = 6; // words on the axis
 const THEME = ['text', 'muted', 'panel', 'lane', 'hatch', 'rule', 'mark', 'mark-edge', 'limit', 'accent'];
 
 function laneHeight(threads) {
@@ -198,6 +199,8 @@ export class Timeline {
         const unit = unitOf(Math.min(to, 1000 * step)); // at most three digits after the point
         const digits = Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9));
         context.textAlign = 'center';
+        const free = (left, right) => marks.every((mark) => right < mark.left || left > mark.right + APART);
+        let end = -Infinity; // of the words before
         for (let i = Math.ceil(from / step); i * step <= to; i++) {
             const x = Math.round(this.#scale.x(i * step)) + 0.5;
             context.fillStyle = this.#theme.rule;
@@ -205,8 +208,9 @@ export class Timeline {
             context.fillStyle = this.#theme.muted;
             const text = `${(i * step / unit[0]).toFixed(digits)} ${unit[1]}`;
             const half = context.measureText(text).width / 2;
-            if (x + half < this.#scale.right && marks.every(({left, right}) => x + half < left || x - half > right)) {
+            if (x + half < this.#scale.right && x - half > end + APART && free(x - half, x + half)) {
                 context.fillText(text, x, 10);
+                end = x + half;
             }
         }
     }

@@ -73,6 +73,37 @@ test('the timeline is zoomed, panned and seen whole again', async () => {
     await page.close();
 });
 
+test('words on the axis keep apart', async () => {
+    const page = await Page.open(browser, bridge.url);
+    await page.tab.addInitScript(() => {
+        globalThis.words = []; // on the axis, as they were drawn last: [left, right]
+        const {fillText} = CanvasRenderingContext2D.prototype;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+            if (y === 10 && text !== 'busy') {
+                const {actualBoundingBoxLeft: left, actualBoundingBoxRight: right} = this.measureText(text);
+                globalThis.words.push([x - left, x + right]);
+            }
+            fillText.call(this, text, x, y);
+        };
+    });
+    await page.tab.setViewportSize({width: 360, height: 900});
+    for (const limit of [1, 60, 600000]) {
+        await page.follow(`kernel=scalar&max_iter=2000&time_limit_ms=${limit}`);
+        await page.finished();
+        for (const times of [0, 1, 2, 3]) {
+            const words = await page.tab.evaluate((zooms) => new Promise((resolve) => {
+                globalThis.words.length = 0;
+                document.getElementById('time-fit').click();
+                Array.from({length: zooms}, () => document.getElementById('time-in').click());
+                requestAnimationFrame(() => requestAnimationFrame(() => resolve(globalThis.words.toSorted((a, b) => a[0] - b[0]))));
+            }), times);
+            assert.ok(words.length > 1, `${words.length} words, limit ${limit}, zoomed ${times} times`);
+            words.slice(1).forEach(([left], i) => assert.ok(left - words[i][1] > 4, `limit ${limit}: ${JSON.stringify(words)}`));
+        }
+    }
+    await page.close();
+});
+
 test('what is shown is explained, in one line for each figure on a phone', async () => {
     const page = await Page.open(browser, bridge.url, 'width=640&height=480&tile_w=320&tile_h=240&time_limit_ms=600000');
     await page.tab.setViewportSize({width: 390, height: 900});
@@ -131,27 +162,6 @@ test('what a phone is told of the service moves nothing on it', async () => {
     await page.id('run').click();
     await page.until('service-text', 'Lost');
     assert.equal(await height(), before);
-    await page.close();
-});
-
-test('a table that goes on at its right is seen to', async () => {
-    const page = await Page.open(browser, bridge.url, `${SMALL}&compare=scaling&most=8&rounds=1`);
-    await page.tab.setViewportSize({width: 390, height: 900});
-    await page.finished();
-    await page.id('compare-scaling').getByRole('button', {name: 'Compare', exact: true}).click();
-    const table = page.id('compare-scaling').locator('.compare-result > .scroll');
-    await table.scrollIntoViewIfNeeded();
-    const {x, y, width} = await table.boundingBox();
-    const edge = () => page.tab.screenshot({clip: {x: x + width - 5, y: y + 4, width: 3, height: 16}}); // beside the caption
-    const first = table.locator('tbody th').first();
-    const [before, {x: at}] = [await edge(), await first.boundingBox()];
-    assert.ok(await table.evaluate((element) => {
-        element.scrollLeft = element.scrollWidth;
-        return element.scrollLeft > 0;
-    }));
-    const after = await edge();
-    assert.notDeepEqual(before, after);
-    assert.equal((await first.boundingBox()).x, at); // whose row it is, is seen all along
     await page.close();
 });
 
