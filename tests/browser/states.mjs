@@ -6,7 +6,7 @@ import path from 'node:path';
 import {Browser, Page, Process} from './browser.mjs';
 import {STATES} from './reach.mjs';
 
-const WIDTHS = {phone: 390, tablet: 820, wide: 1600};
+const WIDTHS = {phone: 360, tablet: 768, wide: 1440};
 
 async function pictures(page, name, folder) {
     for (const [size, width] of Object.entries(WIDTHS)) {

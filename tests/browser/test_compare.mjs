@@ -49,11 +49,13 @@ async function compare(kind, rounds) {
     return runs();
 }
 
-// A table's rows by their heads, in which each cell is [median, range].
+// A table's rows, in which each cell is [text] or [median, range].
+const rowsOf = (kind, name) => panel(kind).locator(`[aria-label="${name}"] tbody tr`).evaluateAll((lines) => lines.map((line) =>
+    [...line.cells].map((cell) => [...cell.childNodes].map((node) => node.textContent))));
+
+// They by their heads.
 async function tableOf(kind, name) {
-    const rows = await panel(kind).locator(`[aria-label="${name}"] tbody tr`).evaluateAll((lines) => lines.map((line) =>
-        [...line.cells].map((cell) => [...cell.childNodes].map((node) => node.textContent))));
-    return Object.fromEntries(rows.map(([head, ...cells]) => [head[0], cells]));
+    return Object.fromEntries((await rowsOf(kind, name)).map(([head, ...cells]) => [head[0], cells]));
 }
 
 function shown(format, {median, least, most}) {
@@ -163,9 +165,10 @@ describe('what the comparisons show', () => {
         const ratio = figures.speedup(cyclic.walls, stealing.walls);
         assert.deepEqual(await headline('schedules'),
             [`${times(ratio.median)} \u00d7`, both('efficiency'), both('imbalance'), both('idle')]);
-        const every = await tableOf('schedules', 'Every run');
-        assert.deepEqual(every['2'].map(([text]) => text), [sequential, cyclic, stealing].flatMap(({each}) =>
-            [duration(each[1].wallNs), each[1].imbalance.toFixed(2)]));
+        const every = Object.entries({'one thread': sequential, cyclic, stealing});
+        assert.deepEqual((await rowsOf('schedules', 'Every run')).map((cells) => cells.map(([text]) => text)),
+            [0, 1].flatMap((round) => every.map(([name, {each}]) =>
+                [name, String(round + 1), duration(each[round].wallNs), each[round].imbalance.toFixed(2)])));
         assert.equal(await panel('schedules').locator('.row circle').count(), 4);
     });
 
@@ -316,7 +319,7 @@ describe('comparing', () => {
         });
         await page.click('#compare-concurrent button.primary');
         await panel('concurrent').getByText('Stopped after 1 of 25 rounds.').waitFor();
-        assert.deepEqual(Object.keys(await tableOf('concurrent', 'Every run')), ['1']);
+        assert.deepEqual((await rowsOf('concurrent', 'Every run')).map(([, [round]]) => round), ['1', '1']);
     });
 
     it('shows an error as the service gave it', async () => {

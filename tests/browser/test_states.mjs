@@ -1,4 +1,4 @@
-// That everybody can use the page in each of its states, light and dark, and that none is wider than its window.
+// That everybody can use the page in each of its states, light and dark, and that nothing is wider than its place.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
@@ -28,12 +28,19 @@ for (const [name, {hash, reach}] of Object.entries(STATES)) {
             const {violations} = await page.tab.evaluate(() => globalThis.axe.run(document));
             assert.deepEqual(violations.map(({id, nodes}) => [colorScheme, id, nodes.map(({target}) => String(target))]), []);
         }
-        for (const width of [320, 390, 820, 1600]) {
+        for (const width of [320, 360, 768, 1001, 1440]) {
             await page.tab.setViewportSize({width, height: 900});
             const over = await page.tab.evaluate(() => document.documentElement.scrollWidth > innerWidth
                 ? [...document.querySelectorAll('main *')].filter((element) => element.getBoundingClientRect().right > innerWidth)
                     .map((element) => element.outerHTML.slice(0, 80)) : []);
             assert.deepEqual(over, [], `wider than ${width} px`);
+            const cut = await page.tab.evaluate(() => [...document.querySelectorAll('.scroll, .scroll :is(th, td), .tagline')]
+                .filter((element) => element.scrollWidth > element.clientWidth && getComputedStyle(element).visibility === 'visible')
+                .map((element) => element.outerHTML.slice(0, 80)));
+            assert.deepEqual(cut, [], `cut at ${width} px`);
+            const tops = await page.tab.evaluate(() => [...document.querySelectorAll('.compare-headline')].map((headline) =>
+                Map.groupBy([...headline.querySelectorAll('dd')].map((figure) => figure.getBoundingClientRect().y), String).size));
+            assert.ok(tops.every((rows) => rows <= 2), `figures of a row are not at one height at ${width} px`);
         }
         assert.deepEqual(page.said.filter((line) => !REFUSED.test(line)), []);
         await page.close();
