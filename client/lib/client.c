@@ -68,8 +68,10 @@ enum wire_status client_explain(const tilery_client *client, const struct server
     const struct server *one = client->count == 1 ? client->servers : only;
     int failure = 0;
 
-    if (one != NULL)
+    if (one != NULL && one->connections == 0)
         return client_explain_failure(one->url, one->nameless, one->failure, error);
+    if (one != NULL)
+        return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: the connection was lost", one->url);
     for (size_t i = 0; i < client->count && failure == 0; i++)
         failure = client->servers[i].failure;
     return wire_error_set(error, WIRE_UNAVAILABLE, "no server at %s: %s", client->addresses,

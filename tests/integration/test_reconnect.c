@@ -116,6 +116,8 @@ START_TEST(a_stream_whose_server_cannot_be_reached_any_more_ends_as_unavailable)
     ck_assert(status == TILERY_UNAVAILABLE || status == TILERY_DEADLINE_EXCEEDED);
     ck_assert_uint_lt(picture.tiles, picture.grid.tiles);
     tilery_stream_close(stream);
+    check_status(tilery_health(client, NULL, &served.error), TILERY_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(served.error.message, ": the connection was lost"));
     tilery_client_close(client);
     picture_free(&picture);
 }
