@@ -165,6 +165,27 @@ test('what a phone is told of the service moves nothing on it', async () => {
     await page.close();
 });
 
+test('what a phone is told of the processors moves nothing on it', async () => {
+    const page = await Page.open(browser, bridge.url);
+    await page.tab.setViewportSize({width: 360, height: 900});
+    let tell;
+    const asked = new Promise((resolve) => {
+        tell = resolve;
+    });
+    await page.tab.route('**/metrics', async (route) => {
+        await asked;
+        await route.continue();
+    });
+    await page.follow(SMALL);
+    await page.finished();
+    const place = () => page.id('timeline').evaluate((element) => element.getBoundingClientRect().y + scrollY);
+    const before = await place();
+    tell();
+    await page.until('processors', /^on [1-9]/);
+    assert.equal(await place(), before);
+    await page.close();
+});
+
 test('a new run leaves what is below its sentence where it is', async () => {
     const page = await Page.open(browser, bridge.url, `${SMALL}&kernel=scalar&max_iter=20000`);
     await page.tab.setViewportSize({width: 390, height: 900});
