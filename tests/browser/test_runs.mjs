@@ -90,8 +90,9 @@ test('tiles are shown while others are computed, and Stop ends the run at the se
     await page.until('status', /Stopped after/);
     assert.equal(await page.id('alert').isVisible(), false);
     await until('the server has let go of it', async () => await metric(page.url, 'tilery_server_streams') === 0);
-    assert.equal(await metric(page.url, 'tilery_server_runs_running'), 0);
-    assert.equal(await metric(page.url, 'tilery_server_cancelled_runs_total'), before + 1);
+    // The stream goes at once, its run when the last of its threads has looked up.
+    await until('its threads are free', async () => await metric(page.url, 'tilery_server_runs_running') === 0);
+    await until('it is counted', async () => await metric(page.url, 'tilery_server_cancelled_runs_total') === before + 1);
     await page.id('run').focus();
 });
 
