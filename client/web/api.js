@@ -55,16 +55,6 @@ export function computeUrl(params, extra) {
     return url(params.mode === 'sequential' ? 'sequential' : 'concurrent', params, extra);
 }
 
-export function traceUrl(params) {
-    return url('trace.json', params.mode === 'sequential' ? {...params, mode: 'concurrent', num_threads: 1} : params);
-}
-
-// The picture is whole or an error, so the run's time limit is not the picture's.
-export function imageUrl(params, palette) {
-    const {time_limit_ms: _, ...rest} = params;
-    return url('image.png', rest, {palette});
-}
-
 export function curlCommand(params) {
     const header = token.get() ? '-H "Authorization: Bearer $TOKEN" ' : '';
     return `curl ${header}'${computeUrl(params).replaceAll('\'', '%27')}'`;

@@ -2,7 +2,7 @@
 import {threadColour} from './colours.js';
 import {holdsInterior} from './compare-words.js';
 import {duration, number, percent, plural} from './format.js';
-import {regionInWords} from './region.js';
+import {isTooFine, regionInWords} from './region.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -70,6 +70,12 @@ export function pictureInWords({params}) {
     const {width, height, tile_w: tileW, tile_h: tileH} = params;
     return `${number(width)} × ${number(height)} pixels of ${regionInWords(params)}, in ${number(Math.ceil(width / tileW))} × `
         + `${number(Math.ceil(height / tileH))} tiles.`;
+}
+
+// What a picture cannot show. step: as pixels.js has it.
+export function limitsInWords(params, step) {
+    return (step > 1 ? ` The image is large: of every ${step} × ${step} pixels one is shown, and kept as PNG.` : '')
+        + (isTooFine(params) ? ' Pixels lie closer together here than a double can tell: what is shown is blocks, or nothing new.' : '');
 }
 
 export function showFigures(run, processors) {

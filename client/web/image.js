@@ -48,6 +48,11 @@ export class Picture {
         return this.#base;
     }
 
+    // As pixels.js has it.
+    get step() {
+        return this.#pixels.step;
+    }
+
     onHover(fn) {
         this.#listeners.hover.push(fn);
     }

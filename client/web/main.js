@@ -11,7 +11,7 @@ import {partOf, regionOf} from './region.js';
 import {Replay} from './replay.js';
 import {savePng, saveJson, saveTrace} from './save.js';
 import {Service} from './service.js';
-import {isWhole, lanesInWords, pictureInWords, showFigures, showTile} from './figures.js';
+import {isWhole, lanesInWords, limitsInWords, pictureInWords, showFigures, showTile} from './figures.js';
 import {mountTheme} from './theme.js';
 import {Timeline} from './timeline.js';
 import {duration, number, plural} from './format.js';
@@ -75,6 +75,7 @@ function begun(begunRun) {
     showTile(null);
     showFigures(run, processors);
     describe(byId('picture'), pictureInWords(run));
+    showKey();
     describe(byId('timeline'), '');
     sayComputing();
 }
@@ -300,7 +301,11 @@ function showColour({colour}) {
         coloured = choice.value;
         picture.setColour(coloured);
     }
-    byId('picture-key').textContent = KEYS[coloured];
+    showKey();
+}
+
+function showKey() {
+    byId('picture-key').textContent = KEYS[coloured] + limitsInWords(picture.params, picture.step);
 }
 
 // ---- All together ----

@@ -11,6 +11,13 @@ export function regionInWords(params) {
     return region.join() === WHOLE.join() ? 'the whole set' : `region ${region.join(', ')}`;
 }
 
+// Whether neighbouring pixels have the same double for where they are.
+export function isTooFine({width, height, ...params}) {
+    const [re, im, reSpan, imSpan] = regionOf(params);
+    const least = (from, span) => Math.max(Math.abs(from), Math.abs(from + span)) * Number.EPSILON / 2;
+    return reSpan / width < least(re, reSpan) || imSpan / height < least(im, imSpan);
+}
+
 // A part of the region, from (x, y), all from 0 to 1; as the service's parameter.
 export function partOf(region, {x, y, width, height}) {
     const [re, im, reSpan, imSpan] = region;

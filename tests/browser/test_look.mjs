@@ -119,6 +119,25 @@ test('what is shown is explained, in one line for each figure on a phone', async
     await page.close();
 });
 
+test('what a picture cannot show is said', async () => {
+    const page = await Page.open(browser, bridge.url, SMALL);
+    const said = /one is shown|closer together/;
+    await page.finished();
+    assert.doesNotMatch(await page.text('picture-key'), said);
+    await page.follow('width=4096&height=2049&tile_w=4096&tile_h=683&max_iter=1&time_limit_ms=600000');
+    await page.finished();
+    assert.match(await page.text('picture-key'), /of every 2 × 2 pixels one is shown, and kept as PNG/);
+    const {bytes} = await page.download('save-png');
+    assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [2048, 1025]);
+    for (const [region, fine] of [['-0.75,0.1,1e-13,1e-13', false], ['-0.75,0.1,1e-13,1e-16', true], ['-0.75,0,1e-15,1e-15', true],
+        ['1e-30,1e-30,1e-40,1e-30', false], ['1e-30,1e-30,1e-46,1e-30', true]]) {
+        await page.follow(`${SMALL}&region=${region}`);
+        await page.finished();
+        assert.equal(said.test(await page.text('picture-key')), fine, region);
+    }
+    await page.close();
+});
+
 // A page whose service says that its servers have so many CPUs.
 async function openWith(cpus, hash) {
     const page = await Page.open(browser, bridge.url);
