@@ -193,9 +193,11 @@ function markField(name, wrong) {
     for (const field of byId('form').querySelectorAll(`[name=${name}]`)) {
         if (wrong) {
             field.setAttribute('aria-invalid', 'true');
+            field.setAttribute('aria-errormessage', 'alert');
             field.closest('details')?.setAttribute('open', '');
         } else {
             field.removeAttribute('aria-invalid');
+            field.removeAttribute('aria-errormessage');
         }
     }
 }

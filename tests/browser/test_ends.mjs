@@ -33,6 +33,7 @@ test('an error is shown as the service gave it', async () => {
         const answer = await (await fetch(await page.text('url'))).json();
         assert.equal(await page.text('alert-text'), answer.error);
         assert.equal(await page.field(name).getAttribute('aria-invalid'), 'true');
+        assert.ok((await page.text(await page.field(name).getAttribute('aria-errormessage'))).includes(answer.error));
         assert.equal(await page.text('service-text'), 'Serving');
         assert.equal(await page.text('status'), 'The run failed; what is shown is the run before');
         assert.equal(await page.text('figure-tiles'), '9 of 9');
