@@ -202,6 +202,29 @@ class Panel {
         this.#controller?.abort();
     }
 
+    // A service that was lost, at that time, is there again: what it was asked before may never be answered.
+    recovered(lostAt) {
+        if (this.#attempt?.at < lostAt) {
+            this.#attempt.abort.abort();
+        }
+    }
+
+    #attempt = null; // {at, abort}: at the run under way
+
+    async #compute(params, {signal}) {
+        for (;;) {
+            const abort = new AbortController();
+            this.#attempt = {at: performance.now(), abort};
+            try {
+                return await this.api.compute(params, {signal: AbortSignal.any([signal, abort.signal])});
+            } catch (error) {
+                if (signal.aborted || !abort.signal.aborted) {
+                    throw error;
+                }
+            }
+        }
+    }
+
     async #compare() {
         const rounds = Number(this.rounds.querySelector('input').value);
         const {works, result} = this.kind.plan(filled(this.form.get()));
@@ -211,7 +234,7 @@ class Panel {
                 this.#controller.signal.addEventListener('abort', stop);
             })]);
             const {runs, stopped} = await runInTurns(works, {
-                compute: this.api.compute, rounds, signal: this.#controller.signal,
+                compute: (params, options) => this.#compute(params, options), rounds, signal: this.#controller.signal,
                 onProgress: (at) => this.#progress(at),
             });
             this.#finish(runs, {stopped, rounds, result});
@@ -289,5 +312,8 @@ export function mountCompare(section, {form, api, lost, idle}) {
     section.replaceChildren(
         h('h2', {}, 'Compare'), workLine(form),
         tabs('What to compare', panels, form), ...panels.map(({panel}) => panel));
-    return {know: (count) => panels.forEach(({kind}) => kind.know?.(count))};
+    return {
+        know: (count) => panels.forEach(({kind}) => kind.know?.(count)),
+        recovered: (lostAt) => panels.forEach((panel) => panel.recovered(lostAt)),
+    };
 }

@@ -366,7 +366,8 @@ function listen() {
 // The run that failed for want of a service is made again once there is one.
 const service = new Service({
     pill: byId('service'), text: byId('service-text'),
-    recovered: () => {
+    recovered: (lostAt) => {
+        comparisons.recovered(lostAt);
         if (live === null && waiting) {
             start(remade);
         }

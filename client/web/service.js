@@ -6,11 +6,11 @@ const LOST_MS = 1000;
 const PATIENCE_MS = 10000; // with one that takes the question and does not answer
 
 export class Service {
-    #lost = false;
+    #lostAt = null; // ms, of performance.now(); null: it is not
     #timer = null;
     #asked = 0;
 
-    // recovered() is called when a service that was lost is there again.
+    // recovered(lostAt) is called when a service that was lost, at that time, is there again.
     constructor({pill, text, recovered}) {
         Object.assign(this, {pill, text, recovered});
         document.addEventListener('visibilitychange', () => this.#ask());
@@ -21,7 +21,7 @@ export class Service {
     // Somebody has noticed that it is gone.
     lost(message) {
         this.#asked++; // what was asked before says nothing
-        this.#lost = true;
+        this.#lostAt ??= performance.now();
         this.#show('lost', {text: 'Lost', more: '; trying again'}, message);
         this.#later(LOST_MS);
     }
@@ -47,9 +47,10 @@ export class Service {
         }
         this.#show('serving', {text: 'Serving', more: ''}, answer.message);
         this.#later(CALM_MS);
-        if (this.#lost) {
-            this.#lost = false;
-            this.recovered();
+        if (this.#lostAt !== null) {
+            const lostAt = this.#lostAt;
+            this.#lostAt = null;
+            this.recovered(lostAt);
         }
     }
 

@@ -91,9 +91,12 @@ export class Cutter {
         this.#open.forEach((far, near) => far.unpipe(near));
     }
 
-    speak() {
+    // stale: nothing comes on those that there are, as where an address has changed hands.
+    speak({stale = false} = {}) {
         this.#silent = false;
-        this.#open.forEach((far, near) => far.pipe(near));
+        if (!stale) {
+            this.#open.forEach((far, near) => far.pipe(near));
+        }
     }
 
     close() {

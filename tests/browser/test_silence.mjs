@@ -79,6 +79,29 @@ test('a service that takes questions and answers none is lost', async () => {
     await bridge.close();
 });
 
+test('a comparison asks anew what a service that was lost may never answer', async () => {
+    const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
+    const proxy = await Cutter.start(bridge.url);
+    const page = await Page.open(browser, proxy.url, `${SMALL}&rounds=25&kernel=scalar`, {clock: true});
+    await page.finished();
+    const panel = page.id('compare-concurrent');
+    await panel.getByRole('button', {name: 'Compare', exact: true}).click();
+    await panel.getByText(/^Run [2-9]/).waitFor();
+    proxy.hush();
+    await stopClock(page, 5000);
+    for (let seconds = 0; !/Lost/.test(await page.text('service-text')); seconds++) {
+        assert.ok(seconds < 300, 'the page takes it for serving');
+        await page.tab.clock.runFor(1000);
+    }
+    proxy.speak({stale: true});
+    await page.tab.clock.resume();
+    await panel.getByText('Done: 50 runs.').waitFor();
+    await page.until('service-text', 'Serving');
+    await page.close();
+    await proxy.close();
+    await bridge.close();
+});
+
 test('the service is asked how it is every 10 s, and every second while it is lost', async () => {
     let bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
     const proxy = await Cutter.start(bridge.url);
