@@ -106,9 +106,11 @@ export class Race {
         this.#sides.forEach((side, i) => side.show(sides[i], Math.max(...walls)));
         const [fast, slow] = walls[0] <= walls[1] ? [0, 1] : [1, 0];
         this.#first = walls[fast] < walls[slow] ? this.#sides[fast] : null;
-        this.#said.textContent = `Each ran alone; here both start together, on one clock: first comes ${sides[fast].name}, after `
-            + `${duration(walls[fast])}, then ${sides[slow].name}, after ${duration(walls[slow])}. Look at which picture is whole `
-            + 'first, and at which threads have nothing left to do meanwhile.';
+        const cut = sides.some(({typical}) => typical.summary.time_limited);
+        this.#said.textContent = cut ? 'Here both start together, on one clock: look at how far each had come when its time was up.'
+            : `Each ran alone; here both start together, on one clock: first comes ${sides[fast].name}, after `
+                + `${duration(walls[fast])}, then ${sides[slow].name}, after ${duration(walls[slow])}. Look at which picture is `
+                + 'whole first, and at which threads have nothing left to do meanwhile.';
         this.replay.load(Math.max(...walls));
         this.#shade(sides[0].typical.params);
         return this.element;

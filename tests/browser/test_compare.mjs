@@ -356,8 +356,11 @@ describe('comparing', () => {
         assert.equal(await lesson('concurrent'),
             'The time limit ended one thread after 0 of 9 tiles, so the times do not compare.');
         assert.equal(await panel('concurrent').locator('.compare-headline').count(), 0);
+        const race = panel('concurrent').locator('.compare-race > p');
+        assert.match(await race.textContent(), /how far each had come/); // neither is whole, nor first
         await panel('concurrent').getByRole('button', {name: /^Raise the time limit/}).click();
         await panel('concurrent').locator('.compare-headline').waitFor();
+        assert.match(await race.textContent(), /first comes/);
         assert.match(page.url(), /time_limit_ms=60000/);
     });
 
