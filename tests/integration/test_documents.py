@@ -82,6 +82,14 @@ class Documents(ServedTest):
         counted = re.fullmatch(r"9 tiles, (\d+) iterations; the server counted (\d+)\n", ran.stdout)
         self.assertEqual(*counted.groups())
 
+    def test_what_is_built_by_hand_has_what_it_needs(self):
+        for document, builds in ("README.md", 2), ("CONTRIBUTING.md", 1), ("client/packages/README.md", 1):
+            with open(os.path.join(ROOT, document), encoding="utf-8") as file:
+                text = re.sub(r" *(#.*)?\n *", " && ", file.read())
+            built = r"cmake --preset release && cmake --build build/release\b"
+            self.assertEqual(len(re.findall(r"cmake --build build/release\b", text)), builds, document)
+            self.assertEqual(len(re.findall(r"client/install-deps.sh (?:suite|tests) && " + built, text)), builds, document)
+
     def test_the_page_offers_every_schedule_and_kernel(self):
         listed = dict(line.split(maxsplit=1) for line in self.run_line("build/release/tilery info").decode().splitlines())
         schedules, kernels = listed["schedules"].split(), listed["kernels"].split()
