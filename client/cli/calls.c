@@ -105,7 +105,8 @@ static enum tilery_status start_and_wait(tilery_client *client, const struct cli
     struct call *call = new_call();
     char id[33];
 
-    *error = (struct tilery_error){.status = TILERY_RESOURCE_EXHAUSTED, .message = "no memory for a call"};
+    *error = (struct tilery_error){.status = TILERY_RESOURCE_EXHAUSTED,
+                                   .message = "no memory or descriptors for a call"};
     if (call == NULL)
         return error->status;
     tilery_random_id(id);

@@ -111,7 +111,7 @@ static int read_shown(struct computing *computing)
 static int fail_memory(const struct cli_options *options)
 {
     const struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED,
-                                       .message = "no memory for the tiles"};
+                                       .message = "no memory or descriptors for the tiles"};
 
     return cli_fail(options, &error);
 }

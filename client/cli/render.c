@@ -79,8 +79,11 @@ static int write_bands(struct render *render)
 static int open_bands(struct render *render, bool threads)
 {
     struct tilery_compute_request request = render->options->request;
-    struct tilery_error error;
+    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED,
+                                 .message = "no descriptors for an image"};
 
+    if (!waker_open(&render->waker))
+        return cli_fail(render->options, &error);
     if (!render->options->time_limited)
         request.time_limit_ms = BANDS_NO_TIME_LIMIT_MS;
     if (bands_open(render->client, &request, &render->options->call, threads, &render->bands, &error) !=
@@ -148,8 +151,7 @@ int cli_render(tilery_client *client, const struct cli_options *options)
     if (status != 0)
         return status;
     warn_of_name(options);
-    status = waker_open(&render.waker) ? open_bands(&render, palette == IMAGE_THREAD)
-                                       : tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
+    status = open_bands(&render, palette == IMAGE_THREAD);
     if (status == 0)
         status = write_image(&render, format, palette);
     bands_drop(render.bands);

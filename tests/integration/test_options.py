@@ -175,6 +175,13 @@ class Options(ServedTest):
         holder.wait(60)
         self.assertEqual(busy.close(), 0)
 
+    def test_who_has_few_descriptors_is_told_so(self):
+        for command in ["compute", "--format=csv"], ["compute", "--data"], ["render"], ["compare", "--runs=1"], ["stats"]:
+            for few in range(5, 16):
+                answer = subprocess.run(["prlimit", f"--nofile={few}", program("tilery"), "--server", self.server.url, *command],
+                                        capture_output=True, timeout=60, check=False)
+                self.assertEqual(answer.returncode != 0, answer.stderr.startswith(b"tilery: "), (command, few, answer.stderr))
+
     def test_help_lists_the_commands_and_each_command_s_help_its_own_options(self):
         listed = re.findall(r"^  ([a-z]+)(?: \S+)?  +\S", run("--help").stdout.split("Commands:\n")[1].split("\n\n")[0],
                             re.MULTILINE)
