@@ -130,8 +130,9 @@ class Logs(Observed):
                 token.flush()
                 os.chmod(token.name, 0o644)
                 process = Process(name, *arguments, "--token-file", token.name)
+                first = json.loads(process.process.stderr.readline())
             process.process.send_signal(signal.SIGHUP)
-            first, again = [json.loads(process.process.stderr.readline()) for _ in range(2)]
+            again = json.loads(process.process.stderr.readline())
             self.assertEqual(process.close(), 0)
             last, = map(json.loads, process.said.splitlines())
             for line, level, said in ((first, "warn", f"{token.name} can be read by others than its owner: chmod 600"),
