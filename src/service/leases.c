@@ -10,6 +10,11 @@
 const struct wire_error stream_overdue = {.status = WIRE_DEADLINE_EXCEEDED,
                                           .message = "the stream's time was up before its last tile"};
 
+bool stream_is_overdue(const struct stream *stream)
+{
+    return stream->error.status == WIRE_OK && !stream->ended && stream->run_until_ns <= clock_now_ns();
+}
+
 void stream_renew(struct stream *stream)
 {
     uint64_t lease_ms = stream->orphan ? STREAM_ORPHAN_LEASE_MS : stream->streams->lease_ms;

@@ -89,6 +89,9 @@ bool stream_adopt(struct streams *streams, const char *id, const struct run_spec
 /* leases.c: why a run was stopped whose time was up. */
 extern const struct wire_error stream_overdue;
 
+/* leases.c: whether the run's time is up, and nothing ended it before that is known of. The mutex is held. */
+bool stream_is_overdue(const struct stream *stream);
+
 /* leases.c: the thread that ends the streams whose lease, and the runs whose time is up, until closing. */
 void *streams_watch_leases(void *streams);
 

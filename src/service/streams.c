@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
 #include "service/stream_table.h"
 #include "wire/condition.h"
 
@@ -111,7 +110,9 @@ bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_s
     if (*link == NULL)
         return false;
     *link = stream->next;
-    if (stream->error.status == WIRE_OK)
+    if (stream_is_overdue(stream)) /* as its reader may have been told already */
+        stream->error = stream_overdue;
+    else if (stream->error.status == WIRE_OK)
         wire_error_set(&stream->error, why, "%s", message);
     streams->count--;
     streams->bytes -= stream->window_bytes;
@@ -155,9 +156,7 @@ struct wire_error stream_error(const struct stream *stream)
     struct wire_error error;
 
     pthread_mutex_lock(&stream->streams->mutex);
-    error = stream->error;
-    if (error.status == WIRE_OK && !stream->ended && stream->run_until_ns <= clock_now_ns())
-        error = stream_overdue;
+    error = stream_is_overdue(stream) ? stream_overdue : stream->error;
     pthread_mutex_unlock(&stream->streams->mutex);
     return error;
 }
