@@ -1,7 +1,5 @@
 #include "bridge.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +16,6 @@
 #define CANCEL_TIMEOUT_MS 2000
 #define LAST_ANSWERS_MS 1000
 #define HANG_UP_MS 2000
-
-static enum tilery_status fail(struct tilery_error *error, enum tilery_status status, const char *text,
-                               const char *value)
-{
-    error->status = status;
-    error->retry_after_ms = 0;
-    (void)snprintf(error->message, sizeof error->message, text, value);
-    return status;
-}
 
 static void on_cancelled(void *arg, bool found, const struct tilery_error *error)
 {
@@ -212,39 +201,6 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                                : MHD_YES;
 }
 
-static bool is_port(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-
-    return digits != 0 && digits < 6 && text[digits] == '\0' && atoi(text) <= 65535;
-}
-
-/* ADDR:PORT, both numeric; the last colon parts them, and an IPv6 address stands in brackets. */
-static enum tilery_status read_address(const char *listen, struct addrinfo **out, struct tilery_error *error)
-{
-    static const char text[] = "listen is \"%s\"; it must be a numeric ADDR:PORT such as 127.0.0.1:8405";
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                                   .ai_socktype = SOCK_STREAM};
-    const char *colon = strrchr(listen, ':');
-    char host[64];
-    size_t len;
-
-    if (colon == NULL || !is_port(colon + 1))
-        return fail(error, TILERY_INVALID_ARGUMENT, text, listen);
-    len = (size_t)(colon - listen);
-    if (len >= 2 && listen[0] == '[' && colon[-1] == ']') {
-        listen++;
-        len -= 2;
-    }
-    if (len == 0 || len >= sizeof host)
-        return fail(error, TILERY_INVALID_ARGUMENT, text, listen);
-    memcpy(host, listen, len);
-    host[len] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, out) != 0)
-        return fail(error, TILERY_INVALID_ARGUMENT, text, listen);
-    return TILERY_OK;
-}
-
 /* libmicrohttpd 1.0 would else put folded headers together, which others may read otherwise. */
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
@@ -272,33 +228,6 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
     return bridge->http != NULL;
 }
 
-/* libmicrohttpd does not tell why it does not start: what the system says of the address; 0: it can be
- * listened on. */
-static int why_no_listener(const struct addrinfo *address)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), reuse = 1, why = 0;
-
-    if (fd < 0)
-        return errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 1) != 0)
-        why = errno;
-    close(fd);
-    return why;
-}
-
-static void no_listener(const struct addrinfo *address, const char *listen, struct tilery_error *error)
-{
-    int why = why_no_listener(address);
-    char where[160];
-
-    (void)snprintf(where, sizeof where, "%s: %s", listen, strerror(why));
-    if (why == 0)
-        fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread to listen on %s", listen);
-    else
-        fail(error, TILERY_UNAVAILABLE, "cannot listen on %s", where);
-}
-
 static void set_url(struct bridge *bridge, const char *listen)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(bridge->http, MHD_DAEMON_INFO_BIND_PORT);
@@ -315,12 +244,12 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
     struct watch_options watched;
 
     *out = NULL;
-    if (read_address(options->listen, &address, error) != TILERY_OK)
+    if (bridge_read_address(options->listen, &address, error) != TILERY_OK)
         return error->status;
     bridge = calloc(1, sizeof *bridge);
     if (bridge == NULL) {
         freeaddrinfo(address);
-        return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory for the %s", "bridge");
+        return bridge_fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory for the %s", "bridge");
     }
     bridge->options = *options;
     bridge->budget.limit = options->reply_budget_bytes;
@@ -335,10 +264,10 @@ enum tilery_status bridge_start(const struct bridge_options *options, struct bri
                     &bridge->runs) != TILERY_OK) {
         freeaddrinfo(address);
         bridge_free(bridge);
-        return fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
+        return bridge_fail(error, TILERY_RESOURCE_EXHAUSTED, "no memory or thread for the %s", "bridge");
     }
     if (!start_http(bridge, address)) {
-        no_listener(address, options->listen, error);
+        bridge_explain(address, options->listen, error);
         freeaddrinfo(address);
         bridge_free(bridge);
         return error->status;
@@ -367,15 +296,11 @@ static void wait_idle(struct bridge *bridge, uint64_t most_ms)
 
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
 {
-    MHD_socket listener;
-
     pthread_mutex_lock(&bridge->mutex);
     bridge->draining = true;
     pthread_mutex_unlock(&bridge->mutex);
     wait_idle(bridge, grace_ms);
-    listener = MHD_quiesce_daemon(bridge->http);
-    if (listener != MHD_INVALID_SOCKET)
-        (void)shutdown(listener, SHUT_RDWR);
+    bridge_stop_listening(bridge->http);
     runs_stop(bridge->runs);
     watch_stop(bridge->watch);
 }

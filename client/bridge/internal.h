@@ -25,6 +25,8 @@
 /* Of what is refused because there is no room now. */
 #define BRIDGE_RETRY_AFTER_MS 1000
 
+struct addrinfo;
+
 struct bridge {
     struct bridge_options options;
     struct MHD_Daemon *http;
@@ -97,6 +99,16 @@ struct exchange {
     unsigned http;  /* the answer's status; 0 while there is none */
     uint64_t bytes; /* of its body, so far */
 };
+
+/* listen.c: the text has one %s, for the value. */
+enum tilery_status bridge_fail(struct tilery_error *error, enum tilery_status status, const char *text,
+                               const char *value);
+/* *out ends with freeaddrinfo. */
+enum tilery_status bridge_read_address(const char *listen, struct addrinfo **out, struct tilery_error *error);
+/* Why libmicrohttpd could not listen there. */
+void bridge_explain(const struct addrinfo *address, const char *listen, struct tilery_error *error);
+/* Whoever connects is refused from now on; those who are connected stay. */
+void bridge_stop_listening(struct MHD_Daemon *http);
 
 /* target.c: libmicrohttpd's first word on a request, whose result it hands on to on_request and on_completed:
  * the URL's target, packed, to be told from an exchange. */

@@ -2,16 +2,18 @@
 """The bridge's end: SIGTERM while there is work in hand, and under load."""
 import http.client
 import json
+import os
 import re
 import signal
 import threading
 import unittest
 
-from programs import QUERY, connect, get, wait_stats
+from programs import BIN, QUERY, Process, connect, get, wait_stats
 from test_connections import ENDLESS, request
 from test_stream_http import LARGE, STREAM, StreamTest
 
 COMPUTE = "/api/compute/concurrent?" + QUERY
+LATE = os.path.join(BIN, "tests", "late.so")
 
 
 class Hammer(threading.Thread):
@@ -93,6 +95,17 @@ class Ending(StreamTest):
             self.assertEqual(bridge.close(), 128 + signal.SIGTERM)
             self.assertEqual(peer.recv(1), b"")
         wait_stats(self.server.url, threads_computing=0)
+
+    @unittest.skipUnless(os.path.exists(LATE), "built with a sanitizer")
+    def test_workers_that_stop_listening_before_they_are_seen_to_do_no_harm(self):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--access-log=off", within=("env", "LD_PRELOAD=" + LATE))
+        self.addCleanup(bridge.process.kill)
+        hammers = [Hammer(bridge.url, "/healthz") for _ in range(8)]
+        for hammer in hammers:
+            hammer.begun.wait()
+        self.assertEqual(bridge.close(), 0)
+        for hammer in hammers:
+            hammer.join()
 
     def test_what_its_patience_does_not_suffice_for_is_told_so(self):
         bridge, peers = self.start_bridge("--grace-ms", "1000"), []
