@@ -88,7 +88,7 @@ void bridge_stop_listening(struct MHD_Daemon *http)
     int silent = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     if (info == NULL || silent < 0 || dup3(silent, info->listen_fd, O_CLOEXEC) < 0)
-        (void)MHD_quiesce_daemon(http);
+        (void)shutdown(MHD_quiesce_daemon(http), SHUT_RDWR);
     if (silent >= 0)
         close(silent);
 }
