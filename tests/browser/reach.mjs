@@ -2,7 +2,9 @@
 const RUN = 'kernel=scalar&max_iter=1000&time_limit_ms=600000';
 const SLOW = 'max_iter=65535&kernel=scalar&schedule=dynamic&time_limit_ms=600000&width=512&height=384&tile_w=32&tile_h=32';
 
+// What is above grows when the page's own run is over: a click before that may land beside its tab.
 async function done(page, kind, rounds) {
+    await page.finished();
     await page.id(`compare-tab-${kind}`).click();
     await page.id(`compare-rounds-${kind}`).fill(rounds);
     const panel = page.id(`compare-${kind}`);
