@@ -244,7 +244,8 @@ START_TEST(what_a_server_does_not_end_when_it_is_cancelled_ends_without_it)
     ck_assert(!found); /* asked again and again, until it was over */
     ck_assert_int_eq(ending_wait(&call), TILERY_CANCELLED);
     ck_assert_ptr_eq(loop_take(&loop), &reader);
-    ck_assert(reader_read(&reader, 1));
+    while (!reader_read(&reader, 1)) /* a reply without tiles, before it was asked for, calls too */
+        reader_wait(&reader);
     ck_assert_int_eq(reader.status, TILERY_CANCELLED);
     reader_end(&reader);
     served_disconnect();

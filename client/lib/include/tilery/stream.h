@@ -99,7 +99,7 @@ typedef void tilery_stream_notify_fn(void *arg);
  * Asks to be told when there is something to read. True: fn is called then, once; until then the stream may
  * be dropped or closed, but not be read or asked. False: there is already, and fn is not called, so that the
  * caller may hold a lock that fn takes. Rarely tilery_stream_try_next finds nothing all the same, where a new
- * run's tiles had come before: ask again.
+ * run's tiles had come before, or a reply had none: ask again.
  */
 TILERY_API TILERY_MUST_USE bool tilery_stream_notify(tilery_stream *stream, tilery_stream_notify_fn *fn,
                                                      void *arg);
