@@ -39,7 +39,8 @@ static void leave(struct call *call)
     *(call->prev != NULL ? &call->prev->next : &client->active) = call->next;
     if (call->next != NULL)
         call->next->prev = call->prev;
-    free(call->payload);
+    if (call->payload != call->small)
+        free(call->payload);
     call->payload = NULL;
     call->state = CALL_IDLE;
     call->next = client->idle[call->waited];
@@ -83,7 +84,8 @@ static enum wire_status keep_message(struct call *call, const ProtobufCMessage *
     size_t extra = traceparent != NULL ? strlen(traceparent) + 1 : 1; /* a message may be empty */
 
     call->payload_len = protobuf_c_message_get_packed_size(request);
-    call->payload = malloc(call->payload_len + extra);
+    call->payload =
+        call->payload_len + extra <= sizeof call->small ? call->small : malloc(call->payload_len + extra);
     if (call->payload == NULL)
         return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for the call");
     (void)protobuf_c_message_pack(request, call->payload);
@@ -118,8 +120,9 @@ static enum wire_status fill(struct call *call, const struct call_spec *spec, st
     call->cancelled = false;
     if (call_check_id(options->request_id, error) != WIRE_OK)
         return error->status;
-    (void)snprintf(call->request_id, sizeof call->request_id, "%s",
-                   options->request_id != NULL ? options->request_id : "");
+    call->request_id[0] = '\0';
+    if (options->request_id != NULL)
+        (void)snprintf(call->request_id, sizeof call->request_id, "%s", options->request_id);
     return keep_message(call, spec->request, options->traceparent, error);
 }
 

@@ -13,6 +13,9 @@
 #include "internal.h"
 #include "secure.h"
 
+/* Of a usual payload, and the trace context behind it. */
+#define CALL_SMALL 256u
+
 /* A REQ context, reused call after call. */
 struct context {
     struct context *next; /* among the idle */
@@ -61,8 +64,8 @@ struct call {
     nng_aio *aio;      /* sends and receives */
     nng_aio *timer;    /* sleeps: in nng 1.5, the timeouts of an aio that has slept once look like success */
     enum call_state state;
-    const char *method; /* NULL: it is a mere pause */
-    uint8_t *payload;
+    const char *method;                  /* NULL: it is a mere pause */
+    uint8_t *payload, small[CALL_SMALL]; /* a small one lies there, and costs no malloc */
     size_t payload_len;
     char *traceparent;                        /* after the payload, or NULL */
     char request_id[WIRE_MAX_REQUEST_ID + 1]; /* the caller's, or "": then it is */
