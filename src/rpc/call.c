@@ -99,8 +99,8 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
         return;
     }
     pthread_mutex_unlock(&server->mutex);
+    call->frame = msg;
     status = wire_request_unpack(&call->arena, nng_msg_body(msg), nng_msg_len(msg), &call->request, &error);
-    nng_msg_free(msg);
     if (status == WIRE_OK && call->surplus)
         status = refuse_surplus(call, &error);
     set_deadline(call);
@@ -289,10 +289,18 @@ void rpc_call_limit(struct rpc_call *call, uint64_t timeout_ms)
         call->deadline_ns = until_ns;
 }
 
+void rpc_call_drop_frame(struct rpc_call *call)
+{
+    if (call->frame != NULL)
+        nng_msg_free(call->frame);
+    call->frame = NULL;
+}
+
 void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg)
 {
     struct rpc_server *server = call->server;
 
+    rpc_call_drop_frame(call);
     pthread_mutex_lock(&server->mutex);
     if (call->state == CALL_HANDLING) {
         call->state = CALL_DEFERRED;
@@ -329,6 +337,7 @@ void rpc_call_drop(struct rpc_call *call)
     struct rpc_server *server = call->server;
     nng_pipe pipe;
 
+    rpc_call_drop_frame(call);
     atomic_fetch_add(&server->inside, 1);
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;

@@ -3,6 +3,8 @@
 #include "wire/clock.h"
 #include "wire/limits.h"
 
+#define SMALL_BYTES 4096u
+
 /* The connection stays the call's until its reply is sent, so that its name can be read without the lock. */
 static void tell_end(const struct rpc_call *call, const struct wire_reply *head, size_t reply_bytes)
 {
@@ -17,7 +19,7 @@ static void tell_end(const struct rpc_call *call, const struct wire_reply *head,
                                                              .message = head->message,
                                                              .queue_ns = call->queue_ns,
                                                              .run_ns = call->run_ns,
-                                                             .total_ns = wire_now_ns() - call->arrived_ns,
+                                                             .total_ns = call->ended_ns - call->arrived_ns,
                                                              .has_items = call->has_items,
                                                              .items = call->items,
                                                              .target = call->target,
@@ -25,15 +27,29 @@ static void tell_end(const struct rpc_call *call, const struct wire_reply *head,
                                                              .reply_bytes = reply_bytes});
 }
 
+/* A small request's frame, where it is still there, becomes the reply's. NULL: there is no memory. */
+static nng_msg *make_frame(struct rpc_call *call, size_t size)
+{
+    nng_msg *msg = call->frame;
+
+    if (msg == NULL || call->request_bytes > SMALL_BYTES || nng_msg_realloc(msg, size) != 0) {
+        rpc_call_drop_frame(call);
+        return nng_msg_alloc(&msg, size) == 0 ? msg : NULL;
+    }
+    call->frame = NULL;
+    return msg;
+}
+
 /* False: there is no memory for that reply. */
 static bool try_to_end(struct rpc_call *call, const struct wire_reply *head, size_t size,
                        void (*write)(void *arg, uint8_t *out), void *arg)
 {
     size_t frame = wire_reply_size(head, size);
-    nng_msg *msg;
+    nng_msg *msg = make_frame(call, frame);
 
-    if (nng_msg_alloc(&msg, frame) != 0)
+    if (msg == NULL)
         return false;
+    call->ended_ns = wire_now_ns();
     write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
     tell_end(call, head, frame);
     rpc_call_send(call, msg);
@@ -58,6 +74,7 @@ static void end(struct rpc_call *call, const struct wire_reply *head, size_t siz
 
     if (try_to_end(call, head, size, write, arg) || try_to_end(call, &no_memory, 0, write_nothing, NULL))
         return;
+    call->ended_ns = wire_now_ns();
     tell_end(call, &no_memory, 0);
     rpc_call_drop(call);
 }

@@ -45,8 +45,9 @@ struct rpc_call {
     nng_aio *aio;
     struct wire_arena arena;
     struct wire_request request;
-    size_t method, request_bytes;     /* for rpc_ended */
-    uint64_t arrived_ns, deadline_ns; /* of CLOCK_MONOTONIC */
+    nng_msg *frame; /* the request's, for the reply of a handler that answers at once; NULL: gone */
+    size_t method, request_bytes;               /* for rpc_ended */
+    uint64_t arrived_ns, deadline_ns, ended_ns; /* of CLOCK_MONOTONIC */
     uint64_t queue_ns, run_ns;
     bool has_items;
     uint64_t items;
@@ -127,6 +128,9 @@ enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call)
 void rpc_call_arm(struct rpc_call *call);
 void rpc_call_stop(struct rpc_call *call);
 void rpc_call_close(struct rpc_call *call);
+
+/* Nobody needs the request's frame any more. */
+void rpc_call_drop_frame(struct rpc_call *call);
 
 /* Gives the frame to nng. From here on the call is not the handler's any more. */
 void rpc_call_send(struct rpc_call *call, nng_msg *msg);

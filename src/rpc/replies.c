@@ -102,10 +102,9 @@ void rpc_reply_started(struct rpc_call *call, size_t size)
     if (size < COUNTED_BYTES)
         rpc_reply_release(call);
     if (peer->unsent++ == 0 && peer->held == 0)
-        peer->moved_ns = wire_now_ns();
-    if (server->watch_at != UINT64_MAX)
-        return;
-    watch_at(server, wire_now_ns() + pause_ns(server));
+        peer->moved_ns = call->ended_ns;
+    if (server->watch_at == UINT64_MAX)
+        watch_at(server, call->ended_ns + pause_ns(server));
 }
 
 static bool is_crowded(const struct rpc_server *server)

@@ -1,6 +1,7 @@
 #include "service/admission.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ struct admission {
     uint32_t threads;        /* of the running jobs */
     uint32_t stream_threads; /* of those that are streams */
     uint32_t queued_streams;
-    bool draining;
+    atomic_bool draining; /* written under the mutex */
 };
 
 static void append(struct job_list *list, struct job *job)
@@ -347,7 +348,7 @@ void admission_drain(struct admission *admission)
 
 bool admission_draining(struct admission *admission)
 {
-    return admission_load(admission).draining;
+    return atomic_load(&admission->draining);
 }
 
 struct admission_load admission_load(struct admission *admission)
