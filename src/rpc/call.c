@@ -8,57 +8,6 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* The context is free for the next request. The mutex is held, and let go: nng is called without it. From
- * here on the server may end: whoever is not known to it by then would find the context closed. */
-static void rearm(struct rpc_call *call)
-{
-    struct rpc_server *server = call->server;
-
-    call->state = CALL_RECEIVING;
-    rpc_reply_release(call);
-    server->request_bytes -= call->unpacked;
-    call->unpacked = 0;
-    if (call->peer != NULL)
-        rpc_peer_release(call->peer);
-    call->peer = NULL;
-    atomic_fetch_add(&server->inside, 1);
-    server->awaited -= call->awaited;
-    call->awaited = false;
-    if (--server->in_hand == 0 || server->awaited == 0)
-        pthread_cond_broadcast(&server->settled);
-    pthread_mutex_unlock(&server->mutex);
-    rpc_call_arm(call);
-    atomic_fetch_sub(&server->inside, 1);
-}
-
-/* The call has ended: it is rearmed, here or by the last of those that still look at it. The mutex is held,
- * and let go. */
-static void rest(struct rpc_call *call)
-{
-    if (call->pins == 0) {
-        rearm(call);
-        return;
-    }
-    call->state = CALL_RESTING;
-    pthread_mutex_unlock(&call->server->mutex);
-}
-
-/* The mutex is held, and may be let go for a while; who calls is known to the server. */
-static void unpin(struct rpc_call *call)
-{
-    if (--call->pins != 0 || call->state != CALL_RESTING)
-        return;
-    rearm(call);
-    pthread_mutex_lock(&call->server->mutex);
-}
-
-void rpc_call_arm(struct rpc_call *call)
-{
-    wire_arena_reset(&call->arena);
-    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
-    nng_ctx_recv(call->ctx, call->aio);
-}
-
 static enum wire_status refuse_surplus(const struct rpc_call *call, struct wire_error *error)
 {
     return wire_error_set(error, WIRE_RESOURCE_EXHAUSTED,
@@ -79,9 +28,11 @@ static void set_deadline(struct rpc_call *call)
 static void on_received(struct rpc_call *call, nng_msg *msg)
 {
     struct rpc_server *server = call->server;
+    struct rpc_call *spare;
     struct wire_error error;
     enum wire_status status;
 
+    server->armed--;
     server->in_hand++;
     call->state = CALL_HANDLING;
     call->hook = NULL;
@@ -95,10 +46,13 @@ static void on_received(struct rpc_call *call, nng_msg *msg)
     call->peer = rpc_peer_admit(call, nng_msg_get_pipe(msg));
     if (call->peer == NULL) {
         nng_msg_free(msg);
-        rearm(call);
+        rpc_call_rest(call);
         return;
     }
+    spare = rpc_take_spare(server);
     pthread_mutex_unlock(&server->mutex);
+    if (spare != NULL)
+        rpc_call_receive(spare);
     call->frame = msg;
     status = wire_request_unpack(&call->arena, nng_msg_body(msg), nng_msg_len(msg), &call->request, &error);
     if (status == WIRE_OK && call->surplus)
@@ -116,7 +70,7 @@ static void on_sent(struct rpc_call *call, int result)
 
     rpc_reply_ended(call, result == 0);
     lost = call->peer->ignored && call->peer->unsent == 0; /* it takes replies again, but requests are lost */
-    rest(call);
+    rpc_call_rest(call);
     if (lost)
         rpc_peer_reset(server, pipe);
 }
@@ -138,13 +92,13 @@ static void on_aio(void *arg)
     } else {
         pthread_mutex_unlock(&call->server->mutex);
         if (result != NNG_ECLOSED && result != NNG_ECANCELED)
-            rpc_call_arm(call);
+            rpc_call_receive(call);
     }
 }
 
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call)
 {
-    *call = (struct rpc_call){.server = server, .state = CALL_RECEIVING};
+    *call = (struct rpc_call){.server = server, .state = CALL_SPARE};
     wire_arena_init(&call->arena, WIRE_REQUEST_ARENA);
     if (nng_aio_alloc(&call->aio, on_aio, call) != 0)
         return WIRE_RESOURCE_EXHAUSTED;
@@ -240,7 +194,7 @@ static void call_hook(struct rpc_call *call, enum wire_status why)
     pthread_mutex_unlock(&server->mutex);
     hook(arg, why);
     pthread_mutex_lock(&server->mutex);
-    unpin(call);
+    rpc_call_unpin(call);
 }
 
 void rpc_cancel_calls(struct rpc_server *server, const struct peer *peer)
@@ -271,7 +225,7 @@ void rpc_cancel_sends(struct rpc_server *server, nng_pipe pipe)
         pthread_mutex_unlock(&server->mutex);
         nng_aio_cancel(call->aio);
         pthread_mutex_lock(&server->mutex);
-        unpin(call);
+        rpc_call_unpin(call);
     }
     pthread_mutex_unlock(&server->mutex);
 }
@@ -342,7 +296,7 @@ void rpc_call_drop(struct rpc_call *call)
     pthread_mutex_lock(&server->mutex);
     pipe.id = call->peer->id;
     call->hook = NULL;
-    rest(call);
+    rpc_call_rest(call);
     rpc_peer_reset(server, pipe);
     atomic_fetch_sub(&server->inside, 1);
 }

@@ -31,6 +31,7 @@ struct peer {
 };
 
 enum call_state {
+    CALL_SPARE,     /* idle, and not armed */
     CALL_RECEIVING, /* armed: nng owns it until a request comes */
     CALL_HANDLING,  /* in the handler */
     CALL_DEFERRED,  /* the handler will end it later */
@@ -55,7 +56,8 @@ struct rpc_call {
     bool surplus; /* its connection has max_calls in hand without it */
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
-    bool awaited; /* by whoever stops the server */
+    struct rpc_call *next_spare; /* among the spare ones */
+    bool awaited;                /* by whoever stops the server */
     struct peer *peer;
     unsigned pins;   /* cancel hooks running, and cuts of its send */
     size_t unpacked; /* bytes of its arena that count against the server's budget */
@@ -98,7 +100,7 @@ struct rpc_server {
     uint64_t surplus,
         surplus_told_ns;    /* connections too many that nobody was told of, and when somebody was */
     bool closing;           /* no further connection is taken */
-    unsigned in_hand;       /* calls that are not RECEIVING */
+    unsigned in_hand;       /* calls that have a request */
     unsigned awaited;       /* of those, the ones that were so when the server was told to stop */
     uint64_t request_bytes; /* unpacked, of all */
     uint64_t reply_bytes;   /* reserved and held, of all */
@@ -108,6 +110,8 @@ struct rpc_server {
     uint32_t patience_ms;   /* for how long a connection need not take anything */
     bool stopping;
     struct rpc_call *calls;
+    struct rpc_call *spares; /* the last used first */
+    unsigned armed;          /* calls that are RECEIVING */
 };
 
 /* pulse.c: looks twice a second for connections that have ended, where the URL is one for TLS. False: no
@@ -123,9 +127,21 @@ void rpc_strangers_forget(struct rpc_server *server);
 void rpc_refusals_look(struct rpc_server *server);
 void rpc_refusals_surplus(struct rpc_server *server, nng_pipe pipe); /* for one too many */
 
+/* contexts.c: waits for a request with it, or keeps it as a spare. */
+void rpc_call_arm(struct rpc_call *call);
+/* The call has ended: it is armed again, here or by the last of those that still look at it. The mutex is
+ * held, and let go. */
+void rpc_call_rest(struct rpc_call *call);
+/* One of those no longer does. The mutex is held, and may be let go for a while; who calls is known to the
+ * server. */
+void rpc_call_unpin(struct rpc_call *call);
+/* Of the spare ones, what is to be armed in the place of one that got a request, by rpc_call_receive, without
+ * the mutex. NULL: none. The mutex is held. */
+struct rpc_call *rpc_take_spare(struct rpc_server *server);
+void rpc_call_receive(struct rpc_call *call);
+
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);
-void rpc_call_arm(struct rpc_call *call);
 void rpc_call_stop(struct rpc_call *call);
 void rpc_call_close(struct rpc_call *call);
 

@@ -159,7 +159,7 @@ static void wait_for_calls(struct rpc_server *server, uint32_t linger_ms)
     rpc_replies_hurry(server, linger_ms);
     server->awaited = server->in_hand;
     for (unsigned i = 0; server->calls != NULL && i < server->options.contexts; i++)
-        server->calls[i].awaited = server->calls[i].state != CALL_RECEIVING;
+        server->calls[i].awaited = server->calls[i].state > CALL_RECEIVING;
     while (server->awaited != 0)
         pthread_cond_wait(&server->settled, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
