@@ -347,10 +347,15 @@ static int measure(tilery_client *client, const struct cli_options *options, boo
 {
     struct bench *bench = new_bench(client, options);
     struct bench_report *report = malloc(sizeof *report);
+    struct tilery_error error = {.status = TILERY_RESOURCE_EXHAUSTED, .message = "no memory for the calls"};
     struct cli_output output;
-    int status = tilery_status_exit(TILERY_RESOURCE_EXHAUSTED);
+    int status;
 
-    if (bench != NULL && report != NULL && (status = cli_output_open(&output, options)) == 0) {
+    if (bench == NULL || report == NULL)
+        status = cli_fail(options, &error);
+    else
+        status = cli_output_open(&output, options);
+    if (status == 0) {
         run(bench, report);
         (json ? bench_json : bench_table)(options, report, output.file);
         status = cli_output_close(&output, 0);
