@@ -70,8 +70,9 @@ struct runs {
 /* ---- runs.c ---- */
 
 /* The run's mutex is held in those that are given a run, once others know it. */
-void runs_name_feed(struct run *run,
-                    const char *feed_id); /* a heartbeat is to come, or with "" the lease's end */
+
+/* From now on a heartbeat is to come, or with "" the lease's end. */
+void runs_name_feed(struct run *run, const char *feed_id);
 void runs_set_heartbeat(struct run *run);
 /* By its feed's id, held for the caller; NULL: there is none. */
 struct run *runs_find_feed(struct runs *runs, const char *feed_id);
