@@ -49,8 +49,8 @@ static bool try_to_end(struct rpc_call *call, const struct wire_reply *head, siz
 
     if (msg == NULL)
         return false;
-    call->ended_ns = wire_now_ns();
     write(arg, wire_reply_pack(head, size, nng_msg_body(msg)));
+    call->ended_ns = wire_now_ns();
     tell_end(call, head, frame);
     rpc_call_send(call, msg);
     return true;
