@@ -17,12 +17,14 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_nng_msg_alloc(nng_msg **out, size_t size);
+int __real_nng_msg_realloc(nng_msg *msg, size_t size);
 DIR *__real_opendir(const char *name);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 DIR *__wrap_opendir(const char *name);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_nng_msg_alloc(nng_msg **out, size_t size);
+int __wrap_nng_msg_realloc(nng_msg *msg, size_t size);
 
 /* What the server asks for is given until so many times; then not for `refusals` times. */
 static atomic_uint asked, given, refusals, refused;
@@ -62,10 +64,19 @@ DIR *__wrap_opendir(const char *name)
     return is_refused() ? NULL : __real_opendir(name);
 }
 
+static bool is_message_refused(size_t size)
+{
+    return (!spared && size >= atomic_load(&large)) || is_refused();
+}
+
 int __wrap_nng_msg_alloc(nng_msg **out, size_t size)
 {
-    return (!spared && size >= atomic_load(&large)) || is_refused() ? NNG_ENOMEM
-                                                                    : __real_nng_msg_alloc(out, size);
+    return is_message_refused(size) ? NNG_ENOMEM : __real_nng_msg_alloc(out, size);
+}
+
+int __wrap_nng_msg_realloc(nng_msg *msg, size_t size)
+{
+    return is_message_refused(size) ? NNG_ENOMEM : __real_nng_msg_realloc(msg, size);
 }
 
 static void refuse(unsigned after, unsigned times)
