@@ -235,7 +235,7 @@ static bool is_in_the_way(const struct rpc_server *server, const struct peer *pe
 }
 
 /* The mutex is held. Whatever the peer takes counts, however slowly, unless the server stops or is crowded.
- */
+ * A reply may have begun since now. */
 static void note(struct rpc_server *server, struct look *look, uint64_t now)
 {
     struct peer *peer = rpc_peer_find(server, look->pipe);
@@ -244,7 +244,7 @@ static void note(struct rpc_server *server, struct look *look, uint64_t now)
         return;
     if ((look->taken != peer->taken || peer->replies != peer->replies_seen) && !server->stopping)
         peer->moved_ns = now;
-    look->stalled = now - peer->moved_ns >= server->patience_ms * NS_PER_MS || is_in_the_way(server, peer);
+    look->stalled = now >= peer->moved_ns + server->patience_ms * NS_PER_MS || is_in_the_way(server, peer);
     peer->hint = look->hint;
     peer->taken = look->taken;
     peer->replies_seen = peer->replies;

@@ -4,15 +4,23 @@
 
 #include "raw.h"
 #include "rpc/call.h"
+#include "rpc/internal.h"
 #include "rpc/server.h"
 #include "served.h"
 #include "suite.h"
 #include "wire/clock.h"
+#include "wire/socket.h"
 
 #include "server.pb-c.h"
 
 /* More than wait for requests at once. */
 #define CONTEXTS 40
+#define PATIENCE_MS 60000
+/* More than is written at once. */
+#define LARGE_BYTES (48u << 20)
+
+uint64_t __real_wire_progress(nng_pipe pipe, int *hint);
+uint64_t __wrap_wire_progress(nng_pipe pipe, int *hint);
 
 static struct rpc_server *server;
 static struct raw clients[CONTEXTS];
@@ -31,6 +39,7 @@ static void start(int transport, rpc_handler *handler, rpc_end_fn *on_end)
     handlers[0] = handler;
     options.contexts = CONTEXTS;
     options.on_end = on_end;
+    options.send_timeout_ms = PATIENCE_MS;
     ck_assert_int_eq(rpc_server_create(&options, &service, 1, NULL, &server, &error), WIRE_OK);
     ck_assert_int_eq(
         rpc_server_listen(server, transport == TCP ? "tcp://127.0.0.1:0" : "inproc://runtime", url, &error),
@@ -83,6 +92,12 @@ static void hold(struct rpc_call *call, const ProtobufCMessage *request, void *c
     (void)sem_post(&all_held);
 }
 
+static void wait_held(void)
+{
+    while (sem_wait(&all_held) != 0)
+        continue;
+}
+
 /* First of those that never had a request, then of those that had one. */
 START_TEST(every_context_gets_a_request_while_the_others_have_one)
 {
@@ -93,8 +108,7 @@ START_TEST(every_context_gets_a_request_while_the_others_have_one)
         for (size_t i = 0; i < CONTEXTS; i++)
             ask(&clients[i]);
         for (size_t i = 0; i < CONTEXTS; i++)
-            while (sem_wait(&all_held) != 0)
-                continue;
+            wait_held();
         for (size_t i = 0; i < CONTEXTS; i++)
             answer(calls[i]);
         for (size_t i = 0; i < CONTEXTS; i++)
@@ -141,6 +155,75 @@ START_TEST(a_call_takes_until_its_reply_is_packed)
 }
 END_TEST
 
+static atomic_bool looking;
+static sem_t looked, go_on;
+
+/* How far a connection is, as the server asks while it holds no lock. */
+uint64_t __wrap_wire_progress(nng_pipe pipe, int *hint)
+{
+    if (atomic_exchange(&looking, false)) {
+        (void)sem_post(&looked);
+        while (sem_wait(&go_on) != 0)
+            continue;
+    }
+    return __real_wire_progress(pipe, hint);
+}
+
+static void pack_nothing(void *arg, uint8_t *out)
+{
+    (void)arg;
+    memset(out, 0, LARGE_BYTES);
+}
+
+static void *stop(void *arg)
+{
+    rpc_server_stop(server, PATIENCE_MS);
+    return arg;
+}
+
+static bool is_stopping(void)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&server->mutex);
+    stopping = server->stopping;
+    pthread_mutex_unlock(&server->mutex);
+    return stopping;
+}
+
+/* The look began before there was anything to take. */
+START_TEST(a_reply_that_begins_while_a_server_that_stops_looks_is_not_cut)
+{
+    pthread_t stopper;
+
+    ck_assert_int_eq(sem_init(&all_held, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&looked, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&go_on, 0, 0), 0);
+    start(TCP, hold, NULL);
+    atomic_store(&held, 0);
+    atomic_store(&looking, true);
+    ask(&clients[0]);
+    wait_held();
+    rpc_call_reply_packed(calls[0], LARGE_BYTES, pack_nothing, NULL);
+    nng_aio_wait(clients[0].aio);
+    nng_msg_free(nng_aio_get_msg(clients[0].aio));
+    ask(&clients[0]);
+    wait_held();
+    while (sem_wait(&looked) != 0)
+        continue;
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop, NULL), 0);
+    while (!is_stopping())
+        served_pause();
+    rpc_call_reply_packed(calls[1], LARGE_BYTES, pack_nothing, NULL);
+    (void)sem_post(&go_on);
+    nng_aio_wait(clients[0].aio);
+    ck_assert_int_eq(nng_aio_result(clients[0].aio), 0);
+    nng_msg_free(nng_aio_get_msg(clients[0].aio));
+    pthread_join(stopper, NULL);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("runtime");
@@ -148,5 +231,6 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, every_context_gets_a_request_while_the_others_have_one, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_call_takes_until_its_reply_is_packed, 0, TRANSPORTS);
+    tcase_add_test(tests, a_reply_that_begins_while_a_server_that_stops_looks_is_not_cut);
     return suite_run("runtime", tests);
 }
