@@ -275,10 +275,13 @@ static uint8_t *lengthen_varint(uint8_t *end)
 uint8_t *wire_element_pack_head(unsigned field, const ProtobufCMessage *head, unsigned last, size_t last_len,
                                 uint8_t *out)
 {
-    size_t len = size_with_last(head, last_len);
-    bool odd = (1 + varint_size(len) + len) % 2 != 0;
+    size_t shortest = size_with_last(head, last_len), len = shortest;
 
-    out = put_length_delimited(out, field, len + odd);
+    while ((1 + varint_size(len) + len) % 2 != 0) /* twice, where len's own number becomes longer */
+        len++;
+    out = put_length_delimited(out, field, len);
     out = pack_with_last(head, last, last_len, out);
-    return odd ? lengthen_varint(out) : out;
+    for (; len > shortest; len--)
+        out = lengthen_varint(out);
+    return out;
 }

@@ -85,7 +85,7 @@ uint8_t *wire_element_pack(unsigned field, const ProtobufCMessage *element, uint
 /*
  * The same of an element that is to end with a field of type bytes, which is absent in head; the number of
  * that is below 16, too. Writes all but its value, which follows, and returns the end. The whole is of an
- * even length, for which the value's length may have a byte too many, where it must: of values of an even
+ * even length, for which the value's length has a byte or two too many, where it must: of values of an even
  * length in such elements, one behind the other, all lie even if the first does.
  */
 uint8_t *wire_element_pack_head(unsigned field, const ProtobufCMessage *head, unsigned last, size_t last_len,

@@ -51,6 +51,20 @@ START_TEST(a_tile_is_an_element_of_even_length_whose_counts_come_last)
 }
 END_TEST
 
+/* Also where a byte more makes the length's own number longer. */
+START_TEST(a_tile_of_any_size_is_of_even_length)
+{
+    uint8_t head[WINDOW_HEAD_BYTES];
+    const struct run_record record = {.task_id = _i == 0 ? 5 : 1000};
+
+    for (unsigned columns = 1; columns < 9000; columns++) {
+        const struct tile tile = {.columns = columns, .rows = 1};
+
+        ck_assert_uint_eq(service_pack_tile(&grid, &record, tile, head + sizeof head) % 2, 0);
+    }
+}
+END_TEST
+
 START_TEST(the_longest_head_has_room)
 {
     uint8_t head[WINDOW_HEAD_BYTES];
@@ -66,6 +80,7 @@ int main(void)
     TCase *tests = tcase_create("updates");
 
     tcase_add_loop_test(tests, a_tile_is_an_element_of_even_length_whose_counts_come_last, 0, CASES - 1);
+    tcase_add_loop_test(tests, a_tile_of_any_size_is_of_even_length, 0, 2);
     tcase_add_test(tests, the_longest_head_has_room);
     return suite_run("updates", tests);
 }
