@@ -19,7 +19,7 @@ POD_KEYS = {"automountServiceAccountToken", "enableServiceLinks", "terminationGr
 CONTAINER_KEYS = {"name", "image", "imagePullPolicy", "ports", "env", "lifecycle", "startupProbe", "livenessProbe",
                   "readinessProbe", "resources", "securityContext"}
 PROBE_KEYS = {"httpGet", "exec", "tcpSocket", "periodSeconds", "timeoutSeconds", "failureThreshold"}
-API = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "Service": "v1"}
+API = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "Service": "v1", "PodDisruptionBudget": "policy/v1"}
 DNS_LABEL = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -45,14 +45,16 @@ def cpus_of(text):
 class Manifests(unittest.TestCase):
     def setUp(self):
         self.all = load("tilery.yaml") + load("rpc.yaml")
-        self.workloads = [part for part in self.all if part["kind"] != "Service"]
+        self.workloads = [part for part in self.all if part["kind"] in ("Deployment", "StatefulSet")]
         self.services = [part for part in self.all if part["kind"] == "Service"]
+        self.budgets = [part for part in self.all if part["kind"] == "PodDisruptionBudget"]
 
     def test_each_has_its_api_and_a_name(self):
         for part in self.all:
             self.assertEqual(part["apiVersion"], API[part["kind"]])
             self.assertRegex(part["metadata"]["name"], f"^{DNS_LABEL}$")
-        self.assertEqual([part["kind"] for part in self.all], ["Deployment", "Service", "StatefulSet", "Service"])
+        self.assertEqual([part["kind"] for part in self.all], ["Deployment", "Service", "PodDisruptionBudget",
+                                                               "StatefulSet", "Service", "PodDisruptionBudget"])
 
     def test_the_kustomization_names_files_that_are_there(self):
         base, = load("kustomization.yaml")
@@ -128,6 +130,11 @@ class Manifests(unittest.TestCase):
         self.assertNotEqual(self.services[0]["spec"]["selector"], self.services[1]["spec"]["selector"])
         self.assertEqual(self.services[1]["spec"]["clusterIP"], "None")
         self.assertEqual(self.workloads[1]["spec"]["serviceName"], self.services[1]["metadata"]["name"])
+
+    def test_an_emptied_node_takes_one_pod_and_leaves_another(self):
+        for part, budget in zip(self.workloads, self.budgets, strict=True):
+            self.assertEqual(budget["spec"], {"maxUnavailable": 1, "selector": part["spec"]["selector"]})
+            self.assertGreater(part["spec"]["replicas"], 1)
 
     def test_a_pod_has_time_to_finish(self):
         for part in self.workloads:

@@ -5,11 +5,17 @@ import test from "node:test";
 
 import { Deployment } from "kubernetes-models/apps/v1/Deployment";
 import { StatefulSet } from "kubernetes-models/apps/v1/StatefulSet";
+import { PodDisruptionBudget } from "kubernetes-models/policy/v1/PodDisruptionBudget";
 import { Pod } from "kubernetes-models/v1/Pod";
 import { Service } from "kubernetes-models/v1/Service";
 import { parseAllDocuments } from "yaml";
 
-const kinds = { "apps/v1 Deployment": Deployment, "apps/v1 StatefulSet": StatefulSet, "v1 Service": Service };
+const kinds = {
+  "apps/v1 Deployment": Deployment,
+  "apps/v1 StatefulSet": StatefulSet,
+  "policy/v1 PodDisruptionBudget": PodDisruptionBudget,
+  "v1 Service": Service,
+};
 
 async function load(name) {
   const text = await readFile(new URL(`../../docker/kubernetes/${name}`, import.meta.url), "utf8");
@@ -25,7 +31,7 @@ function validate(part) {
 for (const name of ["tilery.yaml", "rpc.yaml"])
   test(`${name} is valid`, async () => {
     const parts = await load(name);
-    assert.equal(parts.length, 2);
+    assert.equal(parts.length, 3);
     parts.forEach(validate);
     const { metadata, spec } = parts[0].spec.template;
     new Pod({ metadata, spec }).validate();
