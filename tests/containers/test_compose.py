@@ -8,6 +8,8 @@ import tempfile
 import threading
 import unittest
 
+import yaml
+
 from containers import PATIENCE_S, ROOT, STORE, podman, prepare
 from programs import QUERY, document_reply, get, until, without_times
 from rate import Http
@@ -100,6 +102,18 @@ class Compose(unittest.TestCase):
                 self.assertEqual(host["RestartPolicy"]["Name"], "unless-stopped")
                 with open(f"/proc/{about['State']['Pid']}/status", encoding="ascii") as status:
                     self.assertRegex(status.read(), r"Uid:\t65532\t")
+
+    def test_what_a_service_logs_is_not_kept_for_ever(self):
+        for service in LIMITS:
+            about = self.inspect(service)["HostConfig"]["LogConfig"]
+            self.assertEqual(about["Size"], "10MB", about)
+
+    def test_no_image_is_built_by_two_services(self):
+        """Compose builds side by side; of two that give an image the same name, the one that is done later fails."""
+        with open(FILE, encoding="utf-8") as file:
+            services = yaml.safe_load(file)["services"].values()
+        images = [service["image"] for service in services if "build" in service]
+        self.assertEqual(sorted(images), sorted({service["image"] for service in services}))
 
     def test_the_bridge_waits_until_both_servers_are_healthy(self):
         names, still_waiting = self.first
