@@ -161,16 +161,37 @@ enum engine_status pool_create(struct pool **out)
     return ENGINE_OK;
 }
 
+/* It has nothing to do. */
+static void end_worker(struct worker *worker)
+{
+    sem_post(&worker->wake);
+    pthread_join(worker->thread, NULL);
+    sem_destroy(&worker->wake);
+    free(worker);
+}
+
+/* One that is not on the idle list. */
+static void remove_worker(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    struct worker **at = &pool->all;
+
+    pthread_mutex_lock(&pool->mutex);
+    while (*at != worker)
+        at = &(*at)->all_next;
+    *at = worker->all_next;
+    pool->count--;
+    pthread_mutex_unlock(&pool->mutex);
+    end_worker(worker);
+}
+
 void pool_free(struct pool *pool)
 {
     if (pool == NULL)
         return;
     for (struct worker *worker = pool->all, *next; worker != NULL; worker = next) {
         next = worker->all_next;
-        sem_post(&worker->wake);
-        pthread_join(worker->thread, NULL);
-        sem_destroy(&worker->wake);
-        free(worker);
+        end_worker(worker);
     }
     pthread_mutex_destroy(&pool->mutex);
     free(pool);
@@ -293,15 +314,27 @@ static bool takes_share(const struct pool *pool)
     return self != NULL && self->pool == pool && self->leaving && self->share.work == NULL;
 }
 
+/* The first `added` of the list are new, and in vain: the threads that the system has left are for others. */
+static void undo_gather(struct worker *list, uint32_t added)
+{
+    for (struct worker *next; added > 0; added--, list = next) {
+        next = list->next;
+        remove_worker(list);
+    }
+    give_back(list);
+}
+
 /* So many workers, none of them on the idle list. */
 static enum engine_status gather(struct pool *pool, uint32_t threads, struct worker **out)
 {
-    for (uint32_t got = take_idle(pool, threads, out); got < threads; got++) {
+    uint32_t idle = take_idle(pool, threads, out);
+
+    for (uint32_t got = idle; got < threads; got++) {
         struct worker *added;
         enum engine_status status = add_worker(pool, &added);
 
         if (status != ENGINE_OK) {
-            give_back(*out);
+            undo_gather(*out, got - idle);
             return status;
         }
         added->next = *out;

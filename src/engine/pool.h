@@ -26,7 +26,8 @@ ENGINE_MUST_USE enum engine_status pool_create(struct pool **out);
 void pool_free(struct pool *pool);
 
 /* Runs work(arg, k) for k = 0 .. threads-1, each on a thread of its own, all at once. On failure none of them
- * runs. Where they take every processor, each begins on its own; the kernel may move it from there. */
+ * runs, and the pool is no larger than before. Where they take every processor, each begins on its own; the
+ * kernel may move it from there. */
 ENGINE_MUST_USE enum engine_status pool_start(struct pool *pool, uint32_t threads,
                                               void (*work)(void *arg, uint32_t k), void *arg);
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from programs import program
+from programs import program, tilery
 
 STRANGER = 10000 + os.getpid() % 50000  # nobody's number: limits count all of a user's threads
 PROGRAMS = (["tileryd", "--listen", "tcp://127.0.0.1:0"], ["tilery-bridge", "--listen", "127.0.0.1:0"],
@@ -48,6 +48,19 @@ class FewThreads(unittest.TestCase):
                 threads = next(threads for threads in itertools.count(2) if self.run_with(threads, command))
                 for more in range(1, 6):
                     self.assertTrue(self.run_with(threads + more, command))
+
+    def test_a_request_that_wants_more_leaves_what_there_is_to_others(self):
+        """Such as a container's health check."""
+        server = self.start(150, "tileryd", "--listen", "tcp://127.0.0.1:0")
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        url = server.stdout.readline().split()[-1]
+        for threads, status in (256, 8), (2, 0), (256, 8):
+            done = tilery(url, "--max-attempts=1", "compute", "--tile-w=8", "--tile-h=8", f"--num-threads={threads}")
+            self.assertEqual(done.returncode, status, done.stderr)
+            health = self.start(150, "tilery", "--server", url, "health")
+            _, said = health.communicate(timeout=60)
+            self.assertEqual(health.returncode, 0, said)
 
     def test_a_client_says_that_it_has_too_few(self):
         for threads in itertools.count(2):
