@@ -76,7 +76,7 @@ static struct exchange *new_exchange(struct bridge *bridge, struct MHD_Connectio
     exchange->target = target;
     exchange->begin_ns = wire_now_ns();
     pthread_mutex_lock(&bridge->mutex);
-    exchange->late = bridge->draining;
+    exchange->late = peer_is_late(peer);
     bridge->in_hand++;
     bridge->awaited += !exchange->late;
     pthread_mutex_unlock(&bridge->mutex);
@@ -294,11 +294,11 @@ static void wait_idle(struct bridge *bridge, uint64_t most_ms)
     pthread_mutex_unlock(&bridge->mutex);
 }
 
+/* Who kept a connection may send on it before anybody can tell: that is answered, once. */
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms)
 {
-    pthread_mutex_lock(&bridge->mutex);
     bridge->draining = true;
-    pthread_mutex_unlock(&bridge->mutex);
+    watch_drain(bridge->watch);
     wait_idle(bridge, grace_ms);
     bridge_stop_listening(bridge->http);
     runs_stop(bridge->runs);

@@ -60,8 +60,9 @@ bool bridge_origin_is_valid(const char *origin);
 /* "http://127.0.0.1:8405", with the real port. */
 const char *bridge_url(const struct bridge *bridge);
 
-/* Waits until all requests in hand are answered, at most grace_ms. Later ones are told that it is shutting
- * down, and it is not ready; then it takes no more connections. */
+/* Waits until all requests in hand are answered, and what connections that stood ask meanwhile, at most
+ * grace_ms. Later ones are told that it is shutting down, and it is not ready; then it takes no more
+ * connections. */
 void bridge_drain(struct bridge *bridge, uint64_t grace_ms);
 
 /* After it has drained: stops the client, cuts off who is left and closes. NULL is fine. */

@@ -68,7 +68,7 @@ struct exchange {
     char traceparent[WIRE_TRACEPARENT + 1]; /* the call's parent, and the answer's own */
     char path[258];                         /* decoded, and cut; for the log */
     uint64_t begin_ns;
-    bool late; /* begun while the bridge drains, which does not wait for it */
+    bool late; /* on a connection that came while the bridge drained, which does not wait for it */
     struct target target;
     unsigned route; /* 0: none, as far as is known */
     char *body;     /* BRIDGE_MAX_BODY long; NULL while there is none */

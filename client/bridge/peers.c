@@ -135,6 +135,7 @@ struct peer *watch_enter(struct watch *watch, int fd)
     peer->fd = fd;
     pthread_mutex_lock(&watch->mutex);
     peer->serial = watch->serial++;
+    peer->late = watch->drains;
     added = add(watch, peer);
     pthread_mutex_unlock(&watch->mutex);
     if (added)
@@ -201,6 +202,18 @@ void peer_calls(struct watch *watch, struct peer *peer, const char *call_id)
 void peer_called(struct watch *watch, struct peer *peer)
 {
     peer_received(watch, peer);
+}
+
+void watch_drain(struct watch *watch)
+{
+    pthread_mutex_lock(&watch->mutex);
+    watch->drains = true;
+    pthread_mutex_unlock(&watch->mutex);
+}
+
+bool peer_is_late(const struct peer *peer)
+{
+    return peer->late;
 }
 
 bool peer_is_surplus(struct watch *watch, const struct peer *peer)

@@ -25,6 +25,7 @@ struct peer {
     int fd;
     uint32_t serial;
     bool left, surplus;
+    bool late;                             /* from the beginning on */
     uint64_t due_ns;                       /* SENDING: when it is cut off; GONE: when to tell again */
     unsigned pause_ms;                     /* GONE */
     char call_id[WIRE_MAX_REQUEST_ID + 1]; /* CALLING and GONE */
@@ -48,7 +49,7 @@ struct watch {
     struct peer_list gone;
     unsigned tells;           /* under way */
     uint64_t sleeps_until_ns; /* the thread; UINT64_MAX: until an event */
-    bool stopped;
+    bool drains, stopped;
 };
 
 /* With the mutex held. */

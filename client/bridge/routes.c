@@ -157,7 +157,7 @@ static enum MHD_Result answer_health(struct exchange *exchange)
 
 static enum MHD_Result health(struct exchange *exchange)
 {
-    if (exchange->late)
+    if (exchange->bridge->draining)
         return bridge_send_health(exchange, false, BRIDGE_DRAINS);
     return check(exchange, answer_health);
 }
@@ -179,7 +179,7 @@ static enum MHD_Result answer_ready(struct exchange *exchange)
 
 static enum MHD_Result ready(struct exchange *exchange)
 {
-    if (exchange->late)
+    if (exchange->bridge->draining)
         return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, BRIDGE_DRAINS "\n");
     return check(exchange, answer_ready);
 }

@@ -65,6 +65,10 @@ struct peer *watch_enter(struct watch *watch, int fd);
 /* Before the descriptor is closed. NULL is fine. */
 void watch_leave(struct watch *watch, struct peer *peer);
 
+/* Who comes from now on is late. */
+void watch_drain(struct watch *watch);
+bool peer_is_late(const struct peer *peer);
+
 /* Whether it came when there were max_peers already, and there still are more than that. */
 bool peer_is_surplus(struct watch *watch, const struct peer *peer);
 

@@ -50,6 +50,9 @@ class Ending(StreamTest):
         kept = http.client.HTTPConnection(bridge.url.removeprefix("http://"), timeout=60)
         kept.request("GET", "/readyz")
         self.assertEqual(kept.getresponse().read(), b"ready\n")
+        idle = http.client.HTTPConnection(bridge.url.removeprefix("http://"), timeout=60)
+        idle.request("GET", "/healthz")
+        self.assertEqual(idle.getresponse().read(), b"ok\n")
         bridge.process.send_signal(signal.SIGTERM)
         while get(bridge.url, "/readyz")[0].status == 200:
             pass
@@ -59,6 +62,9 @@ class Ending(StreamTest):
         kept.request("GET", "/readyz")
         self.assertEqual(kept.getresponse().status, 503)
         kept.close()
+        idle.request("GET", COMPUTE)  # as a client does that has not heard of it
+        answer = idle.getresponse()
+        self.assertEqual((answer.status, answer.headers["Connection"], len(json.loads(answer.read())["data"])), (200, "close", 9))
         self.assertEqual(get(bridge.url, "/healthz")[0].status, 200)
         health = self.ask("/api/compute/health", bridge=bridge)
         self.assertEqual((health[0], health[1]["rustism_available"], health[1]["status"]), (503, False, "unavailable"))
