@@ -88,5 +88,7 @@ bool wire_file_is_exposed(const char *path)
 {
     struct stat info;
 
-    return stat(path, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+    if (stat(path, &info) != 0)
+        return false;
+    return (info.st_mode & (info.st_uid == geteuid() ? S_IRGRP | S_IROTH : S_IROTH)) != 0;
 }

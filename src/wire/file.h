@@ -17,7 +17,8 @@ WIRE_MUST_USE enum wire_status wire_file_read(const char *option, const char *pa
 /* Wipes it first: it may be a secret. NULL is fine. */
 void wire_file_free(char *text);
 
-/* Whether others than its owner, its group included, may read the file. */
+/* Whether others than its owner may read the file. Of one that is not this user's own, its group may: that is
+ * how this user comes by it, as by a secret that Kubernetes mounts. */
 bool wire_file_is_exposed(const char *path);
 
 #endif

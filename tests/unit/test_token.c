@@ -179,6 +179,18 @@ START_TEST(only_the_owner_s_own_file_is_not_exposed)
 }
 END_TEST
 
+/* Only root can give a file away. */
+START_TEST(the_group_may_read_what_somebody_else_lends_it)
+{
+    if (chown(path, geteuid() + 1, getegid()) != 0)
+        return;
+    ck_assert_int_eq(chmod(path, 0440), 0);
+    ck_assert(!wire_file_is_exposed(path));
+    ck_assert_int_eq(chmod(path, 0444), 0);
+    ck_assert(wire_file_is_exposed(path));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("token");
@@ -193,6 +205,7 @@ int main(void)
     tcase_add_loop_test(tests, a_server_takes_the_tokens_of_the_first_two_lines, 0,
                         (int)(sizeof changes / sizeof *changes));
     tcase_add_test(tests, a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothing);
+    tcase_add_test(tests, the_group_may_read_what_somebody_else_lends_it);
     tcase_add_test(tests, only_the_owner_s_own_file_is_not_exposed);
     return suite_run("token", tests);
 }
