@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """The images, built from docker/Dockerfile on Debian 13 and run hardened."""
 import json
+import os
 import re
+import subprocess
+import tempfile
 import threading
 import unittest
 
-from containers import Container, podman, prepare, store
+from containers import ROOT, Container, podman, prepare, store
 from programs import QUERY, ServedTest, get, until
 
 SERVER, BRIDGE = "tcp://127.0.0.1:5570", "http://127.0.0.1:8405"
@@ -126,6 +129,25 @@ class Elsewhere(unittest.TestCase):
                                       ("tilery", "TILERY_BRIDGE_LISTEN=127.0.0.1:8999", "http://127.0.0.1:8999")):
             container = Container(image, options=["--env", listen, "--env", "TILERY_SERVER=" + server])
             self.addCleanup(container.close)
+
+
+    def test_the_health_check_and_all_else_go_over_tls_and_want_a_token(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        subprocess.run(["sh", os.path.join(ROOT, "tests", "integration", "certificates.sh"), folder], check=True)
+        with open(os.path.join(folder, "token"), "w", encoding="ascii") as file:
+            file.write("a-token-of-the-test's-own\n")
+        os.chmod(folder, 0o755)
+        for name in os.listdir(folder):  # as Kubernetes does it, with the manifest's group
+            os.chown(os.path.join(folder, name), 0, 65532)
+            os.chmod(os.path.join(folder, name), 0o440)
+        with open(os.path.join(ROOT, "docker", "README.md"), encoding="utf-8") as file:
+            settings = re.findall(r"--env \S+", file.read())
+        container = Container("tileryd", options=["--volume", f"{folder}:/tls:ro", *" ".join(settings).split()])
+        self.addCleanup(container.close)
+        for token, status in ((["--token-file=/tls/token"], 0), ([], 16)):
+            done = container.execute("/usr/bin/tilery", *token, "compute")
+            self.assertEqual(done.returncode, status, done.stderr)
+        self.assertNotIn("warning", container.logs())
 
 
 class Signals(unittest.TestCase):
