@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
 
 import apart
-from programs import Process, program, stats, until
+from programs import QUERY, Process, get, program, stats, until
 from rate import Http, Rpc
 
 HOSTS = ["one", "two", "three"]
@@ -134,6 +135,22 @@ class Hosts(unittest.TestCase):
         ip("-n", "three", "link", "set", "to-one", "up")
         self.wait_computed(self.urls[0])
         self.check(loads)
+
+    def test_a_server_that_comes_back_at_another_address_is_found_by_its_name(self):
+        """As a pod behind a headless service does; while there is none, its name is nobody's."""
+        names = self.enterContext(tempfile.NamedTemporaryFile("w"))
+        subprocess.run(["mount", "--bind", names.name, "/etc/hosts"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "/etc/hosts"], check=True)
+        bridge = self.start("three", "tilery-bridge", "--listen", "127.0.0.1:0", "--backend", f"tcp://server:{PORT}")
+        for i, server in enumerate(self.servers):
+            self.assertEqual(get(bridge.url, "/readyz")[0].status, 503)
+            print(f"10.77.{i}.2 server", file=names, flush=True)
+            until(lambda: get(bridge.url, "/readyz")[0].status == 200, "the server is found")
+            self.assertEqual(get(bridge.url, "/api/compute/concurrent?" + QUERY)[0].status, 200)
+            names.seek(0)
+            names.truncate()
+            self.assertEqual(server.close(signal.SIGKILL), -signal.SIGKILL)
+            until(lambda: get(bridge.url, "/readyz")[0].status == 503, "the server is gone")
 
 
 if __name__ == "__main__":
