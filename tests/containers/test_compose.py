@@ -100,6 +100,7 @@ class Compose(unittest.TestCase):
                 self.assertIn("no-new-privileges", host["SecurityOpt"])
                 self.assertEqual((host["Memory"], host["NanoCpus"], host["PidsLimit"]), (memory, cpus * 10**9, 1024))
                 self.assertEqual(host["RestartPolicy"]["Name"], "unless-stopped")
+                self.assertGreaterEqual(about["Config"]["StopTimeout"], 30 + 20)
                 with open(f"/proc/{about['State']['Pid']}/status", encoding="ascii") as status:
                     self.assertRegex(status.read(), r"Uid:\t65532\t")
 
