@@ -1,7 +1,8 @@
 /*
  * The documented request over HTTP: through the bridge, with the server behind it and with the server inside
  * it, against libtilery called directly and against libmicrohttpd alone, which answers as much at once. Then
- * an overload: more requests than the server takes, and how soon those that it does not take are told.
+ * an overload: more requests than the server takes, and how soon those that it does not take are told; and
+ * how soon threads are free whose clients have left.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "called.h"
 #include "child.h"
 #include "duel.h"
+#include "ends.h"
 #include "settings.h"
 #include "wrk.h"
 
@@ -192,6 +194,23 @@ static void overload(const struct settings *settings, json_t *out)
     report_answers("after 10 ms", paused, out);
 }
 
+/* ---- Leaving ---- */
+
+static void leave(const struct settings *settings, json_t *out)
+{
+    char threads[16];
+    const char *const argv[] = {TILERYD, "--listen", "tcp://127.0.0.1:0", "--log", "off", "--max-threads",
+                                threads, NULL};
+    struct child tileryd, bridge;
+
+    (void)snprintf(threads, sizeof threads, "%u", ENDS_THREADS);
+    child_start(&tileryd, argv);
+    start_bridge(&bridge, tileryd.url);
+    ends_bench_bridge(&tileryd, &bridge, settings, out);
+    child_stop(&bridge);
+    child_stop(&tileryd);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings;
@@ -210,7 +229,7 @@ int main(int argc, char **argv)
            MHD_get_version(), nng_version(), sysconf(_SC_NPROCESSORS_ONLN), settings.runs, settings.ms);
     printf("%-26s %10s %10s %10s %10s %8s    %s\n", "", "p50 us", "p99 us", "calls/s", "p50 above", "least",
            "most");
-    out = json_pack("{s:[], s:[]}", "calls", "overload");
+    out = json_pack("{s:[], s:[], s:[]}", "calls", "overload", "ends");
     for (unsigned clients = 1; clients <= MOST_CLIENTS; clients *= clients == 1 ? 16 : 4)
         compare(&servers, clients, &settings, json_object_get(out, "calls"));
     stop(&servers);
@@ -218,6 +237,7 @@ int main(int argc, char **argv)
         "64 connections, 800 x 600 with kernel scalar, two threads each, at a tileryd of four with a queue "
         "of four; who is refused asks again at once, or after 10 ms:\n");
     overload(&settings, json_object_get(out, "overload"));
+    leave(&settings, json_object_get(out, "ends"));
     written = duel_write(&settings, out);
     json_decref(out);
     return written ? 0 : 1;

@@ -1,10 +1,14 @@
 #include "ends.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/clock.h"
 #include "sample.h"
@@ -52,25 +56,27 @@ static double ms_since(uint64_t begin_ns)
     return (double)(clock_now_ns() - begin_ns) / 1e6;
 }
 
-static uint64_t computing(tilery_client *client)
-{
-    struct tilery_error error;
-    struct tilery_stats *stats;
-    uint64_t threads;
-
-    check(tilery_stats(client, NULL, &stats, &error), &error);
-    threads = stats->threads_computing;
-    tilery_stats_free(stats);
-    return threads;
-}
-
-/* Until so many threads compute. */
-static void wait_for(tilery_client *client, uint64_t threads)
+/* Until so many threads compute, and so many runs wait for one. */
+static void wait_for_both(tilery_client *client, uint64_t threads, uint64_t queued)
 {
     const struct timespec pause = {.tv_nsec = LOOK_NS};
+    struct tilery_stats *stats;
+    struct tilery_error error;
+    bool there;
 
-    while (computing(client) != threads)
+    for (;;) {
+        check(tilery_stats(client, NULL, &stats, &error), &error);
+        there = stats->threads_computing == threads && stats->runs_queued == queued;
+        tilery_stats_free(stats);
+        if (there)
+            return;
         nanosleep(&pause, NULL);
+    }
+}
+
+static void wait_for(tilery_client *client, uint64_t threads)
+{
+    wait_for_both(client, threads, 0);
 }
 
 /* ---- The ways to end ---- */
@@ -173,6 +179,23 @@ _Noreturn void ends_serve_caller(const char *url)
     child_serve(url);
 }
 
+/* What it took, of each round; frees the sample. */
+static void report(const char *name, struct sample *ms, json_t *out)
+{
+    double median = sample_percentile(ms, 0.5), p90 = sample_percentile(ms, 0.9),
+           most = sample_percentile(ms, 1);
+
+    printf("%-45s %10.2f %8.2f %8.2f\n", name, median, p90, most);
+    json_array_append_new(out,
+                          json_pack("{s:s, s:f, s:f}", "end", name, "median_ms", median, "most_ms", most));
+    sample_free(ms);
+}
+
+static void head(const char *what)
+{
+    printf("\n%-45s %10s %8s %8s\n", what, "ms: median", "p90", "most");
+}
+
 void ends_bench(const struct child *server, const struct settings *settings, json_t *out)
 {
     static const struct {
@@ -185,18 +208,70 @@ void ends_bench(const struct child *server, const struct settings *settings, jso
     unsigned rounds = ROUNDS_A_RUN * settings->runs;
     tilery_client *client = open_client(server->url);
 
-    printf("\n%-45s %10s %8s %8s\n", "a run that ends early, tcp", "ms: median", "p90", "most");
+    head("a run that ends early, tcp");
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct sample ms = {.count = 0};
 
         for (unsigned round = 0; round < rounds; round++)
             sample_add(&ms, ways[i].end(server, client));
-        printf("%-45s %10.2f %8.2f %8.2f\n", ways[i].name, sample_percentile(&ms, 0.5),
-               sample_percentile(&ms, 0.9), sample_percentile(&ms, 1));
-        json_array_append_new(out,
-                              json_pack("{s:s, s:f, s:f}", "end", ways[i].name, "median_ms",
-                                        sample_percentile(&ms, 0.5), "most_ms", sample_percentile(&ms, 1)));
-        sample_free(&ms);
+        report(ways[i].name, &ms, out);
+    }
+    tilery_client_close(client);
+}
+
+/* ---- Clients of a bridge ---- */
+
+static int ask_bridge(const char *url)
+{
+    static const char request[] =
+        "GET /api/compute/sequential?width=4096&height=4096&tile_w=4096&tile_h=4096&max_iter=65535"
+        "&kernel=scalar&region=-0.1,-0.1,0.2,0.2&time_limit_ms=600000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
+        write(fd, request, sizeof request - 1) != sizeof request - 1) {
+        perror(url);
+        exit(1);
+    }
+    return fd;
+}
+
+/* All of them at once: of what is to be computed for them, threads at a time are, and the rest waits. */
+static double by_leaving_bridge(const char *bridge, unsigned clients, unsigned threads, tilery_client *client)
+{
+    int fds[ENDS_MOST_CLIENTS];
+    uint64_t begin;
+
+    for (unsigned i = 0; i < clients; i++)
+        fds[i] = ask_bridge(bridge);
+    if (threads > clients)
+        threads = clients;
+    wait_for_both(client, threads, clients - threads);
+    begin = clock_now_ns();
+    for (unsigned i = 0; i < clients; i++)
+        close(fds[i]);
+    wait_for(client, 0);
+    return ms_since(begin);
+}
+
+void ends_bench_bridge(const struct child *server, const struct child *bridge,
+                       const struct settings *settings, json_t *out)
+{
+    static const unsigned counts[] = {1, ENDS_THREADS, ENDS_MOST_CLIENTS};
+    unsigned rounds = ROUNDS_A_RUN * settings->runs;
+    tilery_client *client = open_client(server->url);
+    char name[64];
+
+    head("clients that leave: until no thread is busy");
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct sample ms = {.count = 0};
+
+        for (unsigned round = 0; round < rounds; round++)
+            sample_add(&ms, by_leaving_bridge(bridge->url, counts[i], ENDS_THREADS, client));
+        (void)snprintf(name, sizeof name, "%u client%s", counts[i], counts[i] > 1 ? "s" : "");
+        report(name, &ms, out);
     }
     tilery_client_close(client);
 }

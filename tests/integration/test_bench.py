@@ -56,6 +56,9 @@ class Benchmarks(unittest.TestCase):
             self.assertLess(0, row["calls_per_s"])
         for row in figures["calls"] + figures["overload"]:  # within wrk's second perhaps no long run was answered
             self.assertLessEqual(row["p50_us"], row["p99_us"])
+        self.assertEqual([row["end"] for row in figures["ends"]], ["1 client", "32 clients", "160 clients"])
+        for row in figures["ends"]:
+            self.assertLessEqual(row["median_ms"], row["most_ms"])
         for at, row in enumerate(figures["calls"]):
             direct = figures["calls"][at - at % 4]
             self.assertAlmostEqual(row["above_us"][0], row["p50_us"] - direct["p50_us"])
