@@ -115,6 +115,14 @@ static tilery_stream *new_stream(tilery_client *client, const struct tilery_comp
     return NULL;
 }
 
+/* 0: the library's longest. */
+static uint64_t opening_ms(const struct tilery_call_options *options)
+{
+    uint64_t most = options->timeout_ms, opening = options->open_timeout_ms;
+
+    return opening != 0 && (most == 0 || opening < most) ? opening : most;
+}
+
 enum tilery_status tilery_stream_open_async(tilery_client *client,
                                             const struct tilery_compute_request *request,
                                             const struct tilery_call_options *options,
@@ -136,7 +144,7 @@ enum tilery_status tilery_stream_open_async(tilery_client *client,
     }
     stream->opened = done;
     stream->opened_arg = arg;
-    if (stream_begin(stream, options->timeout_ms, &why) == WIRE_OK)
+    if (stream_begin(stream, opening_ms(options), &why) == WIRE_OK)
         return TILERY_OK;
     free_stream(stream);
     return call_error(error, &why);

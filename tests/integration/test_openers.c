@@ -1,6 +1,9 @@
-/* Streams whose opener's connection was lost before anybody asked for a tile: with the reply, or after it. */
+/* Streams whose opener's connection was lost before anybody asked for a tile: with the reply, or after it;
+ * and of openers that get no reply. */
 #include <sched.h>
+#include <stdatomic.h>
 
+#include "fake.h"
 #include "picture.h"
 #include "proxy.h"
 #include "raw.h"
@@ -114,6 +117,37 @@ START_TEST(a_client_whose_first_reply_is_lost_opens_its_stream_again)
 }
 END_TEST
 
+/* The run itself is given no time. */
+static struct fake_answer hear(void *arg, const struct wire_request *request, unsigned number)
+{
+    atomic_bool *limited = arg;
+
+    (void)number;
+    *limited = request->has_timeout;
+    return (struct fake_answer){.silent = true};
+}
+
+START_TEST(an_opening_that_is_not_answered_is_given_up_in_its_own_time)
+{
+    const struct tilery_compute_request request = served_request(64, 64, 64, 64, 1);
+    const struct tilery_call_options options = {.open_timeout_ms = 1000,
+                                                .timeout_ms = _i != 0 ? UINT64_C(600000) : 0};
+    atomic_bool limited = false;
+    struct fake *fake = fake_start("tilery.v1.TileCompute/OpenStream", hear, &limited);
+    tilery_client *client = served_connect(fake_url(fake));
+    struct tilery_error error;
+    tilery_stream *stream;
+
+    ck_assert_int_eq(tilery_stream_open(client, &request, &options, &stream, &error),
+                     TILERY_DEADLINE_EXCEEDED);
+    ck_assert_ptr_null(stream);
+    fake_wait(fake, 1);
+    ck_assert(limited == (_i != 0));
+    tilery_client_close(client);
+    fake_stop(fake);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("openers");
@@ -125,5 +159,6 @@ int main(void)
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_that_nobody_may_know_of_ends_before_its_lease, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_client_whose_first_reply_is_lost_opens_its_stream_again, 0, 2);
+    tcase_add_loop_test(tests, an_opening_that_is_not_answered_is_given_up_in_its_own_time, 0, 2);
     return suite_run("openers", tests);
 }

@@ -185,6 +185,9 @@ struct tilery_call_options {
      * NULL: none. */
     const char *traceparent;
     bool wait_for_ready; /* where no server is connected, wait for one until the timeout: gRPC's term */
+    /* Of a stream, until a server has taken it: where that takes longer, it is not opened. 0: as long as
+     * timeout_ms. */
+    uint64_t open_timeout_ms;
 };
 
 /* A request_id of its own: 128 random bits in hex. */
