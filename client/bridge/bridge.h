@@ -44,6 +44,7 @@ struct bridge_options {
     unsigned surplus_connections;    /* which are taken beyond, to be told so */
     unsigned max_per_address;        /* connections from one address, others are closed; 0: no limit */
     unsigned connection_timeout_s;   /* for a whole request to come, and for an answer to be read on */
+    uint64_t backend_timeout_ms;     /* for a server's answer, beside the time limit of what it computes */
     uint64_t heartbeat_ms;           /* of a stream that sends nothing else */
     uint64_t lease_ms;               /* for a stream's client to come again */
     bridge_answered_fn *on_answered; /* NULL: nobody is told */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "internal.h"
+#include "wire/limits.h"
 
 /* What one picture, or one answer with its counts, may always take. */
 #define ALLOWED_BYTES (UINT64_C(64) << 20)
@@ -22,6 +23,23 @@ void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer)
     exchange->answer = answer;
     exchange->phase = EXCHANGE_WAITING;
     MHD_suspend_connection(exchange->connection);
+}
+
+struct tilery_call_options bridge_stream_options(const struct exchange *exchange)
+{
+    return (struct tilery_call_options){.open_timeout_ms = exchange->bridge->options.backend_timeout_ms,
+                                        .request_id = exchange->call_id,
+                                        .traceparent = exchange->traceparent};
+}
+
+struct tilery_call_options bridge_call_options(const struct exchange *exchange)
+{
+    struct tilery_call_options options = bridge_stream_options(exchange);
+    uint64_t limit_ms = exchange->request.time_limit_ms, most_ms = wire_field_max(WIRE_TIME_LIMIT_MS);
+
+    /* The server refuses more than the most. */
+    options.timeout_ms = (limit_ms < most_ms ? limit_ms : most_ms) + options.open_timeout_ms;
+    return options;
 }
 
 bool bridge_reserve(struct exchange *exchange, uint64_t share)

@@ -109,8 +109,7 @@ static bool reserve(struct exchange *exchange)
 
 enum MHD_Result bridge_gather(struct exchange *exchange)
 {
-    const struct tilery_call_options named = {.request_id = exchange->call_id,
-                                              .traceparent = exchange->traceparent};
+    const struct tilery_call_options named = bridge_call_options(exchange);
     struct tilery_error error;
 
     if (!reserve(exchange))

@@ -140,6 +140,10 @@ void bridge_picture_free(struct picture *picture); /* NULL is fine */
 /* calls.c. Suspended before a call: its callback may come before it has returned. answer: what then goes
  * on. */
 void bridge_suspend(struct exchange *exchange, bridge_answer_fn *answer);
+/* As what its call is made: under its name, and for no longer than a server may take, which is told that,
+ * too. A stream's tiles may come for longer than that. */
+struct tilery_call_options bridge_call_options(const struct exchange *exchange);
+struct tilery_call_options bridge_stream_options(const struct exchange *exchange);
 /* The call has ended, on a thread of libtilery, or could not even begin. error may be NULL. The exchange may
  * be gone when it returns. */
 void bridge_called(struct exchange *exchange, const struct tilery_error *error);

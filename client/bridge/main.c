@@ -26,6 +26,7 @@
 /* Taken beyond max_connections, to be told to come again. */
 #define SURPLUS_CONNECTIONS 64u
 #define LEAST_DESCRIPTORS 64u
+#define BACKEND_TIMEOUT_MS 60000
 #define GRACE_MS 30000
 #define HEARTBEAT_MS 10000
 #define LEASE_MS 10000
@@ -184,6 +185,7 @@ static struct bridge_options bridge_options(const struct settings *settings, con
                                                       : local                     ? 0
                                                                                   : MAX_PER_ADDRESS,
                                    .connection_timeout_s = settings->connection_timeout_s,
+                                   .backend_timeout_ms = settings->backend_timeout_ms,
                                    .heartbeat_ms = settings->heartbeat_ms,
                                    .lease_ms = settings->lease_ms,
                                    .on_answered = parts->access_log != NULL ? access_log_write : NULL,
@@ -224,6 +226,7 @@ int main(int argc, char **argv)
                                 .reply_budget_bytes = daemon_reply_budget(),
                                 .max_connections = MAX_CONNECTIONS,
                                 .connection_timeout_s = CONNECTION_TIMEOUT_S,
+                                .backend_timeout_ms = BACKEND_TIMEOUT_MS,
                                 .grace_ms = GRACE_MS,
                                 .heartbeat_ms = HEARTBEAT_MS,
                                 .lease_ms = LEASE_MS};

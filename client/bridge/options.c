@@ -19,6 +19,7 @@ enum {
     OPT_TLS_KEY,
     OPT_TLS_NAME,
     OPT_BACKEND_TOKEN_FILE,
+    OPT_BACKEND_TIMEOUT,
     OPT_TOKEN_FILE,
     OPT_GRACE,
     OPT_HEARTBEAT,
@@ -63,6 +64,10 @@ const struct argp_option bridge_argp_options[] = {
      "The DNS name in the backend's certificate (default: the URL's host)", 0},
     {"backend-token-file", OPT_BACKEND_TOKEN_FILE, "FILE", 0,
      "The token that the backend wants is the file's first line", 0},
+    {"backend-timeout-s", OPT_BACKEND_TIMEOUT, "S", 0,
+     "Answer 504 where a server takes so much longer than a request's time limit, or does not take a stream "
+     "within it (default 60)",
+     0},
     {"heartbeat-ms", OPT_HEARTBEAT, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
     {"lease-ms", OPT_LEASE, "MS", OPTION_HIDDEN, "Of streams; for tests", 0},
     {0},
@@ -140,6 +145,10 @@ static error_t read_option(const struct argp_state *state, struct settings *sett
     case OPT_REPLY_BUDGET:
         settings->reply_budget_bytes = (uint64_t)option_number(state, "reply-budget-mib", arg, 1, 1048576)
                                        << 20;
+        return 0;
+    case OPT_BACKEND_TIMEOUT:
+        settings->backend_timeout_ms =
+            option_number(state, "backend-timeout-s", arg, 1, 3600) * UINT64_C(1000);
         return 0;
     case OPT_GRACE:
         settings->grace_ms = option_number(state, "grace-ms", arg, 0, 3600000);

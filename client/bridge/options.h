@@ -21,7 +21,7 @@ struct settings {
     const char *token_file;
     unsigned max_connections, surplus, max_per_address, connection_timeout_s;
     bool per_address_given;
-    uint64_t grace_ms, heartbeat_ms, lease_ms;
+    uint64_t backend_timeout_ms, grace_ms, heartbeat_ms, lease_ms;
 };
 
 extern const struct argp_option bridge_argp_options[];

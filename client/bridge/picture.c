@@ -211,8 +211,7 @@ static bool reserve(struct exchange *exchange)
 
 static bool open_picture(struct exchange *exchange)
 {
-    const struct tilery_call_options named = {.request_id = exchange->call_id,
-                                              .traceparent = exchange->traceparent};
+    const struct tilery_call_options named = bridge_stream_options(exchange);
     struct picture *picture = exchange->picture = calloc(1, sizeof *picture);
 
     if (picture == NULL) {

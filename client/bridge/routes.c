@@ -92,8 +92,7 @@ static enum MHD_Result answer_compute(struct exchange *exchange)
 
 static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode, enum format format)
 {
-    const struct tilery_call_options named = {.request_id = exchange->call_id,
-                                              .traceparent = exchange->traceparent};
+    struct tilery_call_options named;
     struct tilery_error error;
 
     exchange->format = format;
@@ -107,6 +106,7 @@ static enum MHD_Result compute(struct exchange *exchange, enum tilery_mode mode,
         return bridge_gather(exchange);
     if (!bridge_reserve(exchange, budget_share(tilery_compute_request_bytes(&exchange->request))))
         return bridge_send_failure(exchange);
+    named = bridge_call_options(exchange);
     bridge_suspend(exchange, answer_compute);
     peer_calls(exchange->bridge->watch, exchange->peer, exchange->call_id);
     if (tilery_compute_async(exchange->bridge->options.client, &exchange->request, &named, computed, exchange,

@@ -185,8 +185,7 @@ static enum MHD_Result answer_stream(struct exchange *exchange)
 
 static enum MHD_Result open_stream(struct exchange *exchange)
 {
-    const struct tilery_call_options named = {.request_id = exchange->call_id,
-                                              .traceparent = exchange->traceparent};
+    const struct tilery_call_options named = bridge_stream_options(exchange);
     struct tilery_error error;
 
     if (!bridge_reserve(exchange, runs_share(&exchange->request)))

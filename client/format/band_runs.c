@@ -70,6 +70,7 @@ static void open_stream(struct band *band)
     struct bands *bands = band->bands;
     struct tilery_compute_request request = bands->request;
     struct tilery_call_options call = {.timeout_ms = bands->timeout_ms,
+                                       .open_timeout_ms = bands->open_timeout_ms,
                                        .traceparent = bands->traceparent,
                                        .wait_for_ready = bands->wait_for_ready};
     struct tilery_error error;

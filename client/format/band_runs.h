@@ -32,7 +32,7 @@ struct band {
 struct bands {
     tilery_client *client;
     struct tilery_compute_request request;
-    uint64_t timeout_ms;
+    uint64_t timeout_ms, open_timeout_ms;
     bool wait_for_ready;
     const char *name, *traceparent;                      /* the caller's; NULL: none */
     uint64_t columns_of_tiles, rows_of_tiles, band_rows; /* of tiles */

@@ -249,6 +249,7 @@ enum tilery_status bands_open(tilery_client *client, const struct tilery_compute
     bands->request = *request;
     if (call != NULL) {
         bands->timeout_ms = call->timeout_ms;
+        bands->open_timeout_ms = call->open_timeout_ms;
         bands->wait_for_ready = call->wait_for_ready;
         bands->name = call->request_id;
         bands->traceparent = call->traceparent;

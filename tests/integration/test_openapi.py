@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import tempfile
 import unittest
 import urllib.parse
@@ -223,6 +224,7 @@ class Answers(Documented):
         self.refused()
         self.unreachable()
         self.overloaded()
+        self.silent()
         self.streamed()
         self.page()
         self.otherwise()
@@ -287,6 +289,16 @@ class Answers(Documented):
             body = dict(pair.split("=") for pair in query.split("&"))
             self.assertEqual(self.check(bridge.url, path, query)[0], 504)
             self.assertEqual(self.post(bridge.url, path, json.dumps(body)), 504)
+
+    def silent(self):
+        """A server that stands still takes no stream."""
+        server = self.start("tileryd", "--listen", "tcp://127.0.0.1:0")
+        bridge = self.start("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url, "--backend-timeout-s", "1")
+        self.assertEqual(self.check(bridge.url, STREAM)[0], 200)
+        server.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(server.process.send_signal, signal.SIGCONT)
+        self.assertEqual(self.check(bridge.url, STREAM)[0], 504)
+        self.assertEqual(self.post(bridge.url, STREAM, "{}"), 504)
 
     def streamed(self):
         """What becomes of a run that is asked for again; the first of its events are soon not kept any more."""

@@ -2,6 +2,7 @@
 """Peers that are gone without a word: what both ends notice of it."""
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -57,6 +58,27 @@ class Still(unittest.TestCase):
         self.assertEqual(bridge.close(), 0)
         server.process.send_signal(signal.SIGCONT)
         wait_stats(server.url, runs_running=0)
+        self.assertEqual(server.close(), 0)
+
+    def test_who_stays_is_told_so_in_the_bridge_s_own_time(self):
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        self.addCleanup(server.process.kill)
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url, "--backend-timeout-s", "1")
+        self.addCleanup(bridge.process.kill)
+        longer = f"num_threads=1&tile_w=1024&tile_h=1024&{BUSY.replace('=600000', '=1000')}"
+        with connect(bridge.url) as at_work, at_work.makefile("rb") as answer:
+            at_work.sendall(request("/api/compute/concurrent?" + longer))
+            wait_stats(server.url, runs_running=1)
+            server.process.send_signal(signal.SIGSTOP)
+            self.assertIn(b" 504 ", answer.readline())
+        for path in "concurrent?", "trace.json?", "concurrent?data=1&", "image.png?", "stream?":
+            response, body = get(bridge.url, f"/api/compute/{path}{longer}")
+            self.assertEqual(response.status, 504, path)
+            self.assertEqual(json.loads(body), {"success": False, "error": f"no reply from {server.url} within the "
+                                                                           "request's time"})
+        server.process.send_signal(signal.SIGCONT)
+        self.assertEqual(bridge.close(), 0)
+        wait_stats(server.url, runs_running=0, runs_queued=0)
         self.assertEqual(server.close(), 0)
 
 
