@@ -1,14 +1,15 @@
 #ifndef TILERY_BRIDGE_RUN_H
 #define TILERY_BRIDGE_RUN_H
 
-/* What runs.c, the table and its thread, run.c, one run and its feed, and run_events.c, what it sends, share.
- * See runs.h. */
+/* What runs.c, the table and its thread, run.c, one run and its feed, run_share.c, what it takes, and
+ * run_events.c, what it sends, share. See runs.h. */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "runs.h"
 
 #define RUN_ID 32
+#define RUN_BUCKETS 4096u
 
 enum event_type { EVENT_RUN, EVENT_TILE, EVENT_SUMMARY, EVENT_FAILURE, EVENT_END };
 
@@ -50,6 +51,7 @@ struct run {
     struct run_list *list; /* NULL: it is not in the table */
     char feed_id[33];      /* "" without a feed */
     struct run *prev, *next;
+    struct run *same; /* the next one of its bucket */
 };
 
 struct run_list {
@@ -62,6 +64,7 @@ struct runs {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards the lists */
     pthread_cond_t wake;
+    struct run *by_id[RUN_BUCKETS];
     struct run_list fed, unfed;       /* with a feed, as many as there are connections; without, by due_ns */
     _Atomic uint64_t sleeps_until_ns; /* the thread */
     bool stopped;
@@ -78,6 +81,11 @@ void runs_set_heartbeat(struct run *run);
 struct run *runs_find_feed(struct runs *runs, const char *feed_id);
 /* True: it was in the table, whose hold is the caller's now. */
 bool runs_unlist(struct run *run);
+
+/* ---- run_share.c ---- */
+
+/* Of the events of a run of that request, what it keeps at most. */
+uint64_t run_keep_bytes(const struct tilery_compute_request *request);
 
 /* ---- run.c ---- */
 

@@ -9,41 +9,14 @@
 #include "wire/clock.h"
 #include "wire/condition.h"
 
-/* Of events that are kept for who comes again: more than the buffers of a connection hold, which may be lost
- * with it. */
-#define KEEP_BYTES (UINT64_C(4) << 20)
-/* Of an event beside its counts; of a run beside its events and tiles. */
-#define EVENT_BYTES 512u
-#define RUN_BYTES (UINT64_C(64) << 10)
-/* Of the tiles that libtilery has fetched ahead: as many times, as messages and as tiles. */
-#define BATCH_BYTES (UINT64_C(1) << 20)
-#define BATCHES 3u
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- What is in the table ---- */
 
 typedef bool run_test_fn(const struct run *run, const char *name);
-
-static bool is_any(const struct run *run, const char *name)
-{
-    (void)run;
-    (void)name;
-    return true;
-}
 
 static bool is_spare(const struct run *run, const char *name)
 {
     (void)name;
     return run->spare;
-}
-
-static bool is_named(const struct run *run, const char *name)
-{
-    return strcmp(run->id, name) == 0;
 }
 
 static bool has_feed(const struct run *run, const char *name)
@@ -69,18 +42,31 @@ static struct run *hold(struct runs *runs, struct run *run)
     return run;
 }
 
-static struct run *hold_any(struct runs *runs, run_test_fn *passes, const char *name)
+static struct run *hold_any(struct runs *runs)
 {
-    struct run *run;
-
     pthread_mutex_lock(&runs->mutex);
-    run = first_of(&runs->fed, passes, name);
-    return hold(runs, run != NULL ? run : first_of(&runs->unfed, passes, name));
+    return hold(runs, runs->fed.first != NULL ? runs->fed.first : runs->unfed.first);
+}
+
+/* Ids are random hex digits, of which three spread the runs evenly; of other texts any bucket will do. */
+static struct run **bucket(struct runs *runs, const char *id)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; i < 3 && id[i] != '\0'; i++)
+        value = value << 4 | (((unsigned)id[i] & 15) + (id[i] >= 'a' ? 9 : 0)) % 16;
+    return &runs->by_id[value % RUN_BUCKETS];
 }
 
 struct run *runs_find(struct runs *runs, const char *id)
 {
-    return hold_any(runs, is_named, id);
+    struct run *run;
+
+    pthread_mutex_lock(&runs->mutex);
+    run = *bucket(runs, id);
+    while (run != NULL && strcmp(run->id, id) != 0)
+        run = run->same;
+    return hold(runs, run);
 }
 
 struct run *runs_find_feed(struct runs *runs, const char *feed_id)
@@ -95,37 +81,7 @@ static struct run *hold_spare(struct runs *runs)
     return hold(runs, first_of(&runs->unfed, is_spare, ""));
 }
 
-/* ---- What a run takes ---- */
-
-/* At most, of one tile and of all. */
-static uint64_t tile_counts(const struct tilery_compute_request *request)
-{
-    return (uint64_t)least(request->tile_w, request->width) * least(request->tile_h, request->height);
-}
-
-static uint64_t tiles_of(const struct tilery_compute_request *request)
-{
-    return (uint64_t)((request->width + request->tile_w - 1) / request->tile_w) *
-           ((request->height + request->tile_h - 1) / request->tile_h);
-}
-
-static uint64_t keep_bytes(const struct tilery_compute_request *request)
-{
-    uint64_t all = RUN_BYTES + tiles_of(request) * EVENT_BYTES +
-                   (uint64_t)request->width * request->height * sizeof(uint16_t);
-    uint64_t one = EVENT_BYTES + tile_counts(request) * sizeof(uint16_t);
-
-    return least(all, one > KEEP_BYTES ? one : KEEP_BYTES);
-}
-
-uint64_t runs_share(const struct tilery_compute_request *request)
-{
-    uint64_t one = tile_counts(request);
-    uint64_t ahead = least((uint64_t)request->width * request->height * sizeof(uint16_t),
-                           BATCH_BYTES + one * sizeof(uint16_t));
-
-    return RUN_BYTES + keep_bytes(request) + one * sizeof(uint16_t) + BATCHES * ahead + tiles_of(request) / 8;
-}
+/* ---- Room ---- */
 
 bool runs_take(struct runs *runs, uint64_t share)
 {
@@ -176,6 +132,23 @@ static void put_in_turn(struct run *run)
         pthread_cond_signal(&runs->wake);
 }
 
+static void put_name(struct run *run)
+{
+    struct run **first = bucket(run->runs, run->id);
+
+    run->same = *first;
+    *first = run;
+}
+
+static void take_name(struct run *run)
+{
+    struct run **at = bucket(run->runs, run->id);
+
+    while (*at != run)
+        at = &(*at)->same;
+    *at = run->same;
+}
+
 bool runs_unlist(struct run *run)
 {
     struct runs *runs = run->runs;
@@ -183,8 +156,10 @@ bool runs_unlist(struct run *run)
 
     pthread_mutex_lock(&runs->mutex);
     listed = run->list != NULL;
-    if (listed)
+    if (listed) {
         take_out(run);
+        take_name(run);
+    }
     pthread_mutex_unlock(&runs->mutex);
     return listed;
 }
@@ -196,8 +171,10 @@ static bool list(struct run *run)
 
     pthread_mutex_lock(&runs->mutex);
     listed = !runs->stopped;
-    if (listed)
+    if (listed) {
         put_in_turn(run);
+        put_name(run);
+    }
     pthread_mutex_unlock(&runs->mutex);
     return listed;
 }
@@ -236,7 +213,7 @@ static void set_request(struct run *run, const struct run_start *start)
         strncpy(run->kernel, start->request->kernel, sizeof run->kernel - 1);
         run->request.kernel = run->kernel;
     }
-    run->keep_bytes = keep_bytes(start->request);
+    run->keep_bytes = run_keep_bytes(start->request);
 }
 
 struct run *runs_add(struct runs *runs, const struct run_start *start)
@@ -285,7 +262,8 @@ static struct run *look_at(struct run *run, uint64_t now, uint64_t *next)
 {
     uint64_t due = run->due_ns;
 
-    *next = least(*next, due);
+    if (due < *next)
+        *next = due;
     return due <= now ? run : NULL;
 }
 
@@ -378,7 +356,7 @@ void runs_stop(struct runs *runs)
     if (stopped)
         return;
     pthread_join(runs->thread, NULL);
-    while ((run = hold_any(runs, is_any, "")) != NULL) {
+    while ((run = hold_any(runs)) != NULL) {
         (void)run_end(run, TILERY_UNAVAILABLE, BRIDGE_DRAINS);
         run_release(run);
     }
