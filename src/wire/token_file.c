@@ -56,16 +56,18 @@ void token_file_free(struct token_file *file)
 enum wire_status token_file_reload(struct token_file *file, struct wire_error *error)
 {
     struct tokens fresh;
+    enum wire_status status;
 
     if (file == NULL)
         return WIRE_OK;
-    if (read_tokens(file, &fresh, error) != WIRE_OK)
-        return error->status;
-    pthread_rwlock_wrlock(&file->lock);
-    file->tokens = fresh;
-    pthread_rwlock_unlock(&file->lock);
-    explicit_bzero(&fresh, sizeof fresh);
-    return WIRE_OK;
+    status = read_tokens(file, &fresh, error);
+    if (status == WIRE_OK) {
+        pthread_rwlock_wrlock(&file->lock);
+        file->tokens = fresh;
+        pthread_rwlock_unlock(&file->lock);
+    }
+    explicit_bzero(&fresh, sizeof fresh); /* the first line may have been read */
+    return status;
 }
 
 enum token_shown token_file_check(struct token_file *file, const char *authorization)
