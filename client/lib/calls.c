@@ -234,10 +234,11 @@ static bool give_up(struct call *call, uint64_t now)
 
 bool call_give_up(tilery_client *client, const char *request_id)
 {
-    uint64_t now = wire_now_ns();
     bool paused = false;
+    uint64_t now;
 
     pthread_mutex_lock(&client->mutex);
+    now = wire_now_ns(); /* not before what another thread has cancelled meanwhile */
     for (struct call *call = client->active; call != NULL; call = call->next)
         if (call->state != CALL_IDLE &&
             strcmp(call->request_id, request_id) == 0) /* idle: it is about to begin */
