@@ -50,7 +50,7 @@ void rpc_refusals_surplus(struct rpc_server *server, nng_pipe pipe)
     server->surplus++;
     while (listener < server->listeners && server->listener_ids[listener] != id)
         listener++;
-    if (listener < server->listeners && now - server->surplus_told_ns >= SURPLUS_NS) {
+    if (listener < server->listeners && now >= server->surplus_told_ns + SURPLUS_NS) {
         count = server->surplus;
         server->surplus = 0;
         server->surplus_told_ns = now;

@@ -133,11 +133,15 @@ START_TEST(an_opening_that_is_not_answered_is_given_up_in_its_own_time)
     const struct tilery_call_options options = {.open_timeout_ms = 1000,
                                                 .timeout_ms = _i != 0 ? UINT64_C(600000) : 0};
     atomic_bool limited = false;
-    struct fake *fake = fake_start("tilery.v1.TileCompute/OpenStream", hear, &limited);
-    tilery_client *client = served_connect(fake_url(fake));
     struct tilery_error error;
+    tilery_client *client;
     tilery_stream *stream;
+    struct fake *fake;
 
+    set_up_clients(TCP); /* as tear_down expects */
+    raw_close(&lost);
+    fake = fake_start("tilery.v1.TileCompute/OpenStream", hear, &limited);
+    client = served_connect(fake_url(fake));
     ck_assert_int_eq(tilery_stream_open(client, &request, &options, &stream, &error),
                      TILERY_DEADLINE_EXCEEDED);
     ck_assert_ptr_null(stream);
