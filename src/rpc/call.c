@@ -270,22 +270,6 @@ void rpc_call_defer(struct rpc_call *call, rpc_cancel_fn *hook, void *arg)
     pthread_mutex_unlock(&server->mutex);
 }
 
-void rpc_call_send(struct rpc_call *call, nng_msg *msg)
-{
-    struct rpc_server *server = call->server;
-
-    pthread_mutex_lock(&server->mutex);
-    call->state = CALL_SENDING;
-    call->hook = NULL;
-    rpc_reply_started(call, nng_msg_len(msg));
-    pthread_mutex_unlock(&server->mutex);
-    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE); /* rpc_replies_watch ends it */
-    nng_aio_set_msg(call->aio, msg);
-    atomic_fetch_add(&server->inside, 1);
-    nng_ctx_send(call->ctx, call->aio);
-    atomic_fetch_sub(&server->inside, 1);
-}
-
 void rpc_call_drop(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;

@@ -20,7 +20,7 @@ static bool wants_armed(struct rpc_call *call)
         return true;
     }
     call->state = CALL_SPARE;
-    call->next_spare = server->spares;
+    call->next = server->spares;
     server->spares = call;
     return false;
 }
@@ -31,7 +31,7 @@ struct rpc_call *rpc_take_spare(struct rpc_server *server)
 
     if (spare == NULL || server->armed >= ARMED_LEAST)
         return NULL;
-    server->spares = spare->next_spare;
+    server->spares = spare->next;
     spare->state = CALL_RECEIVING;
     server->armed++;
     return spare;

@@ -56,8 +56,8 @@ struct rpc_call {
     bool surplus; /* its connection has max_calls in hand without it */
     /* The rest is guarded by the server's mutex. */
     enum call_state state;
-    struct rpc_call *next_spare; /* among the spare ones */
-    bool awaited;                /* by whoever stops the server */
+    struct rpc_call *next; /* among the spare ones, or in the outbox */
+    bool awaited;          /* by whoever stops the server */
     struct peer *peer;
     unsigned pins;   /* cancel hooks running, and cuts of its send */
     size_t unpacked; /* bytes of its arena that count against the server's budget */
@@ -112,6 +112,10 @@ struct rpc_server {
     struct rpc_call *calls;
     struct rpc_call *spares; /* the last used first */
     unsigned armed;          /* calls that are RECEIVING */
+    struct outbox {
+        struct rpc_call *first, *last; /* replies that nng has yet to be given */
+        bool busy;                     /* a thread is at it */
+    } outbox;
 };
 
 /* pulse.c: looks twice a second for connections that have ended, where the URL is one for TLS. False: no
@@ -140,6 +144,10 @@ void rpc_call_unpin(struct rpc_call *call);
 struct rpc_call *rpc_take_spare(struct rpc_server *server);
 void rpc_call_receive(struct rpc_call *call);
 
+/* outbox.c: has that frame given to nng, by this thread or by one that is at it. From here on the call is not
+ * the handler's any more. */
+void rpc_call_send(struct rpc_call *call, nng_msg *msg);
+
 /* call.c */
 enum wire_status rpc_call_open(struct rpc_server *server, struct rpc_call *call);
 void rpc_call_stop(struct rpc_call *call);
@@ -147,9 +155,6 @@ void rpc_call_close(struct rpc_call *call);
 
 /* Nobody needs the request's frame any more. */
 void rpc_call_drop_frame(struct rpc_call *call);
-
-/* Gives the frame to nng. From here on the call is not the handler's any more. */
-void rpc_call_send(struct rpc_call *call, nng_msg *msg);
 
 /* For a call that cannot even be told of its failure: the connection goes, so that the caller does not wait
  * for ever. */

@@ -21,6 +21,8 @@
 
 uint64_t __real_wire_progress(nng_pipe pipe, int *hint);
 uint64_t __wrap_wire_progress(nng_pipe pipe, int *hint);
+void __real_nng_ctx_send(nng_ctx ctx, nng_aio *aio);
+void __wrap_nng_ctx_send(nng_ctx ctx, nng_aio *aio);
 
 static struct rpc_server *server;
 static struct raw clients[CONTEXTS];
@@ -224,6 +226,60 @@ START_TEST(a_reply_that_begins_while_a_server_that_stops_looks_is_not_cut)
 }
 END_TEST
 
+static atomic_bool watching;
+static atomic_uint sends;
+static pthread_t sender;
+static sem_t sending;
+
+/* Of those that are watched, the first waits until it may go on. */
+void __wrap_nng_ctx_send(nng_ctx ctx, nng_aio *aio)
+{
+    if (atomic_load(&watching)) {
+        if (atomic_fetch_add(&sends, 1) == 0) {
+            (void)sem_post(&sending);
+            while (sem_wait(&go_on) != 0)
+                continue;
+        }
+        ck_assert(pthread_equal(pthread_self(), sender));
+    }
+    __real_nng_ctx_send(ctx, aio);
+}
+
+static void *answer_first(void *arg)
+{
+    answer(calls[0]);
+    return arg;
+}
+
+START_TEST(a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too)
+{
+    ck_assert_int_eq(sem_init(&all_held, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&sending, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&go_on, 0, 0), 0);
+    start(_i, hold, NULL);
+    atomic_store(&held, 0);
+    atomic_store(&sends, 0);
+    for (size_t i = 0; i < CONTEXTS; i++) {
+        ask(&clients[i]);
+        wait_held();
+    }
+    atomic_store(&watching, true);
+    ck_assert_int_eq(pthread_create(&sender, NULL, answer_first, NULL), 0);
+    while (sem_wait(&sending) != 0)
+        continue;
+    for (size_t i = 1; i < CONTEXTS; i++)
+        answer(calls[i]);
+    ck_assert_uint_eq(atomic_load(&sends), 1);
+    (void)sem_post(&go_on);
+    pthread_join(sender, NULL);
+    ck_assert_uint_eq(atomic_load(&sends), CONTEXTS);
+    atomic_store(&watching, false);
+    for (size_t i = 0; i < CONTEXTS; i++)
+        expect_answer(&clients[i]);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("runtime");
@@ -232,5 +288,6 @@ int main(void)
     tcase_add_loop_test(tests, every_context_gets_a_request_while_the_others_have_one, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_call_takes_until_its_reply_is_packed, 0, TRANSPORTS);
     tcase_add_test(tests, a_reply_that_begins_while_a_server_that_stops_looks_is_not_cut);
+    tcase_add_loop_test(tests, a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too, 0, TRANSPORTS);
     return suite_run("runtime", tests);
 }
