@@ -254,6 +254,8 @@ static bool on_failure(struct call *call, int result)
 {
     struct wire_error error;
 
+    if (result == NNG_ETIMEDOUT)
+        server_avoid(call->server); /* not even its word on the deadline came */
     if (result == NNG_ETIMEDOUT && wire_now_ns() >= call->deadline_ns) {
         call_out_of_time(call, &error);
     } else if (is_closing(call->client)) {

@@ -36,7 +36,7 @@ struct server {
     nng_pipe pipe;             /* while connected */
     nng_pipe ended;            /* the pulse's: whose connection had ended when it last looked; id 0: none */
     unsigned connections;      /* how many there have been */
-    uint64_t avoided_until_ns; /* of CLOCK_MONOTONIC: it said that it does not serve */
+    uint64_t avoided_until_ns; /* of CLOCK_MONOTONIC: it does not serve */
     uint64_t avoided_ms;       /* how long the last time; 0 when it has served since */
     struct context *idle;
 };

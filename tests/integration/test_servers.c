@@ -161,6 +161,27 @@ START_TEST(a_server_that_drains_is_passed_over)
 }
 END_TEST
 
+START_TEST(a_server_that_says_nothing_is_passed_over)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    struct fake *fake = fake_start(COMPUTE, say_nothing, NULL);
+    unsigned answered = 0;
+    tilery_client *client;
+
+    served_start(TCP, 4, 8);
+    client = connect_both(fake_url(fake), served.url, 1);
+    wait_connected(client, fake);
+    while (served_compute(client, &small, 200, NULL) != TILERY_OK)
+        continue;
+    for (unsigned i = 0; i < CALLS; i++)
+        answered += served_compute(client, &small, 200, NULL) == TILERY_OK;
+    ck_assert_uint_lt(fake_requests(fake), CALLS / 3);
+    ck_assert_uint_gt(answered, CALLS / 2);
+    tilery_client_close(client);
+    fake_stop(fake);
+}
+END_TEST
+
 START_TEST(where_all_drain_their_word_comes_back)
 {
     const struct fake_answer draining = {.status = WIRE_UNAVAILABLE,
@@ -323,6 +344,7 @@ int main(void)
     tcase_add_test(tests, a_computation_whose_server_is_lost_is_done_by_another);
     tcase_add_test(tests, without_retries_it_is_unavailable);
     tcase_add_loop_test(tests, a_server_that_drains_is_passed_over, 0, 2);
+    tcase_add_test(tests, a_server_that_says_nothing_is_passed_over);
     tcase_add_test(tests, where_all_drain_their_word_comes_back);
     tcase_add_test(tests, what_one_server_is_too_busy_for_another_does_at_once);
     tcase_add_test(tests, one_server_that_is_there_is_enough);

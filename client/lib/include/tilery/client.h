@@ -97,10 +97,11 @@ struct tilery_client_options {
  * Starts to connect to every server and returns; a connection is renewed whenever it is lost.
  * INVALID_ARGUMENT when a URL is none, or another option cannot be used. Ends with tilery_client_close.
  *
- * A call goes to one of the connected servers, in turn; one that said UNAVAILABLE is passed over for a while,
- * 100 ms to 5 s, where another serves. Calls that wait for the first connection all take that one, as with
- * gRPC's round_robin: they do not wait for others. Where none is connected, and the first attempts are over,
- * the call is UNAVAILABLE at once, or, with wait_for_ready, DEADLINE_EXCEEDED when its time is up.
+ * A call goes to one of the connected servers, in turn; one that said UNAVAILABLE, or nothing by the end of a
+ * call's time, is passed over for a while, 100 ms to 5 s, where another serves. Calls that wait for the first
+ * connection all take that one, as with gRPC's round_robin: they do not wait for others. Where none is
+ * connected, and the first attempts are over, the call is UNAVAILABLE at once, or, with wait_for_ready,
+ * DEADLINE_EXCEEDED when its time is up.
  *
  * A computation, and the opening of a stream, that ends as UNAVAILABLE or RESOURCE_EXHAUSTED is sent again:
  * at once where another server can take it, then after a random pause of up to 50 ms, 100 ms, 200 ms and so
