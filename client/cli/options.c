@@ -15,7 +15,9 @@ const struct command cli_commands[] = {
      "as 16-bit grey, "
      "the most significant byte first; white is max_iter, or 256 where that is more: exact, but dark to look "
      "at, as "
-     "most counts are small. png, in a palette's colours, is for the eye."},
+     "most counts are small. png, in a palette's colours, is for the eye. The image comes and is written in "
+     "bands of about 8 MiB, but of whole rows of tiles: the memory taken grows with --tile-h, not with the "
+     "height."},
     {"compare", cli_compare, FOR_COMPARE, NONE, "compare", "measure schedules, kernels and threads",
      "Every combination is run once to warm up and then --runs times, in turn; its wall time is the median. "
      "Speedup is against the first combination of one thread, or the first of all where none has one (in "
