@@ -61,6 +61,12 @@ class Install(unittest.TestCase):
         run("cc", *STRICT, os.path.join(CONSUMER, "main.c"), *flags, "-o", program)
         self.check(program)
 
+    def test_pkg_config_tells_all_that_a_program_without_shared_libraries_needs(self):
+        program = os.path.join(self.folder.name, "alone")
+        run("cc", "-static", *STRICT, os.path.join(CONSUMER, "main.c"), *self.flags("--static", "--cflags", "--libs"),
+            "-o", program)
+        self.check(program)
+
     def test_the_documented_program_is_built_as_documented(self):
         with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
             section = file.read().split("\n## From a service\n")[1].split("\n## ")[0]
