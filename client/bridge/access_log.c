@@ -11,6 +11,7 @@
 #define MAX_METHOD 32
 #define MAX_PATH 256
 #define MAX_TEXT 80
+#define MAX_MESSAGE 200
 
 struct access_log {
     struct log *log;
@@ -69,7 +70,9 @@ void access_log_write(void *arg, const struct bridge_answered *answered)
     line_add_ms(&line, "total_ms", answered->total_ns);
     line_add_text(&line, "traceparent", answered->traceparent, MAX_TEXT);
     if (answered->cut_short)
-        line_add_text(&line, "message", "the client left, or read no further", MAX_TEXT);
+        line_add_text(&line, "message", "the client left, or read no further", MAX_MESSAGE);
+    else if (answered->message[0] != '\0')
+        line_add_text(&line, "message", answered->message, MAX_MESSAGE);
     line_end(&line);
     log_line(log->log, &line);
 }

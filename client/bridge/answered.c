@@ -32,6 +32,7 @@ void bridge_tell_answered(const struct exchange *exchange, bool whole)
                                        .path = exchange->path,
                                        .http = exchange->http != 0 ? exchange->http : CLIENT_CLOSED_REQUEST,
                                        .cut_short = !whole,
+                                       .message = exchange->http >= 400 ? exchange->error.message : "",
                                        .request_id = exchange->id,
                                        .traceparent = exchange->traceparent,
                                        .bytes = exchange->bytes,

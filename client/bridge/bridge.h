@@ -19,6 +19,7 @@ struct bridge_answered {
     unsigned http;             /* the status; 499: the client left before there was one */
     uint64_t bytes;            /* of the body, as far as it was taken from us */
     bool cut_short;            /* it was not taken whole: the client left, or did not read on */
+    const char *message;       /* of an error, as the client was told; or "" */
     const char *request_id, *peer, *traceparent;
     bool computed;
     uint64_t queue_ns, run_ns; /* where it was computed */

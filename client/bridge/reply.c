@@ -100,6 +100,7 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
     struct MHD_Response *response;
     char seconds[24];
 
+    exchange->error = *error; /* for the log */
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE && json != NULL)
         (void)json_object_set_new(json, "message", json_string(runs_unavailable(error)));
     response = json_response(exchange, json);

@@ -39,7 +39,7 @@ class Log(BridgeTest):
         return {key: json.loads(value) if value.startswith('"') else value for key, value in re.findall(PAIR, line)}
 
     def ask(self, bridge):
-        """Answers of all kinds, as (status, bytes, headers)."""
+        """Answers of all kinds, as (status, body, headers)."""
         large = "?width=1024&height=1024&tile_w=16&tile_h=16&max_iter=1&time_limit_ms=60000"
         answers = []
         for path, method, body in ((COMPUTE + "?" + QUERY, "GET", None), (COMPUTE + large, "GET", None),
@@ -48,15 +48,15 @@ class Log(BridgeTest):
                                    ("/healthz", "GET", None), (COMPUTE + "?width=0", "GET", None),
                                    ("/" + 300 * "a", "GET", None), (COMPUTE, "POST", 70000 * "x")):
             response, answer = get(bridge.url, path, method, {"X-Request-Id": f"id-{len(answers)}"}, body)
-            answers.append((response.status, len(answer), response.headers))
+            answers.append((response.status, answer, response.headers))
         return answers
 
     def check(self, lines, answers, bridge):
         """An answer is read before it is logged, so two lines may change places."""
         lines.sort(key=lambda line: line["request_id"])
         self.assertEqual([int(line["status"]) for line in lines], [answer[0] for answer in answers])
-        self.assertEqual([int(line["bytes"]) for line in lines], [answer[1] for answer in answers])
-        for i, (line, (status, _, headers)) in enumerate(zip(lines, answers)):
+        self.assertEqual([int(line["bytes"]) for line in lines], [len(answer[1]) for answer in answers])
+        for i, (line, (status, body, headers)) in enumerate(zip(lines, answers)):
             self.assertEqual([key for key in KEYS if key in line], list(line))
             self.assertRegex(line["ts"], r"\A20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
             self.assertEqual(line["level"], "info" if status < 400 else "warn")
@@ -66,7 +66,8 @@ class Log(BridgeTest):
             self.assertEqual("run_ms" in line, headers["Server-Timing"].startswith("queue"))
             if "run_ms" in line:
                 self.assertLessEqual(float(line["queue_ms"]) + float(line["run_ms"]), float(line["total_ms"]) + 0.002)
-            self.assertNotIn("message", line)
+            said = json.loads(body)["error"] if status >= 400 else None
+            self.assertEqual(line.get("message"), said[:200] + "..." if said and len(said) > 200 else said)
         self.assertEqual([line["method"] for line in lines],
                          ["GET", "GET", "HEAD", "POST", "GET", "OPTIONS", "GET", "GET", "GET", "POST"])
         self.assertEqual(lines[0]["path"], COMPUTE)
