@@ -1,6 +1,8 @@
 /* The bridge's options. */
 #include "options.h"
 
+#include <string.h>
+
 #include "bridge.h"
 #include "wire/option.h"
 
@@ -108,6 +110,15 @@ static const char **text_of(struct settings *settings, int key)
     }
 }
 
+static void add_host(const struct argp_state *state, struct settings *settings, const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
+
+    if (len == 0 || name[len] != '\0')
+        argp_error(state, "--allow-host is \"%s\"; it must be a host's name, without scheme and port", name);
+    add_name(state, "allow-host", settings->hosts, &settings->host_count, name);
+}
+
 static error_t read_option(const struct argp_state *state, struct settings *settings, int key, char *arg)
 {
     const char **text = text_of(settings, key);
@@ -126,7 +137,7 @@ static error_t read_option(const struct argp_state *state, struct settings *sett
         add_name(state, "allow-origin", settings->origins, &settings->origin_count, arg);
         return 0;
     case OPT_HOST:
-        add_name(state, "allow-host", settings->hosts, &settings->host_count, arg);
+        add_host(state, settings, arg);
         return 0;
     case OPT_MAX_CONNECTIONS:
         settings->max_connections = option_number(state, "max-connections", arg, 1, 65536);

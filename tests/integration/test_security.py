@@ -253,6 +253,10 @@ class Usage(Folder):
                        "http://user@example.org", "http://example.org?x", "http://[::1]x"):
             self.check_refused(f'allow-origin is "{origin}"', "--allow-origin", origin, name="tilery-bridge")
 
+    def test_a_host_is_a_name_alone(self):
+        for host in ("", "*", "a b", "http://a.example", "a.example:80", "a.example/", "[::1]"):
+            self.check_refused(f'allow-host is "{host}"', "--allow-host", host, name="tilery-bridge")
+
 
 class Memory(RawPeer, Folder):
     """Messages that would take tens of times their size when unpacked."""
