@@ -35,7 +35,7 @@ enum call_state {
     CALL_RECEIVING, /* armed: nng owns it until a request comes */
     CALL_HANDLING,  /* in the handler */
     CALL_DEFERRED,  /* the handler will end it later */
-    CALL_SENDING,   /* ended: nng owns the reply */
+    CALL_SENDING,   /* ended: nng owns the reply, or is to be given it */
     CALL_RESTING,   /* ended and sent, but a cancel hook still looks at it */
 };
 

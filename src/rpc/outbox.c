@@ -26,6 +26,12 @@ static struct rpc_call *take(struct outbox *outbox)
     return call;
 }
 
+/* From here on it is the peer's turn to take it, or to be cut. The mutex is held. */
+static void begin(struct rpc_call *call)
+{
+    rpc_reply_started(call, nng_msg_len(nng_aio_get_msg(call->aio)));
+}
+
 static void give(struct rpc_call *call)
 {
     nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE); /* rpc_replies_watch ends it */
@@ -39,6 +45,7 @@ static void send_all(struct rpc_server *server)
 
     server->outbox.busy = true;
     while ((call = take(&server->outbox)) != NULL) {
+        begin(call);
         pthread_mutex_unlock(&server->mutex);
         give(call);
         pthread_mutex_lock(&server->mutex);
@@ -57,11 +64,13 @@ void rpc_call_send(struct rpc_call *call, nng_msg *msg)
     deferred = call->state == CALL_DEFERRED;
     call->state = CALL_SENDING;
     call->hook = NULL;
-    rpc_reply_started(call, nng_msg_len(msg));
-    if (deferred)
+    if (deferred) {
         put(&server->outbox, call);
-    if (deferred && !server->outbox.busy)
-        send_all(server);
+        if (!server->outbox.busy)
+            send_all(server);
+    } else {
+        begin(call);
+    }
     pthread_mutex_unlock(&server->mutex);
     if (!deferred)
         give(call); /* on one of nng's own threads, which are few */

@@ -251,12 +251,13 @@ static void *answer_first(void *arg)
     return arg;
 }
 
-START_TEST(a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too)
+/* nng is being given the first reply, by a thread of its own, and the others' are to follow. */
+static void start_giving(int transport)
 {
     ck_assert_int_eq(sem_init(&all_held, 0, 0), 0);
     ck_assert_int_eq(sem_init(&sending, 0, 0), 0);
     ck_assert_int_eq(sem_init(&go_on, 0, 0), 0);
-    start(_i, hold, NULL);
+    start(transport, hold, NULL);
     atomic_store(&held, 0);
     atomic_store(&sends, 0);
     for (size_t i = 0; i < CONTEXTS; i++) {
@@ -269,12 +270,47 @@ START_TEST(a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too)
         continue;
     for (size_t i = 1; i < CONTEXTS; i++)
         answer(calls[i]);
-    ck_assert_uint_eq(atomic_load(&sends), 1);
+}
+
+static void give_all(void)
+{
     (void)sem_post(&go_on);
     pthread_join(sender, NULL);
-    ck_assert_uint_eq(atomic_load(&sends), CONTEXTS);
     atomic_store(&watching, false);
+}
+
+START_TEST(a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too)
+{
+    start_giving(_i);
+    ck_assert_uint_eq(atomic_load(&sends), 1);
+    give_all();
+    ck_assert_uint_eq(atomic_load(&sends), CONTEXTS);
     for (size_t i = 0; i < CONTEXTS; i++)
+        expect_answer(&clients[i]);
+    end();
+}
+END_TEST
+
+static unsigned crowded_looks(void)
+{
+    unsigned looks;
+
+    pthread_mutex_lock(&server->mutex);
+    looks = server->crowded_looks;
+    pthread_mutex_unlock(&server->mutex);
+    return looks;
+}
+
+/* A server whose contexts are nearly all in hand cuts whoever has replies to take and takes none. */
+START_TEST(who_has_not_been_given_a_reply_is_not_cut_for_not_taking_it)
+{
+    start_giving(TCP);
+    while (crowded_looks() < 6)
+        served_pause();
+    for (size_t i = 1; i < CONTEXTS; i++)
+        ck_assert(!calls[i]->peer->hung_up);
+    give_all();
+    for (size_t i = 1; i < CONTEXTS; i++)
         expect_answer(&clients[i]);
     end();
 }
@@ -289,5 +325,6 @@ int main(void)
     tcase_add_loop_test(tests, a_call_takes_until_its_reply_is_packed, 0, TRANSPORTS);
     tcase_add_test(tests, a_reply_that_begins_while_a_server_that_stops_looks_is_not_cut);
     tcase_add_loop_test(tests, a_thread_that_gives_nng_a_reply_gives_it_those_of_others_too, 0, TRANSPORTS);
+    tcase_add_test(tests, who_has_not_been_given_a_reply_is_not_cut_for_not_taking_it);
     return suite_run("runtime", tests);
 }
