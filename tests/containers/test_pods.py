@@ -63,9 +63,10 @@ class Pods(ServedTest):
     def test_the_all_in_one_serves(self):
         deployment = load("tilery.yaml")[0]
         deployment["spec"]["replicas"] = 1  # which would have the same port
-        namespace, = (variable for variable in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-                      if variable.pop("valueFrom", None) is not None)
-        namespace["value"] = "default"  # podman knows no metadata.namespace
+        for variable in deployment["spec"]["template"]["spec"]["containers"][0]["env"]:
+            if variable.pop("valueFrom", None) is not None:
+                variable["value"] = "default"  # podman knows no metadata.namespace, nor $(...)
+            variable["value"] = variable["value"].replace("$(NAMESPACE)", "default")
         name = self.play(deployment)
         url = "http://127.0.0.1:8405"
         until(lambda: self.answers(url, "/readyz"), "the pod is ready")
