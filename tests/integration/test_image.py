@@ -2,18 +2,16 @@
 """Pictures from the bridge: the command line's own, whoever asks for however many, and whoever leaves."""
 import http.client
 import json
-import os
 import socket
 import subprocess
 import threading
 import unittest
 
-from programs import Process, ServedTest, connect, get, most_memory, program, stats, wait_stats
+from programs import SANITIZED, Process, ServedTest, connect, get, most_memory, program, stats, wait_stats
 from prometheus import Metrics
 
 PATH = "/api/compute/image.png"
 PALETTES = ["grey", "viridis", "magma", "thread"]
-SANITIZED = "release" not in os.environ.get("TILERY_BIN", "release")
 # Minutes of work for a thread; the image has many bands.
 ENDLESS = "width=4096&height=4096&max_iter=65535&region=-0.1,-0.1,0.2,0.2&kernel=scalar"
 # The first of its two bands is quick, for what is above escapes at once; the second is not.
