@@ -7,7 +7,8 @@
 #include "daemon/line.h"
 #include "daemon/log.h"
 
-/* Of what a caller wrote; the whole line, all of it escaped, has room for so much. */
+/* Of what a caller wrote; the whole line has room for so much, all of it escaped, as the message, which is
+ * printable, needs not be. */
 #define MAX_METHOD 32
 #define MAX_PATH 256
 #define MAX_TEXT 80
