@@ -1,4 +1,5 @@
 /* compute: a plain call, or a stream where its tiles are wanted as they come. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +37,24 @@ static void write_all(struct format_writer *writer, FILE *file)
         putc('\n', file);
 }
 
+/* To a person, where the answer itself does not say it. */
+static void say_limited(const struct cli_options *options, enum format format,
+                        const struct tilery_summary *summary)
+{
+    bool said = options->watch || options->json.summary || format == FORMAT_TABLE;
+
+    if (summary->time_limited && !said && !options->quiet && terminal_is_there(&options->terminal))
+        fprintf(stderr,
+                "tilery: time limit of %" PRIu64 " ms reached: %" PRIu64 " of %" PRIu64 " tiles done\n",
+                options->request.time_limit_ms, summary->tiles_done, summary->tiles_planned);
+}
+
 /* ---- A plain call ---- */
 
 static int call(tilery_client *client, const struct cli_options *options, enum format format, FILE *file)
 {
     struct format_writer writer;
+    struct tilery_summary summary;
     struct tilery_error error;
     tilery_result *result;
 
@@ -48,6 +62,8 @@ static int call(tilery_client *client, const struct cli_options *options, enum f
         return cli_fail(options, &error);
     format_init(&writer, format, &options->request, result, &options->json);
     write_all(&writer, file);
+    summary = tilery_result_summary(result);
+    say_limited(options, format, &summary);
     tilery_result_free(result);
     return 0;
 }
@@ -160,6 +176,7 @@ static int read_and_write(struct computing *computing, enum format format, FILE 
         format_init_tiles(&writer, format, &options->request, &gathered->tiles, &options->json);
         write_all(&writer, file);
     }
+    say_limited(options, format, &gathered->tiles.summary);
     return 0;
 }
 

@@ -78,8 +78,18 @@ class Progress(TerminalTest):
                         ["render", *LONG, "--output=/dev/null", "--time-limit-ms=600000", "--max-iter=2000"]):
             said = Terminal(self.server.url, *command).close()
             self.assertRegex(said, r"\r.*%  \d+ of 1024 tiles  \d+/s  (\d+:)?\d+:\d\d left\x1b\[K", command)
-            self.assertTrue(said.endswith("\r\x1b[K"))
+            self.assertRegex(said, r"\r\x1b\[K(tilery: time limit of 1500 ms .*\r\n)?\Z")
             self.assertLessEqual(max(len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line)) for line in said.split("\r")), 79)
+
+    def test_a_time_limit_is_told_where_the_answer_does_not_tell_it(self):
+        cut = ["compute", *LONG, "--time-limit-ms=100"]
+        told = re.compile(r"(?m)^(\r.*\x1b\[K)?tilery: time limit of 100 ms reached: \d+ of 1024 tiles "
+                          r"done\r\n\Z")
+        for how in ([], ["--verbose"], ["--data"], ["--format=csv"], ["--format=trace"]):
+            self.assertRegex(self.told(*cut, *how)[1], told, how)
+        for how in (["--quiet"], ["--summary"], ["--watch"], ["--format=table"], ["--time-limit-ms=60000", "--max-iter=10"]):
+            self.assertNotIn("time limit", self.told(*cut, *how)[1], how)
+        self.assertEqual(tilery(self.server.url, *cut).stderr, "")
 
     def test_measuring_has_one_too(self):
         compare = ["compare", "--width=1024", "--height=512", "--kernel=scalar", "--max-iter=500", "--runs=8"]
@@ -112,8 +122,8 @@ class Progress(TerminalTest):
         answer = tilery(self.server.url, "compute", *LONG)
         self.assertEqual((answer.returncode, answer.stderr), (0, ""))
         self.assertEqual((quiet.close(), dumb.close()), ("", ""))
-        self.assertRegex(verbose.close(),
-                         r"^tilery: tilery\.v1\.TileCompute/Compute attempt 1 at \S+: OK after \S+ ms\r\n$")
+        self.assertRegex(verbose.close(), r"^tilery: tilery\.v1\.TileCompute/Compute attempt 1 at \S+: OK after \S+ ms"
+                                          r"\r\ntilery: time limit of 1500 ms .*\r\n$")
 
     def test_no_color_has_a_plain_bar(self):
         said = Terminal(self.server.url, "compute", *LONG, "--output=/dev/null",
