@@ -145,22 +145,3 @@ int cli_cancel(tilery_client *client, const struct cli_options *options)
     puts("cancelled");
     return cli_flush_output(options);
 }
-
-int cli_describe(tilery_client *client, const struct cli_options *options)
-{
-    struct cli_output output;
-    struct tilery_error error;
-    unsigned char *schema;
-    size_t size;
-    int status;
-
-    if (cli_refuse_terminal(options, "a schema"))
-        return CLI_USAGE_EXIT;
-    if ((status = cli_output_open(&output, options)) != 0)
-        return status;
-    if (tilery_describe(client, &options->call, &schema, &size, &error) != TILERY_OK)
-        return cli_output_close(&output, cli_fail(options, &error));
-    (void)!fwrite(schema, 1, size, output.file); /* a failure is seen when it is closed */
-    free(schema);
-    return cli_output_close(&output, 0);
-}

@@ -42,7 +42,11 @@ const struct command cli_commands[] = {
      "upper bounds are 10, 20 and 50 us, 100, and so on to 100 s: p50, p90 and p99 are the bound that so "
      "many percent of the times are not above, max is that of all, and inf is above 100 s. count and sum, in "
      "ns, are exact. Of several servers, one is asked."},
-    {"describe", cli_describe, FOR_DESCRIBE, NONE, "describe", "write its schema, a FileDescriptorSet", NULL},
+    {"describe", cli_describe, FOR_DESCRIBE, MAY, "describe [NAME]", "tell its schema, or one part of it",
+     "NAME is a message's, an enum's, a service's or a method's, as in ComputeRequest, tilery.v1.Health or "
+     "TileCompute/Compute; of a method its two messages are told, too. binary is all of the schema as a "
+     "FileDescriptorSet, for protoc --descriptor_set_in, and what is written anywhere but to a terminal "
+     "where neither NAME nor --format is given."},
     {0}};
 
 const struct command *command_find(const char *name)
@@ -136,7 +140,8 @@ const struct argp_option cli_argp_options[] = {
      "compute: json (default, as documented), ndjson, csv, table, trace (for Perfetto)\n"
      "render: png, pgm or raw (default: escape counts, row by row, little-endian uint16)\n"
      "compare: table (default at a terminal), csv, json (default in a pipe)\n"
-     "bench: table (default at a terminal), json (default in a pipe)",
+     "bench: table (default at a terminal), json (default in a pipe)\n"
+     "describe: proto (default at a terminal, and with NAME), binary (else)",
      0},
     {"palette", OPT_PALETTE, "NAME", 0,
      "viridis (default), magma, grey, or thread\ncompute: of what is watched\nrender: of a png", 0},
@@ -174,7 +179,6 @@ unsigned option_commands(int key)
     case OPT_REQUEST_ID: /* is one call's */
         return FOR_ALL & ~(unsigned)(FOR_COMPARE | FOR_BENCH);
     case OPT_FORMAT:
-        return FOR_WORK;
     case 'o':
         return FOR_WORK | FOR_DESCRIBE;
     case OPT_PALETTE:

@@ -16,7 +16,8 @@ _tilery_values()
         render) echo png pgm raw ;;
         compare) echo table csv json ;;
         bench) echo table json ;;
-        *) echo json ndjson csv table trace png pgm raw ;;
+        describe) echo proto binary ;;
+        *) echo json ndjson csv table trace png pgm raw proto binary ;;
         esac
         ;;
     esac
@@ -82,6 +83,9 @@ _tilery_complete()
         mapfile -t COMPREPLY < <(compgen -W 'compute render compare bench cancel health info stats describe' -- "$current")
     elif [[ $command = health ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'tilery.v1.TileCompute tilery.v1.Health tilery.v1.Server' -- "$current")
+    elif [[ $command = describe ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'TileCompute TileCompute/Compute TileCompute/OpenStream TileCompute/NextTiles
+            TileCompute/Cancel Health Health/Check Server Server/Info Server/Stats Server/Describe' -- "$current")
     fi
 }
 

@@ -6,7 +6,7 @@
 
 #include "wire/varint.h"
 
-#define MAX_DEPTH 4
+#define MAX_DEPTH 8
 
 /* protobuf encoding: https://protobuf.dev/programming-guides/encoding/ */
 

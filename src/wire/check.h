@@ -13,7 +13,7 @@
  * the width of its field, so that mode = 2^32 + 1 reads as 1, and text at its first NUL byte.
  *
  * INVALID_ARGUMENT, naming field, value and range, where a known field holds such a value, where messages
- * nest more than four deep, and for bytes that are no message. Fields that the type does not know are passed
+ * nest more than eight deep, and for bytes that are no message. Fields that the type does not know are passed
  * over. Packed lists and zigzag numbers, which no request has, are not looked into.
  */
 WIRE_MUST_USE enum wire_status wire_check_fields(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,

@@ -63,13 +63,23 @@ class Completion(unittest.TestCase):
     def test_values_are_those_that_the_program_takes(self):
         for name, option, words in [("tilery", "--schedule", ["compute"]), ("tilery", "--mode", ["compute"]),
                                     ("tilery", "--format", ["compute"]), ("tilery", "--format", ["render"]),
-                                    ("tilery", "--format", ["compare"]),
+                                    ("tilery", "--format", ["compare"]), ("tilery", "--format", ["describe"]),
                                     ("tilery", "--palette", ["render", "--format", "png"]),
                                     ("tileryd", "--log", []), ("tilery-bridge", "--log", []),
                                     ("tilery-bridge", "--access-log", [])]:
             listed = re.search(r"must be (.+)", refusal(name, *words, option, "none-of-them")).group(1)
             listed = re.findall(r"[a-z]+", listed.replace(" or ", " "))
             self.assertEqual(completed(name, *words, option, ""), sorted(listed), f"{name} {words} {option}")
+
+    def test_services_and_methods_are_those_of_the_schema(self):
+        names = []
+        for name in "compute", "server":
+            with open(os.path.join(ROOT, "proto", f"{name}.proto"), encoding="utf-8") as text:
+                for service, methods in re.findall(r"^service (\w+) {(.*?)^}", text.read(), re.MULTILINE | re.DOTALL):
+                    names += [service] + [f"{service}/{method}" for method in re.findall(r"rpc (\w+)", methods)]
+        self.assertEqual(completed("tilery", "describe", ""), sorted(names))
+        services = [f"tilery.v1.{name}" for name in names if "/" not in name]
+        self.assertEqual(completed("tilery", "health", ""), sorted(services))
 
     def test_kernels_are_those_of_any_machine(self):
         with open(os.path.join(ROOT, "src", "engine", "kernel.c"), encoding="utf-8") as text:

@@ -272,16 +272,58 @@ class Describe(Observed):
         self.assertEqual(encoded, b"\x08\x05")
         text = subprocess.run(["protoc", "--proto_path=/usr/include", "--decode=google.protobuf.FileDescriptorSet",
                                "google/protobuf/descriptor.proto"], input=schema, capture_output=True, check=True)
-        self.assertEqual(text.stdout.decode().splitlines(), descriptor())
+        self.assertEqual(text.stdout.decode().splitlines(), descriptor("--include_source_info"))
         piped = subprocess.run([program("tilery"), "--server", server.url, "describe"], capture_output=True, check=True)
         self.assertEqual(piped.stdout, schema)
 
-    def test_it_is_not_for_a_terminal_and_says_when_it_cannot_be_written(self):
+    def test_as_text_it_is_what_protoc_made_the_schema_of(self):
         server = self.start()
-        self.assertEqual(in_terminal(program("tilery"), "--server", server.url, "describe"), ("", 64))
-        answer = tilery(server.url, "describe", "--output", "/dev/full")
-        self.assertEqual(answer.returncode, 15)
-        self.assertIn("No space left", answer.stderr)
+        text = tilery(server.url, "describe", "--format=proto").stdout
+        with tempfile.TemporaryDirectory() as folder:
+            _, *files = re.split(r"(?m)^// ---- (\S+) ----\n", text)
+            for name, content in zip(files[::2], files[1::2]):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(content)
+            self.assertEqual(descriptor(folder=folder), descriptor())
+        comments = []
+        for name in files[::2]:
+            with open(os.path.join(PROTO, name), encoding="utf-8") as file:
+                comments += re.findall("//.*", file.read())
+        self.assertEqual(re.findall("//(?! ----).*", text), comments)
+        said, status = in_terminal(program("tilery"), "--server", server.url, "describe")
+        self.assertEqual((said.replace("\r\n", "\n"), status), (text, 0))
+
+    def test_one_part_of_it_by_its_name(self):
+        server = self.start()
+        request = tilery(server.url, "describe", "ComputeRequest").stdout
+        self.assertRegex(request, r"\Amessage ComputeRequest {\n  optional uint64 width = 1 \[default = 800\]; +// pixels\n")
+        self.assertTrue(request.endswith("  // absent: to the last task\n}\n"))
+        self.assertEqual(tilery(server.url, "describe", "tilery.v1.ComputeRequest").stdout, request)
+        self.assertIn("  INTERNAL = 13;\n", tilery(server.url, "describe", "Code").stdout)
+        self.assertEqual(tilery(server.url, "describe", "tilery.v1.Health").stdout,
+                         "service Health {\n  rpc Check(HealthCheckRequest) returns (HealthCheckReply);\n}\n")
+        self.assertEqual(tilery(server.url, "describe", "tilery.v1.TileCompute/Cancel").stdout,
+                         "service TileCompute {\n  rpc Cancel(CancelRequest) returns (CancelReply);\n}\n\n" +
+                         tilery(server.url, "describe", "CancelRequest").stdout + "\n" +
+                         tilery(server.url, "describe", "CancelReply").stdout)
+        for name in ("", "/", "Compute", "TileCompute/", "TileCompute/compute", "CancelRequest/found", "tilery.v1",
+                     "tilery.v1.", "tilery.v2.Health", "ealth", "Healthy"):
+            answer = tilery(server.url, "describe", name)
+            self.assertEqual((answer.returncode, answer.stdout), (5, ""), name)
+            self.assertIn(f'no message, enum, service or method "{name}"', answer.stderr)
+
+    def test_what_cannot_be_told_or_written_is_said(self):
+        server = self.start()
+        self.assertEqual(in_terminal(program("tilery"), "--server", server.url, "describe", "--format=binary"), ("", 64))
+        for arguments, said in ((["--format=json"], '--format is "json"; it must be proto or binary'),
+                                (["--format=binary", "Code"], "proto with a NAME"), (["Code", "Mode"], '"Mode"')):
+            answer = tilery(server.url, "describe", *arguments)
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""), arguments)
+            self.assertIn(said, answer.stderr)
+        for arguments in [], ["Code"]:
+            answer = tilery(server.url, "describe", *arguments, "--output", "/dev/full")
+            self.assertEqual(answer.returncode, 15)
+            self.assertIn("No space left", answer.stderr)
 
 
 class Health(Observed):

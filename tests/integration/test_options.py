@@ -32,7 +32,7 @@ class Options(ServedTest):
     def test_an_option_that_the_command_does_not_use_is_a_usage_error(self):
         for command, option, value in (("health", "palette", "grey"), ("info", "output", "x"), ("stats", "width", "8"),
                                        ("render", "task-count", "3"), ("render", "summary", None),
-                                       ("cancel", "ns", None), ("describe", "format", "json")):
+                                       ("cancel", "ns", None), ("describe", "palette", "grey")):
             argument = f"--{option}" + (f"={value}" if value else "")
             answer = run("--server", NOWHERE, command, argument, *(["ID"] if command == "cancel" else []))
             self.assertEqual((answer.returncode, answer.stdout), (64, ""), command)

@@ -10,10 +10,10 @@ from programs import PROTO, ROOT
 RELEASED = os.path.join(ROOT, "tests", "vectors", "schema-0.1.txt")
 
 
-def descriptor():
+def descriptor(*options, folder=PROTO):
     """Every message, field, number, type, default, value and method, as text."""
-    binary = subprocess.run(["protoc", f"--proto_path={PROTO}", "--descriptor_set_out=/dev/stdout", "rpc.proto",
-                             "compute.proto", "server.proto"], capture_output=True, check=True).stdout
+    binary = subprocess.run(["protoc", f"--proto_path={folder}", "--descriptor_set_out=/dev/stdout", *options,
+                             "rpc.proto", "compute.proto", "server.proto"], capture_output=True, check=True).stdout
     text = subprocess.run(["protoc", "--proto_path=/usr/include", "--decode=google.protobuf.FileDescriptorSet",
                            "google/protobuf/descriptor.proto"], input=binary, capture_output=True, check=True)
     return text.stdout.decode().splitlines()

@@ -235,18 +235,18 @@ static const ProtobufCMessageDescriptor endless = {.magic = PROTOBUF_C__MESSAGE_
                                                    .n_field_ranges = 1,
                                                    .field_ranges = ranges};
 
-START_TEST(messages_nest_four_deep_at_most)
+START_TEST(messages_nest_eight_deep_at_most)
 {
     struct bytes message = {.len = 0};
 
-    for (unsigned depth = 1; depth <= 4; depth++) {
+    for (unsigned depth = 1; depth <= 8; depth++) {
         struct bytes outer = {.len = 0};
 
         ck_assert_int_eq(check(&endless, &message), WIRE_OK);
         put_bytes(&outer, 1, message.data, message.len);
         message = outer;
     }
-    check_refused(&endless, &message, "Endless is nested more than 4 deep");
+    check_refused(&endless, &message, "Endless is nested more than 8 deep");
 }
 END_TEST
 
@@ -364,7 +364,7 @@ int main(void)
     tcase_add_test(tests, numbers_inside_messages_are_looked_at_and_bytes_are_not);
     tcase_add_test(tests, fixed_width_fields_are_passed_over_whole);
     tcase_add_loop_test(tests, bytes_that_are_no_message_are_refused, 0, sizeof broken / sizeof *broken);
-    tcase_add_test(tests, messages_nest_four_deep_at_most);
+    tcase_add_test(tests, messages_nest_eight_deep_at_most);
     tcase_add_test(tests, random_messages_are_refused_exactly_where_a_field_would_be_changed);
     tcase_add_test(tests, mutated_messages_do_no_harm);
     tcase_add_test(tests, no_request_has_fields_that_the_check_does_not_look_into);
