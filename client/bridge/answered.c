@@ -1,9 +1,8 @@
 /* What is told of an answer that has ended. */
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 
 #include "internal.h"
+#include "wire/address.h"
 #include "wire/clock.h"
 
 #define CLIENT_CLOSED_REQUEST 499
@@ -14,15 +13,11 @@ static void name_peer(struct MHD_Connection *connection, char *name, size_t size
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-    char text[INET6_ADDRSTRLEN] = "";
 
-    if (address->sa_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-        (void)snprintf(name, size, "[%s]:%u", text, ntohs(in6->sin6_port));
-    } else {
-        (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-        (void)snprintf(name, size, "%s:%u", text, ntohs(in->sin_port));
-    }
+    if (address->sa_family == AF_INET6)
+        wire_address_write(name, size, AF_INET6, &in6->sin6_addr, in6->sin6_port);
+    else
+        wire_address_write(name, size, AF_INET, &in->sin_addr, in->sin_port);
 }
 
 void bridge_tell_answered(const struct exchange *exchange, bool whole)

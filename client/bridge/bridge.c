@@ -213,7 +213,7 @@ static bool start_http(struct bridge *bridge, const struct addrinfo *address)
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
 
     if (address->ai_family == AF_INET6)
-        flags |= MHD_USE_IPv6;
+        flags |= MHD_USE_DUAL_STACK; /* [::] is IPv4, too, as it is to nng */
     /* A request that comes at once begins when bridge->http is there: see new_exchange. */
     pthread_mutex_lock(&bridge->mutex);
     bridge->http = MHD_start_daemon(

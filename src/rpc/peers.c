@@ -1,10 +1,11 @@
 /* The connections of a server, by the id of their nng pipe. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "rpc/internal.h"
+#include "wire/address.h"
 #include "wire/hangup.h"
 
 static struct peer **slot_of(struct rpc_server *server, uint32_t id)
@@ -85,17 +86,14 @@ void rpc_peers_disconnect(struct rpc_server *server)
 
 static void name_peer(nng_pipe pipe, char *name, size_t size)
 {
-    char address[INET6_ADDRSTRLEN];
     nng_sockaddr remote;
 
     if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
         remote.s_family = NNG_AF_UNSPEC;
-    if (remote.s_family == NNG_AF_INET &&
-        inet_ntop(AF_INET, &remote.s_in.sa_addr, address, sizeof address) != NULL)
-        (void)snprintf(name, size, "%s:%u", address, ntohs(remote.s_in.sa_port));
-    else if (remote.s_family == NNG_AF_INET6 &&
-             inet_ntop(AF_INET6, &remote.s_in6.sa_addr, address, sizeof address) != NULL)
-        (void)snprintf(name, size, "[%s]:%u", address, ntohs(remote.s_in6.sa_port));
+    if (remote.s_family == NNG_AF_INET)
+        wire_address_write(name, size, AF_INET, &remote.s_in.sa_addr, remote.s_in.sa_port);
+    else if (remote.s_family == NNG_AF_INET6)
+        wire_address_write(name, size, AF_INET6, &remote.s_in6.sa_addr, remote.s_in6.sa_port);
     else
         (void)snprintf(name, size, "%s", remote.s_family == NNG_AF_INPROC ? "inproc" : "local");
 }

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
-from programs import QUERY, Process, connect, get, program, wait_stats
+from programs import QUERY, Process, connect, get, program, tilery, wait_stats
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -83,6 +84,20 @@ class Log(BridgeTest):
         bridge = self.start("--access-log", "json")
         answers = self.ask(bridge)
         self.check([json.loads(line) for line in self.lines_of(bridge)], answers, bridge)
+
+    def test_who_listens_on_all_addresses_is_there_for_ipv4_and_ipv6(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("this machine has no IPv6")
+        for name, scheme, listen in ("tileryd", "tcp", "tcp://[::]:0"), ("tilery-bridge", "http", "[::]:0"):
+            server = Process(name, "--listen", listen)
+            port = server.url.rsplit(":", 1)[1]
+            said = [tilery(f"{scheme}://{host}:{port}", "health").stdout for host in ("127.0.0.1", "[::1]")]
+            self.assertEqual(server.close(), 0)
+            self.assertEqual(said, ["SERVING\n", "SERVING\n"], name)
+            peers = [self.parse(line)["peer"] for line in server.said.splitlines() if " peer=" in line]
+            self.assertEqual([peer.rpartition(":")[0] for peer in peers], ["127.0.0.1", "[::1]"], name)
 
     def test_what_is_streamed_from_the_server_has_its_times_too(self):
         bridge = self.start()

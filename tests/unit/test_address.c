@@ -1,5 +1,8 @@
 #include "wire/address.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "suite.h"
 
 START_TEST(loopback_and_what_is_no_tcp_is_local)
@@ -53,6 +56,24 @@ START_TEST(a_host_is_an_ip_or_a_name)
 }
 END_TEST
 
+START_TEST(an_address_is_told_as_it_is_written)
+{
+    static const struct {
+        int family;
+        const char *address, *told;
+    } rows[] = {{AF_INET, "192.0.2.7", "192.0.2.7:8405"},
+                {AF_INET6, "2001:db8::1", "[2001:db8::1]:8405"},
+                {AF_INET6, "::1", "[::1]:8405"},
+                {AF_INET6, "::ffff:192.0.2.7", "192.0.2.7:8405"}};
+    struct in6_addr address; /* has room for either */
+    char told[64];
+
+    ck_assert_int_eq(inet_pton(rows[_i].family, rows[_i].address, &address), 1);
+    wire_address_write(told, sizeof told, rows[_i].family, &address, htons(8405));
+    ck_assert_str_eq(told, rows[_i].told);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("address");
@@ -61,5 +82,6 @@ int main(void)
     tcase_add_loop_test(tests, everything_else_may_be_reached_from_elsewhere, 0, 10);
     tcase_add_test(tests, only_transports_over_tls_are_tls);
     tcase_add_test(tests, a_host_is_an_ip_or_a_name);
+    tcase_add_loop_test(tests, an_address_is_told_as_it_is_written, 0, 4);
     return suite_run("address", tests);
 }
