@@ -31,6 +31,12 @@ static bool is_without_server(const struct tilery_error *error)
     return error->status == TILERY_UNAVAILABLE && strncmp(error->message, "no ", strlen("no ")) == 0;
 }
 
+/* Something takes connections there and says nothing, or nothing there says that it does not. */
+static bool is_silent(const struct tilery_error *error)
+{
+    return strstr(error->message, "not connected in time") != NULL;
+}
+
 static void say_remedy(const struct cli_options *options, const struct tilery_error *error)
 {
     char first[256];
@@ -45,8 +51,8 @@ static void say_remedy(const struct cli_options *options, const struct tilery_er
         fputs("tilery: does a server listen there, and do the certificates fit? See --tls-ca, --tls-cert and "
               "--tls-server-name\n",
               stderr);
-    else if (!wire_address_is_local(first))
-        fputs("tilery: does a server listen there? --server URL names another\n", stderr);
+    else if (!wire_address_is_local(first) || is_silent(error))
+        fputs("tilery: does a Tilery server listen there? --server URL names another\n", stderr);
     else
         fprintf(stderr, "tilery: start one with `tileryd --listen %s`, or name another with --server URL\n",
                 first);

@@ -124,8 +124,12 @@ class CommandLine(ServedTest):
         answer = tilery("tcp://nobody.invalid:1", "health")
         self.assertEqual((answer.returncode, answer.stdout), (14, ""))
         self.assertRegex(answer.stderr, "is none that is known|not connected in time")
-        self.assertIn("does a server listen there?", answer.stderr)
+        self.assertIn("does a Tilery server listen there?", answer.stderr)
         self.assertNotIn("tileryd --listen", answer.stderr)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            answer = tilery(f"tcp://127.0.0.1:{silent.getsockname()[1]}", "health")
+        self.assertEqual(answer.returncode, 14)
+        self.assertRegex(answer.stderr, r"not connected in time\ntilery: does a Tilery server listen there\?")
 
     def test_options_come_from_the_environment_too_and_the_command_line_wins(self):
         environment = {**os.environ, "TILERY_SERVER": self.server.url, "TILERY_WIDTH": "64", "TILERY_HEIGHT": "0"}
