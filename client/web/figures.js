@@ -4,6 +4,8 @@ import {holdsInterior} from './compare-words.js';
 import {duration, number, percent, plural} from './format.js';
 import {isTooFine, regionInWords} from './region.js';
 
+const SHORT_NS = 50e6; // to wake the threads is no small part of a run that is shorter
+
 const byId = (id) => document.getElementById(id);
 
 function figure(name, text) {
@@ -24,6 +26,11 @@ export function lessonOf(run, processors = null) {
     if (summary === null || summary.threads.length === 0) {
         return '';
     }
+    const busy = summary.threads.map((thread) => thread.busy_ns);
+    if (summary.wall_ns > SHORT_NS && Math.max(...busy) < summary.wall_ns / 2) {
+        return 'The threads waited for this page most of the time: they go no further ahead of who takes their tiles than some '
+            + 'megabytes. “The same request elsewhere” takes only their times, and shows how fast the threads are.';
+    }
     if (summary.time_limited) {
         return 'The limit is looked at before each tile: what was begun was finished, and nothing else was begun.';
     }
@@ -33,18 +40,17 @@ export function lessonOf(run, processors = null) {
     if (summary.threads.length === 1) {
         return 'One thread did it all. Give it company, and see how much sooner it is done.';
     }
-    const busy = summary.threads.map((thread) => thread.busy_ns);
+    const fixed = summary.schedule === 'static' || summary.schedule === 'cyclic';
+    if (!fixed && processors !== null && summary.threads.length > processors) {
+        return `${number(summary.threads.length)} threads took turns on ${plural(processors, 'processor')}: a bar is also the `
+            + 'time in which its thread waited for one. More threads than processors make nothing sooner.';
+    }
     const busiest = summary.threads[busy.indexOf(Math.max(...busy))].thread_id;
     if (summary.imbalance < 1.15) {
         return 'All threads worked for about as long: the work was shared out well.';
     }
     const why = holdsInterior(run, busiest)
         ? `: its tiles hold more of the black interior, where every pixel takes all ${number(params.max_iter)} iterations` : '';
-    const fixed = summary.schedule === 'static' || summary.schedule === 'cyclic';
-    if (!fixed && processors !== null && summary.threads.length > processors) {
-        return `${number(summary.threads.length)} threads took turns on ${plural(processors, 'processor')}: a bar is also the `
-            + 'time in which its thread waited for one. More threads than processors make nothing sooner.';
-    }
     const advice = fixed && planned > summary.threads.length
         ? ', and compare the schedule “dynamic”.' : '; smaller tiles would share more evenly.';
     return `Thread ${busiest} worked ${summary.imbalance.toFixed(2)} times as long as the threads did on average, which is the `

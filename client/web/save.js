@@ -11,11 +11,14 @@ function give(blob, name) {
 
 const json = (value) => new Blob([JSON.stringify(value)], {type: 'application/json'});
 
+// As the service's answer with precision=ns and summary=1.
 export function saveJson(run) {
-    const {mode, ...params} = run.params;
+    const {mode, region, ...params} = run.params;
+    const message = `${mode === 'sequential' ? 'Sequential' : 'Concurrent'} tasks executed successfully`;
     const data = run.records.toSorted((a, b) => a.start_time_ns - b.start_time_ns)
         .map(({since_ns: since, ...record}) => ({...record, start_time_ns: record.start_time_ns - since}));
-    give(json({success: true, data, params: {...params, mode}, summary: run.summary}), 'tilery.json');
+    const part = region === '' ? {} : {region};
+    give(json({success: true, data, params: {...params, ...part, mode}, message, summary: run.summary}), 'tilery.json');
 }
 
 // As the service's trace.json: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU

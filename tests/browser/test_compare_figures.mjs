@@ -43,6 +43,21 @@ describe('the lesson of a run', () => {
             assert.match(lesson('dynamic', processors), /^Thread 0 worked 2\.45 times as long .*smaller tiles would share/);
         }
     });
+
+    it('tells of turns also where they are even', () => {
+        const even = {planned: 3, changes: [], ...run(100, [[0, 0, 90], [1, 0, 90], [2, 0, 90]], {schedule: 'dynamic'})};
+        assert.match(lessonOf(even, 2), /^3 threads took turns on 2 processors: /);
+        assert.match(lessonOf(even, 3), /^All threads worked for about as long/);
+    });
+
+    it('tells of threads that waited for the page, but not of a run that is over before they are awake', () => {
+        const waited = (ms, busyMs) => lessonOf({planned: 2, changes: [],
+            ...run(ms * 1e6, [[0, 0, busyMs * 1e6], [1, 0, busyMs * 1e6]], {limited: true})});
+        assert.match(waited(800, 80), /^The threads waited for this page/);
+        for (const [ms, busyMs] of [[800, 401], [49, 1]]) {
+            assert.match(waited(ms, busyMs), /^The limit is looked at/);
+        }
+    });
 });
 
 describe('statistics', () => {

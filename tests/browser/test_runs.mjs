@@ -197,6 +197,9 @@ test('dragging zooms into the set, and back', async () => {
     assert.equal(await page.field('region').inputValue(), '-2,-1,3.2,2');
     await page.tab.locator('#result[data-busy=false]').waitFor();
     assert.deepEqual(await page.pixels(), await page.served(`${MEDIUM}&region=-2,-1,3.2,2`));
+    const {params, message} = JSON.parse((await page.download('save-json')).bytes);
+    const answer = await (await fetch(await page.text('url'))).json();
+    assert.deepEqual({params, message}, {params: answer.params, message: answer.message});
     assert.equal(await page.id('zoom-back').isDisabled(), true);
 });
 
