@@ -12,8 +12,8 @@
 
 static const char *const methods[METRICS_METHODS] = {"GET", "HEAD", "POST", "DELETE", "OPTIONS", "other"};
 
-static const unsigned codes[METRICS_CODES - 1] = {200, 204, 400, 401, 403, 404, 405, 409,        410, 413,
-                                                  414, 415, 429, 431, 500, 501, 503, LEFT_EARLY, 504};
+static const unsigned codes[METRICS_CODES - 1] = {200, 204, 304, 400, 401, 403, 404, 405, 409,        410,
+                                                  413, 414, 415, 429, 431, 500, 501, 503, LEFT_EARLY, 504};
 
 static const uint64_t bounds_ns[METRICS_BOUNDS] = {
     MS / 10, MS / 4,   MS / 2,   MS,       5 * MS / 2, 5 * MS,    10 * MS,   25 * MS,

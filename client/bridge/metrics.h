@@ -11,7 +11,7 @@
  * would be a series for ever. So do the last method and the last code for all others. */
 #define METRICS_ROUTES 17u
 #define METRICS_METHODS 6u
-#define METRICS_CODES 20u
+#define METRICS_CODES 21u
 #define METRICS_BOUNDS 16u
 
 struct metrics_route {
