@@ -112,10 +112,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     peer_answered(bridge->watch, exchange->peer);
     (void)tilery_stream_drop(exchange->stream);
     tilery_stats_list_free(exchange->stats);
-    tilery_result_free(exchange->result);
-    bridge_gather_free(exchange->gather);
     bridge_picture_free(exchange->picture);
-    budget_change(&bridge->budget, exchange->budget_share, 0);
+    bridge_let_go(exchange);
     late = exchange->late;
     free(exchange->method);
     free(exchange->body);

@@ -77,3 +77,13 @@ bool bridge_reserve_within(struct exchange *exchange, uint64_t bytes, const char
                    "%s takes %" PRIu64 " bytes here; at most %" PRIu64 " are allowed", subject, bytes, limit);
     return false;
 }
+
+void bridge_let_go(struct exchange *exchange)
+{
+    tilery_result_free(exchange->result);
+    exchange->result = NULL;
+    bridge_gather_free(exchange->gather);
+    exchange->gather = NULL;
+    budget_change(&exchange->bridge->budget, exchange->budget_share, 0);
+    exchange->budget_share = 0;
+}

@@ -153,6 +153,8 @@ bool bridge_reserve(struct exchange *exchange, uint64_t share);
 /* The same for an answer of that size, where one that takes more than the limit is refused for good: the
  * error says that the subject takes so many bytes. */
 bool bridge_reserve_within(struct exchange *exchange, uint64_t bytes, const char *subject);
+/* Frees what came for the answer, and gives back what it took. */
+void bridge_let_go(struct exchange *exchange);
 
 /* stream.c: routes. */
 enum MHD_Result bridge_stream(struct exchange *exchange);

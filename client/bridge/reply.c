@@ -250,8 +250,10 @@ static ssize_t read_body(void *arg, uint64_t position, char *buffer, size_t size
     if (body->used == body->len) {
         body->used = 0;
         body->len = next_piece(body);
-        if (body->len == 0)
+        if (body->len == 0) {
+            bridge_let_go(body->exchange); /* before the client knows, who may ask again at once */
             return MHD_CONTENT_READER_END_OF_STREAM;
+        }
     }
     if (size > body->len - body->used)
         size = body->len - body->used;

@@ -53,6 +53,12 @@ class Budget(unittest.TestCase):
             continue
         self.assertEqual(metrics.value(HELD), 0)
 
+    def test_what_an_answer_took_is_given_back_before_its_end_is_there(self):
+        bridge = self.start("tilery-bridge", "--listen", "127.0.0.1:0")
+        for extra in 3 * ["", "&data=1", "&pretty=1"]:
+            self.assertEqual(get(bridge.url, LARGE + extra)[0].status, 200)
+            self.assertEqual(self.metrics(bridge).value(HELD), 0, extra)
+
     def test_slow_readers_take_no_more_than_the_budget_and_the_surplus_is_told_at_once(self):
         server = self.start("tileryd", "--listen", "tcp://127.0.0.1:0")
         bridge = self.start("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", server.url,
