@@ -61,6 +61,7 @@ enum MHD_Result bridge_refuse(struct exchange *exchange, unsigned http, const ch
 
 enum MHD_Result bridge_send_failure(struct exchange *exchange)
 {
+    runs_tell_whose_token(&exchange->error);
     /* By nobody else, then. */
     if (exchange->error.status == TILERY_CANCELLED && exchange->bridge->stops)
         exchange->error = (struct tilery_error){.status = TILERY_UNAVAILABLE, .message = BRIDGE_DRAINS};

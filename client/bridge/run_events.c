@@ -114,6 +114,18 @@ const char *runs_unavailable(const struct tilery_error *error)
                                                       : "The Tilery server cannot be reached";
 }
 
+/* The caller's own has been looked at before any server is asked. */
+void runs_tell_whose_token(struct tilery_error *error)
+{
+    char said[sizeof error->message];
+
+    if (error->status != TILERY_UNAUTHENTICATED)
+        return;
+    memcpy(said, error->message, sizeof said);
+    (void)snprintf(error->message, sizeof error->message,
+                   "the bridge's own token, of --backend-token-file: %.160s", said);
+}
+
 /* As every error is answered, with the code's name behind it. */
 static bool make_failure(struct run *run)
 {
@@ -149,6 +161,7 @@ static void fail(struct run *run, const struct tilery_error *error)
 {
     run_drop_stream(run);
     run->error = *error;
+    runs_tell_whose_token(&run->error);
     run->stage = RUN_FAILS;
 }
 

@@ -59,6 +59,9 @@ struct runs_options {
 /* What is said beside that error, or another of status UNAVAILABLE. */
 const char *runs_unavailable(const struct tilery_error *error);
 
+/* Has a server's UNAUTHENTICATED say that it is not of the caller's token. */
+void runs_tell_whose_token(struct tilery_error *error);
+
 /* RESOURCE_EXHAUSTED: no memory or thread. Ends with runs_free. */
 TILERY_MUST_USE enum tilery_status runs_create(const struct runs_options *options, struct runs **out);
 

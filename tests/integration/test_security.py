@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who may call: tokens, socket files, and peers that mean harm."""
+import json
 import os
 import re
 import signal
@@ -143,7 +144,10 @@ class Token(Folder):
                             self.token_file, name="tilery-bridge")
         self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 200)
         bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, name="tilery-bridge")
-        self.assertEqual(get(bridge.url, "/api/compute/concurrent?width=64&height=64")[0].status, 401)
+        for path in "concurrent", "image.png":
+            response, body = get(bridge.url, f"/api/compute/{path}?width=64&height=64")
+            self.assertEqual(response.status, 401)
+            self.assertIn("the bridge's own token, of --backend-token-file: ", json.loads(body)["error"])
         self.assertEqual(get(bridge.url, "/api/compute/health")[0].status, 200)
 
     def test_the_environment_names_the_file_too(self):
