@@ -109,7 +109,8 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
     if (http == MHD_HTTP_UNAUTHORIZED)
         add_header(response, "WWW-Authenticate", "Bearer");
     if (http == MHD_HTTP_TOO_MANY_REQUESTS) {
-        (void)snprintf(seconds, sizeof seconds, "%" PRIu64, (error->retry_after_ms + 999) / 1000);
+        (void)snprintf(seconds, sizeof seconds, "%" PRIu64,
+                       error->retry_after_ms / 1000 + (error->retry_after_ms % 1000 != 0));
         add_header(response, "Retry-After", seconds);
     }
     return queue(exchange, http, response);

@@ -111,6 +111,12 @@ static int fail(enum tilery_status status, const char *server, const char *why)
     return tilery_status_exit(status);
 }
 
+/* Of one attempt, where so much is left: with others to follow, none takes it all. */
+static uint64_t patience_ms(uint64_t left_ms, bool others)
+{
+    return others && left_ms > DEFAULT_TIMEOUT_MS ? DEFAULT_TIMEOUT_MS : left_ms;
+}
+
 int cli_health_http(const struct cli_options *options)
 {
     const char *server = options->client.server, *why;
@@ -126,7 +132,7 @@ int cli_health_http(const struct cli_options *options)
     if (ms == 0)
         ms = waits ? LONGEST_WAIT_MS : DEFAULT_TIMEOUT_MS;
     until_ns = wire_after_ms(ms);
-    while ((why = why_not_ready(server, host, port, ms)) != NULL) {
+    while ((why = why_not_ready(server, host, port, patience_ms(ms, waits))) != NULL) {
         if (!waits)
             return fail(TILERY_UNAVAILABLE, server, why);
         (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
@@ -134,8 +140,6 @@ int cli_health_http(const struct cli_options *options)
         if (now >= until_ns)
             return fail(TILERY_DEADLINE_EXCEEDED, server, why);
         ms = (until_ns - now) / NS_PER_MS + 1;
-        if (ms > DEFAULT_TIMEOUT_MS)
-            ms = DEFAULT_TIMEOUT_MS;
     }
     puts("SERVING");
     return cli_flush_output(options);

@@ -48,6 +48,23 @@ void call_fill_request(const struct tilery_compute_request *in, Tilery__V1__Regi
     out->task_count = in->task_count;
 }
 
+/* What is left undone is so by the time limit, of which the summary tells. */
+static enum wire_status check_whole(const ComputeReply *reply, const struct plan *plan,
+                                    struct wire_error *error)
+{
+    const Tilery__V1__Summary *summary = reply->summary;
+
+    if (summary == NULL && reply->n_records < plan->count)
+        return wire_error_set(error, WIRE_INTERNAL, "%zu records came for %" PRIu64 " tasks, and no summary",
+                              reply->n_records, plan->count);
+    if (summary != NULL && (summary->tiles_planned != plan->count || summary->tiles_done != reply->n_records))
+        return wire_error_set(error, WIRE_INTERNAL,
+                              "%zu records came for %" PRIu64 " tasks; the summary tells of %" PRIu64
+                              " of %" PRIu64,
+                              reply->n_records, plan->count, summary->tiles_done, summary->tiles_planned);
+    return WIRE_OK;
+}
+
 static enum wire_status check_reply(const ComputeReply *reply, const struct plan *plan,
                                     struct wire_error *error)
 {
@@ -61,7 +78,7 @@ static enum wire_status check_reply(const ComputeReply *reply, const struct plan
                                   reply->records[i]->task_id, plan->count, plan->first);
     if (reply->summary != NULL)
         call_make_printable(reply->summary->kernel);
-    return WIRE_OK;
+    return check_whole(reply, plan, error);
 }
 
 static enum wire_status make_result(nng_msg *msg, const struct plan *plan, tilery_result **out,

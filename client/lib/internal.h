@@ -100,7 +100,7 @@ WIRE_MUST_USE enum wire_status call_read_check(nng_msg *msg, struct server *serv
 /* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
 void call_read_failure(const nng_msg *reply, struct wire_error *error);
 
-/* The server said that it does not serve: others are preferred for a while. */
+/* The server said that it does not serve, or nothing at all: others are preferred for a while. */
 void server_avoid(struct server *server);
 
 /* How many connections to it there have been. */

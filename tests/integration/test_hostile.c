@@ -215,18 +215,26 @@ static struct fake_answer give(void *arg, const struct wire_request *request, un
     return *(const struct fake_answer *)arg;
 }
 
+/* What comes of a Compute of two tasks that is answered so. NULL: there is no error. */
+static void check_given(const struct fake_answer *answer, enum tilery_status status, const char *message)
+{
+    const struct tilery_compute_request request = two_tiles();
+    struct fake *fake = fake_start(COMPUTE, give, (void *)(uintptr_t)answer);
+
+    served.client = served_connect(fake_url(fake));
+    check_status(served_compute(served.client, &request, 0, NULL), status);
+    if (message != NULL)
+        ck_assert_str_eq(served.error.message, message);
+    served_disconnect();
+    fake_stop(fake);
+}
+
 START_TEST(a_message_is_made_printable)
 {
     const struct fake_answer answer = {.status = WIRE_INVALID_ARGUMENT,
                                        .message = "\x1b[2Jwidth\r\n is \xff\x7f"};
-    const struct tilery_compute_request request = two_tiles();
-    struct fake *fake = fake_start(COMPUTE, give, (void *)(uintptr_t)&answer);
 
-    served.client = served_connect(fake_url(fake));
-    check_status(served_compute(served.client, &request, 0, NULL), TILERY_INVALID_ARGUMENT);
-    ck_assert_str_eq(served.error.message, "?[2Jwidth?? is ??");
-    served_disconnect();
-    fake_stop(fake);
+    check_given(&answer, TILERY_INVALID_ARGUMENT, "?[2Jwidth?? is ??");
 }
 END_TEST
 
@@ -237,20 +245,41 @@ START_TEST(records_of_tasks_that_were_not_asked_for_are_refused)
     Tilery__V1__TaskRecord *pointers[] = {&records[0], &records[1], &records[2]};
     Tilery__V1__ComputeReply reply = TILERY__V1__COMPUTE_REPLY__INIT;
     const struct fake_answer answer = {.payload = &reply.base};
-    const struct tilery_compute_request request = two_tiles();
-    struct fake *fake;
 
     records[0].has_task_id = 1;
     records[0].task_id = 2;
     reply.records = pointers;
     reply.n_records = _i == 0 ? 1 : 3;
-    fake = fake_start(COMPUTE, give, (void *)(uintptr_t)&answer);
-    served.client = served_connect(fake_url(fake));
-    check_status(served_compute(served.client, &request, 0, NULL), TILERY_INTERNAL);
-    ck_assert_str_eq(served.error.message,
-                     _i == 0 ? "task 2 came; 2 from 0 on were asked for" : "3 records came for 2 tasks");
-    served_disconnect();
-    fake_stop(fake);
+    check_given(&answer, TILERY_INTERNAL,
+                _i == 0 ? "task 2 came; 2 from 0 on were asked for" : "3 records came for 2 tasks");
+}
+END_TEST
+
+/* Two tasks were asked for. planned 0: there is no summary. */
+START_TEST(a_reply_that_is_not_whole_is_refused)
+{
+    static const struct {
+        unsigned records, planned, done;
+        const char *message; /* NULL: it is whole */
+    } rows[] = {{0, 0, 0, "0 records came for 2 tasks, and no summary"},
+                {1, 0, 0, "1 records came for 2 tasks, and no summary"},
+                {0, 3, 0, "0 records came for 2 tasks; the summary tells of 0 of 3"},
+                {1, 2, 2, "1 records came for 2 tasks; the summary tells of 2 of 2"},
+                {2, 0, 0, NULL},
+                {1, 2, 1, NULL}};
+    static Tilery__V1__TaskRecord records[] = {TILERY__V1__TASK_RECORD__INIT, TILERY__V1__TASK_RECORD__INIT};
+    Tilery__V1__TaskRecord *pointers[] = {&records[0], &records[1]};
+    Tilery__V1__Summary summary = TILERY__V1__SUMMARY__INIT;
+    Tilery__V1__ComputeReply reply = TILERY__V1__COMPUTE_REPLY__INIT;
+    const struct fake_answer answer = {.payload = &reply.base};
+
+    summary.has_tiles_planned = summary.has_tiles_done = true;
+    summary.tiles_planned = rows[_i].planned;
+    summary.tiles_done = rows[_i].done;
+    reply.summary = rows[_i].planned != 0 ? &summary : NULL;
+    reply.records = pointers;
+    reply.n_records = rows[_i].records;
+    check_given(&answer, rows[_i].message != NULL ? TILERY_INTERNAL : TILERY_OK, rows[_i].message);
 }
 END_TEST
 
@@ -364,6 +393,7 @@ int main(void)
     tcase_add_test(tests, nobody_is_told_of_replies_without_tiles);
     tcase_add_test(tests, a_message_is_made_printable);
     tcase_add_loop_test(tests, records_of_tasks_that_were_not_asked_for_are_refused, 0, 2);
+    tcase_add_loop_test(tests, a_reply_that_is_not_whole_is_refused, 0, 6);
     tcase_add_loop_test(tests, where_nothing_comes_a_call_ends_when_its_time_is_up, 0, 3);
     tcase_add_test(tests, a_connection_that_is_lost_again_and_again_ends_a_call_in_its_time);
     return suite_run("hostile", tests);

@@ -29,6 +29,7 @@ static const struct fake_answer draining = {.status = WIRE_UNAVAILABLE,
 
 static struct fake_answer follow(void *arg, const struct wire_request *request, unsigned number)
 {
+    static Tilery__V1__Summary none = TILERY__V1__SUMMARY__INIT;
     static Tilery__V1__ComputeReply done = TILERY__V1__COMPUTE_REPLY__INIT;
     struct script *script = arg;
 
@@ -37,6 +38,9 @@ static struct fake_answer follow(void *arg, const struct wire_request *request, 
     (void)snprintf(script->ids[number - 1], sizeof script->ids[0], "%s", request->request_id);
     if (number <= script->refusals)
         return script->first[number > 1];
+    none.has_tiles_planned = true;
+    none.tiles_planned = 1;
+    done.summary = &none;
     return (struct fake_answer){.payload = &done.base};
 }
 
