@@ -29,7 +29,10 @@ static int write_text(const struct cli_options *options, const unsigned char *sc
     if (status == SCHEMA_NO_SUCH_NAME) {
         error.status = TILERY_NOT_FOUND;
         (void)snprintf(error.message, sizeof error.message,
-                       "the schema has no message, enum, service or method \"%s\"", options->argument);
+                       "the schema has no file, message, enum, service or method \"%s\"", options->argument);
+    } else if (status == SCHEMA_NO_MEMORY) {
+        error =
+            (struct tilery_error){.status = TILERY_RESOURCE_EXHAUSTED, .message = "no memory for the schema"};
     }
     return cli_fail(options, &error);
 }

@@ -43,9 +43,11 @@ const struct command cli_commands[] = {
      "many percent of the times are not above, max is that of all, and inf is above 100 s. count and sum, in "
      "ns, are exact. Of several servers, one is asked."},
     {"describe", cli_describe, FOR_DESCRIBE, MAY, "describe [NAME]", "tell its schema, or one part of it",
-     "NAME is a message's, an enum's, a service's or a method's, as in ComputeRequest, tilery.v1.Health or "
-     "TileCompute/Compute; of a method its two messages are told, too. binary is all of the schema as a "
-     "FileDescriptorSet, for protoc --descriptor_set_in, and what is written anywhere but to a terminal "
+     "NAME is a message's, an enum's, a service's, a method's or a file's, as in ComputeRequest, "
+     "tilery.v1.Health, TileCompute/Compute or compute.proto; of a method its two messages are told, too. "
+     "binary is all of the schema as a FileDescriptorSet, for protoc --descriptor_set_in, and what is "
+     "written "
+     "anywhere but to a terminal "
      "where neither NAME nor --format is given."},
     {0}};
 

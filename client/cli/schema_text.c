@@ -3,11 +3,14 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define INDENT 2
 
-enum { MESSAGE_FIELD = 2, MESSAGE_NESTED = 3, MESSAGE_ENUM = 4, ENUM_VALUE = 2, SERVICE_METHOD = 2 };
+#define WIDEST 100 /* what stands behind a longer line is not aligned */
+
+enum { MESSAGE_FIELD = 2, ENUM_VALUE = 2, SERVICE_METHOD = 2 };
 
 struct place place_within(const struct place *place, int32_t field, size_t index)
 {
@@ -20,14 +23,44 @@ struct place place_within(const struct place *place, int32_t field, size_t index
     return inner;
 }
 
+static int compare(const location_proto *location, const int32_t *path, size_t depth)
+{
+    for (size_t i = 0; i < location->n_path && i < depth; i++)
+        if (location->path[i] != path[i])
+            return location->path[i] < path[i] ? -1 : 1;
+    return (location->n_path > depth) - (location->n_path < depth);
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const location_proto *second = *(const location_proto *const *)b;
+
+    return compare(*(const location_proto *const *)a, second->path, second->n_path);
+}
+
+void place_sort(const file_proto *file)
+{
+    if (file->source_code_info != NULL)
+        qsort(file->source_code_info->location, file->source_code_info->n_location,
+              sizeof *file->source_code_info->location, by_path);
+}
+
 const location_proto *place_location(const struct place *place)
 {
     const Google__Protobuf__SourceCodeInfo *info = place->file->source_code_info;
+    size_t first = 0, end = info != NULL ? info->n_location : 0;
 
-    for (size_t i = 0; info != NULL && i < info->n_location; i++)
-        if (info->location[i]->n_path == place->depth &&
-            memcmp(info->location[i]->path, place->path, place->depth * sizeof *place->path) == 0)
-            return info->location[i];
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        int order = compare(info->location[middle], place->path, place->depth);
+
+        if (order == 0)
+            return info->location[middle];
+        if (order < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
     return NULL;
 }
 
@@ -35,7 +68,7 @@ const location_proto *place_location(const struct place *place)
 
 static int indent_of(const struct place *place)
 {
-    return INDENT * ((int)place->depth / 2 - 1);
+    return INDENT * (int)((place->depth - place->base) / 2);
 }
 
 void put_comment(FILE *out, int indent, const char *text)
@@ -81,7 +114,7 @@ static const char *find_block(const char *line, size_t *longest)
     while (*line != '\0') {
         size_t len = strcspn(line, "\n"), code = strcspn(line, "\t\n");
 
-        if (code < len && code > *longest)
+        if (code < len && code > *longest && code <= WIDEST)
             *longest = code;
         line += len + (line[len] == '\n');
         if (code == 0 ? len == 0 : strchr("{}", line[-2]) != NULL)
@@ -101,8 +134,8 @@ void put_aligned(FILE *out, const char *text)
 
             fprintf(out, "%.*s", (int)code, text);
             if (code < len)
-                fprintf(out, "%*s%.*s", (int)(longest - code) + INDENT, "", (int)(len - code - 1),
-                        text + code + 1);
+                fprintf(out, "%*s%.*s", (code < longest ? (int)(longest - code) : 0) + INDENT, "",
+                        (int)(len - code - 1), text + code + 1);
             putc('\n', out);
             text += len + 1;
         }

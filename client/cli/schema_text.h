@@ -24,6 +24,8 @@ enum {
     FILE_ENUM = 5,
     FILE_SERVICE = 6,
     FILE_SYNTAX = 12,
+    MESSAGE_NESTED = 3,
+    MESSAGE_ENUM = 4,
 };
 
 /* A name, which the server may have left out. */
@@ -37,9 +39,13 @@ struct place {
     const file_proto *file;
     int32_t path[DEEPEST];
     size_t depth;
+    size_t base; /* of what stands at the margin */
 };
 
 struct place place_within(const struct place *place, int32_t field, size_t index);
+
+/* Once for each file, before place_location. */
+void place_sort(const file_proto *file);
 
 /* NULL: nothing is known of it. */
 const location_proto *place_location(const struct place *place);

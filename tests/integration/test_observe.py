@@ -259,6 +259,9 @@ class Statistics(Observed):
             self.assertEqual((answer.returncode, answer.stdout), (64, ""), arguments)
 
 
+DEFINED = r"(?m)^ *(?:message|enum|service) (\w+)"
+
+
 class Describe(Observed):
     def test_the_schema_is_the_one_in_the_tree_and_protoc_reads_it(self):
         server = self.start()
@@ -290,6 +293,10 @@ class Describe(Observed):
             with open(os.path.join(PROTO, name), encoding="utf-8") as file:
                 comments += re.findall("//.*", file.read())
         self.assertEqual(re.findall("//(?! ----).*", text), comments)
+        for name, content in zip(files[::2], files[1::2]):
+            self.assertEqual(tilery(server.url, "describe", name).stdout, content.rstrip("\n") + "\n")
+            with open(os.path.join(PROTO, name), encoding="utf-8") as file:
+                self.assertEqual(re.findall(DEFINED, content), re.findall(DEFINED, file.read()), name)
         said, status = in_terminal(program("tilery"), "--server", server.url, "describe")
         self.assertEqual((said.replace("\r\n", "\n"), status), (text, 0))
 
@@ -298,7 +305,11 @@ class Describe(Observed):
         request = tilery(server.url, "describe", "ComputeRequest").stdout
         self.assertRegex(request, r"\Amessage ComputeRequest {\n  optional uint64 width = 1 \[default = 800\]; +// pixels\n")
         self.assertTrue(request.endswith("  // absent: to the last task\n}\n"))
-        self.assertEqual(tilery(server.url, "describe", "tilery.v1.ComputeRequest").stdout, request)
+        for name in "tilery.v1.ComputeRequest", ".tilery.v1.ComputeRequest":
+            self.assertEqual(tilery(server.url, "describe", name).stdout, request)
+        self.assertEqual(tilery(server.url, "describe", "HealthCheckReply.ServingStatus").stdout,
+                         "enum ServingStatus {\n  UNKNOWN_STATUS = 0;\n  SERVING = 1;\n  NOT_SERVING = 2;  // draining\n"
+                         "  SERVICE_UNKNOWN = 3;\n}\n")
         self.assertIn("  INTERNAL = 13;\n", tilery(server.url, "describe", "Code").stdout)
         self.assertEqual(tilery(server.url, "describe", "tilery.v1.Health").stdout,
                          "service Health {\n  rpc Check(HealthCheckRequest) returns (HealthCheckReply);\n}\n")
@@ -307,10 +318,11 @@ class Describe(Observed):
                          tilery(server.url, "describe", "CancelRequest").stdout + "\n" +
                          tilery(server.url, "describe", "CancelReply").stdout)
         for name in ("", "/", "Compute", "TileCompute/", "TileCompute/compute", "CancelRequest/found", "tilery.v1",
-                     "tilery.v1.", "tilery.v2.Health", "ealth", "Healthy"):
+                     "tilery.v1.", "tilery.v2.Health", "ealth", "Healthy", "HealthCheckReply.", "HealthCheckReply.status",
+                     "compute", "Code.OK"):
             answer = tilery(server.url, "describe", name)
             self.assertEqual((answer.returncode, answer.stdout), (5, ""), name)
-            self.assertIn(f'no message, enum, service or method "{name}"', answer.stderr)
+            self.assertIn(f'no file, message, enum, service or method "{name}"', answer.stderr)
 
     def test_what_cannot_be_told_or_written_is_said(self):
         server = self.start()

@@ -103,11 +103,41 @@ START_TEST(what_has_no_name_is_told_without)
 }
 END_TEST
 
+/* Control characters, also those of 8 bits, and what turns the direction of writing. */
 START_TEST(what_a_terminal_would_heed_is_not_told)
 {
-    static const unsigned char set[] = {0x0a, 0x08, 0x22, 0x06, 0x0a, 0x04, '\033', '[', 'H', '\177'};
+    static const unsigned char set[] = {0x0a, 0x0d, 0x22, 0x0b, 0x0a, 0x09, '\033', '[',
+                                        'H',  0177, 0xc2, 0x9b, 0xe2, 0x80, 0xae};
 
-    check_text(set, sizeof set, "\033[H\177", "message ?[H? {}\n");
+    check_text(set, sizeof set, NULL, "// ----  ----\nsyntax = \"proto2\";\n\nmessage ?[H?????? {}\n");
+}
+END_TEST
+
+/* Lines that are aligned with one that is long would be as long, all of them. */
+START_TEST(a_long_line_makes_no_others_long)
+{
+    enum { FILES = 1, MESSAGES = 4, FIELDS = 2, NAME = 1, LONG = 100000, SIZE = 1 << 20 };
+    unsigned char *set = malloc(SIZE);
+    size_t at = SIZE, end;
+    enum schema_status status;
+    char *text;
+
+    for (unsigned i = 0; i < 10000; i++) {
+        end = at;
+        set[--at] = '\t';
+        at = wrap(set, end, at, NAME);
+        at = wrap(set, end, at, FIELDS);
+    }
+    end = at;
+    set[--at] = '\t';
+    memset(&set[at -= LONG], 'x', LONG);
+    at = wrap(set, end, wrap(set, end, at, NAME), FIELDS);
+    at = wrap(set, SIZE, wrap(set, SIZE, at, MESSAGES), FILES);
+    text = text_of(&set[at], SIZE - at, NULL, &status);
+    ck_assert_int_eq(status, SCHEMA_OK);
+    ck_assert_uint_lt(strlen(text), SIZE);
+    free(text);
+    free(set);
 }
 END_TEST
 
@@ -141,6 +171,7 @@ int main(void)
     tcase_add_test(tests, endless_messages_within_messages_are_unreadable);
     tcase_add_test(tests, what_has_no_name_is_told_without);
     tcase_add_test(tests, what_a_terminal_would_heed_is_not_told);
+    tcase_add_test(tests, a_long_line_makes_no_others_long);
     tcase_add_test(tests, a_schema_with_changed_bytes_ends_well);
     return suite_run("schema text", tests);
 }
