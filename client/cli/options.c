@@ -88,7 +88,10 @@ const struct argp_option cli_argp_options[] = {
      "retries, "
      "and a stream's rest is computed nowhere else",
      0},
-    {"request-id", OPT_REQUEST_ID, "ID", 0, "Name the request, for logs and cancelling (default: random)", 0},
+    {"request-id", OPT_REQUEST_ID, "ID", 0,
+     "Name the request, for logs and cancelling (default: random)\n"
+     "render: its streams are called ID/..., of which ID may have 51 characters",
+     0},
     {"traceparent", OPT_TRACEPARENT, "TEXT", 0, "A W3C trace context for the server's log", 0},
     {"tls-ca", OPT_TLS_CA, "FILE", 0, "For tls+tcp://: the CA that verifies the server, PEM", 0},
     {"tls-cert", OPT_TLS_CERT, "FILE", 0, "The client's own certificate, PEM", 0},

@@ -7,6 +7,7 @@
 
 #define CANCEL_TIMEOUT_MS 2000
 #define RANDOM_ID_BYTES 33
+#define PART_DIGITS 12
 
 void bands_leave(struct bands *bands)
 {
@@ -48,21 +49,19 @@ static void on_opened(void *arg, tilery_stream *stream, const struct tilery_erro
         notify(notify_arg);
 }
 
-/* A name of the run's own: the one before may still be known. It begins as the caller's. */
+/* A name of the run's own, as the one before may still be known: a part of the caller's, which Cancel ends by
+ * that, and never it, as a stream that is done with is cancelled too. */
 static void name_run(struct band *band)
 {
     const char *name = band->bands->name;
     char random[RANDOM_ID_BYTES];
 
-    band->id = band->own_id;
     tilery_random_id(random);
     if (name == NULL)
-        memcpy(band->own_id, random, sizeof random);
-    else if (band->first_tiles == 0 && !band->again)
-        band->id = name;
+        memcpy(band->id, random, sizeof random);
     else
-        (void)snprintf(band->own_id, sizeof band->own_id, "%.*s.%s", BAND_ID_BYTES - RANDOM_ID_BYTES - 1,
-                       name, random);
+        (void)snprintf(band->id, sizeof band->id, "%.*s/%.*s", BAND_ID_BYTES - PART_DIGITS - 2, name,
+                       PART_DIGITS, random);
 }
 
 static void open_stream(struct band *band)

@@ -23,8 +23,7 @@ struct band {
     bool again;                /* it has been begun twice */
     uint64_t first_row, rows;  /* pixels */
     uint64_t first_tiles;      /* its first row of tiles */
-    const char *id;            /* the run's: the caller's, or */
-    char own_id[BAND_ID_BYTES];
+    char id[BAND_ID_BYTES];
 };
 
 /* The mutex guards what an opening's end changes: the state, stream and error of a band that is OPENING, the

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/internal.h"
 #include "wire/limits.h"
 
 #include "compute.pb-c.h"
@@ -71,7 +72,7 @@ static struct waiting *take_named(struct cancels *cancels, const char *id)
     struct waiting **link = &cancels->first, *taken;
 
     pthread_mutex_lock(&cancels->mutex);
-    while (*link != NULL && strcmp((*link)->id, id) != 0)
+    while (*link != NULL && !service_is_part(id, (*link)->id))
         link = &(*link)->next;
     taken = *link != NULL ? unlink_at(cancels, link) : NULL;
     pthread_mutex_unlock(&cancels->mutex);

@@ -83,12 +83,15 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
     service_arrived(service, id);
 }
 
-/* Cancels what has that name. */
+/* Cancels what has that name, and all streams that are parts of it. */
 static bool look(void *arg, const char *id)
 {
     const struct service *service = arg;
+    bool found = false;
 
-    return streams_cancel(service->streams, id) || admission_cancel_id(service->admission, id);
+    while (streams_cancel(service->streams, id))
+        found = true;
+    return found || admission_cancel_id(service->admission, id);
 }
 
 void service_arrived(struct service *service, const char *request_id)

@@ -1,6 +1,8 @@
 #ifndef TILERY_SERVICE_INTERNAL_H
 #define TILERY_SERVICE_INTERNAL_H
 
+#include <string.h>
+
 #include "engine/run.h"
 #include "service/admission.h"
 #include "service/service.h"
@@ -24,6 +26,14 @@ struct service {
     uint32_t cpus, max_threads;
     uint64_t max_timeout_ms, started_ns;
 };
+
+/* Whether it is the request of that id, or a part of it, whose own goes on with a slash: "picture/2". */
+static inline bool service_is_part(const char *request_id, const char *of)
+{
+    size_t len = strlen(of);
+
+    return strncmp(request_id, of, len) == 0 && (request_id[len] == '\0' || request_id[len] == '/');
+}
 
 /* INVALID_ARGUMENT, naming field, value and range, or a spec that is known to be good. */
 WIRE_MUST_USE enum wire_status service_read_request(const Tilery__V1__ComputeRequest *request,

@@ -365,10 +365,11 @@ bool streams_cancel(struct streams *streams, const char *id)
     struct poll *poll = NULL;
 
     pthread_mutex_lock(&streams->mutex);
-    stream = stream_find(streams, id);
+    for (stream = streams->first; stream != NULL && !service_is_part(stream->id, id);)
+        stream = stream->next;
     if (stream != NULL) {
         if (!stream->delivered)
-            remember_cancelled(streams, id);
+            remember_cancelled(streams, stream->id);
         (void)stream_take_out(streams, stream, WIRE_CANCELLED, "the stream was cancelled");
         poll = stream_take_poll(stream);
     }

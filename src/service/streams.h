@@ -42,7 +42,7 @@ void streams_connection_gone(struct streams *streams, uint32_t connection);
 void streams_next(struct streams *streams, struct rpc_call *call, const char *id, uint64_t cursor,
                   uint64_t max_bytes, uint64_t wait_ms);
 
-/* False when there is no such stream. */
+/* One that has that id, or is a part of it: service_is_part. False when there is none. */
 bool streams_cancel(struct streams *streams, const char *id);
 
 /* Shortens all leases, those to come too: the server is to end soon. */

@@ -62,6 +62,25 @@ class Order(unittest.TestCase):
         self.assertEqual(replies[2], OK_FOUND)
         wait_stats(self.server.url, streams=0, threads_computing=0, runs_running=0)
 
+    def test_streams_that_are_parts_of_what_is_named_are_cancelled_and_no_others(self):
+        names = b"a", b"a/1", b"a/1/2", b"ab", b"ab/1", b"a.1", b"b/a"
+        for i, name in enumerate(names):
+            self.client.socket.sendall(self.client.message(self.client.OPEN, self.client.field(1, SMALL), name, 3 + i))
+        self.replies(len(names))
+        self.client.socket.sendall(self.cancel(b"a"))
+        self.assertEqual(self.replies(1), {2: OK_FOUND})
+        self.assertEqual(stats(self.server.url)["streams"], "4")
+        for name, found in (b"a", OK_NOT_FOUND), (b"ab/1", OK_FOUND), (b"ab", OK_FOUND), (b"b", OK_FOUND), (b"a.", OK_NOT_FOUND):
+            self.client.socket.sendall(self.cancel(name))
+            self.assertEqual(self.replies(1), {2: found}, name)
+        self.assertEqual(stats(self.server.url)["streams"], "1")
+
+    def test_a_part_that_comes_while_the_cancel_waits_is_cancelled_too(self):
+        opening = self.client.message(self.client.OPEN, self.client.field(1, endless()), b"picture/2")
+        self.client.socket.sendall(self.cancel(b"picture") + opening)
+        self.assertEqual(self.replies(2)[2], OK_FOUND)
+        wait_stats(self.server.url, streams=0, threads_computing=0, runs_running=0)
+
     def test_a_request_that_waits_for_threads_is_cancelled_in_the_queue(self):
         self.client.socket.sendall(b"".join(self.compute(b"at-work-%d" % i, 3 + i) for i in range(2)))
         wait_stats(self.server.url, runs_running=2)

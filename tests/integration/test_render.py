@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import zlib
 
-from programs import ROOT, ServedTest, fnv1a, most_memory, program, stats, tilery, until
+from programs import ROOT, ServedTest, fnv1a, most_memory, program, stats, tilery, until, wait_stats
 
 
 def pixels_of(png):
@@ -123,6 +123,22 @@ class Render(ServedTest):
         self.assertEqual((render.returncode, said), (0, b""))
         self.assertTrue(image == expected)
         self.assertEqual(self.opened(), (before + 4, 0))
+
+    def test_cancel_ends_it_whichever_of_its_runs_is_at_work(self):
+        opened = "tilery.v1.TileCompute/OpenStream.calls.OK"
+        before = int(stats(self.server.url).get(opened, 0))
+        # Four bands, of which the last ones hold much of the interior.
+        picture = subprocess.Popen([program("tilery"), "--server", self.server.url, "--request-id=picture", "render",
+                                    "--width=4096", "--height=4096", "--region=-1,-3,1.2,3.2", "--kernel=scalar",
+                                    "--max-iter=65535", "--output", self.file + ".cancelled"], stderr=subprocess.PIPE,
+                                   text=True)
+        until(lambda: int(stats(self.server.url).get(opened, 0)) >= before + 3, "its third band is begun")
+        answer = tilery(self.server.url, "cancel", "picture")
+        self.assertEqual((answer.returncode, answer.stdout), (0, "cancelled\n"))
+        said = picture.communicate(timeout=60)[1]
+        self.assertEqual((picture.returncode, said), (1, "tilery: CANCELLED: the stream was cancelled\n"))
+        self.assertFalse(os.path.exists(self.file + ".cancelled"))
+        wait_stats(self.server.url, streams=0, runs_running=0, runs_queued=0)
 
     def test_a_pgm_holds_the_counts(self):
         raw = self.image("--width", "70", "--height", "50", "--max-iter", "100")
