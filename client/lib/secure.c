@@ -17,6 +17,11 @@ static enum wire_status check_url(const char *url, const struct wire_tls *tls, s
     bool wanted = tls->ca != NULL || tls->cert != NULL || tls->key != NULL || tls->server_name != NULL;
     char shown[160];
 
+    for (const char *at = url; *at != '\0'; at++)
+        if (*at <= ' ' || *at > '~')
+            return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                                  "server is \"%s\"; it must be a URL of printable ASCII characters",
+                                  wire_quote(shown, sizeof shown, url));
     if (wire_address_is_tls(url) && tls->ca == NULL)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT,
                               "tls_ca is not set; \"%s\" needs it to know its server by",

@@ -120,6 +120,7 @@ class Shape(Documented):
         self.assertEqual(root["openapi"], "3.1.0")
         self.assertTrue(tilery("", "--version").stdout.strip().endswith(" " + root["info"]["version"]))
         used = {node["$ref"] for node in walk(root) if isinstance(node, dict) and "$ref" in node}
+        used |= {f"#/components/securitySchemes/{name}" for schemes in root["security"] for name in schemes}
         for reference in used:
             self.document.at(reference)
         for kind, components in root["components"].items():

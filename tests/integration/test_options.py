@@ -100,6 +100,12 @@ class Options(ServedTest):
             self.assertEqual((answer.returncode, answer.stdout), (3, ""), arguments)
             self.assertTrue(answer.stderr.startswith("tilery: INVALID_ARGUMENT: " + said), answer.stderr)
 
+    def test_a_server_s_url_is_printable(self):
+        for url in ("tcp://b\u00fccher.invalid:5570", "tcp://127.0.0.1:5570\n", "tcp://a b:1"):
+            answer = tilery(url, "info")
+            self.assertEqual((answer.returncode, answer.stdout), (64, ""), url)
+            self.assertIn("it must be a URL of printable ASCII characters", answer.stderr)
+
     def test_times_have_units(self):
         for text in ("500ms", "2s", "1m", "24h", "86400000ms", "1440m"):
             self.assertEqual(tilery(self.server.url, "health", "--timeout", text).returncode, 0, text)
