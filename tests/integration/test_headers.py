@@ -36,6 +36,35 @@ class Accept(ServedTest):
             self.assertEqual(self.form(*accept), NDJSON, accept)
 
 
+class Allowed(ServedTest):
+    def check(self, url, path, status, method="GET", body=None):
+        response, _ = get(url, path, method, {"Origin": "http://localhost:3000"}, body)
+        self.assertEqual(response.status, status, path)
+        self.assertEqual((response.headers["Access-Control-Allow-Origin"], response.headers["Access-Control-Allow-Credentials"]),
+                         ("http://localhost:3000", "true"), (path, status))
+        self.assertIn("Origin", response.headers["Vary"], (path, status))
+
+    def start(self, *arguments):
+        bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0", *arguments)
+        self.addCleanup(lambda: self.assertEqual(bridge.close(), 0))
+        return bridge.url
+
+    def test_a_page_elsewhere_may_read_every_error(self):
+        for path, status, *request in ((COMPUTE + "?width=0", 400), ("/nothing", 404), (COMPUTE, 405, "PUT"),
+                                       ("/api/compute/runs/none", 404, "DELETE"), (COMPUTE, 413, "POST", 65537 * " "),
+                                       (COMPUTE, 400, "POST", "{"),
+                                       ("/api/compute/image.png?time_limit_ms=0", 504)):
+            self.check(self.bridge.url, path, status, *request)
+        alone = self.start("--backend", "tcp://127.0.0.1:1")
+        for path in COMPUTE, STREAM, "/api/compute/image.png", "/api/compute/health", "/readyz":
+            self.check(alone, path, 503)
+        full = self.start("--max-connections", "1")
+        with connect(full) as peer:
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b" 200 ", peer.recv(65536))
+            self.check(full, COMPUTE, 429)
+
+
 class Kept(ServedTest):
     def test_nothing_is_kept_but_the_page_and_that_is_asked_after(self):
         for path, method, status in ((f"{COMPUTE}?{QUERY}", "GET", 200), (f"{COMPUTE}?{QUERY}&data=1", "GET", 200),
