@@ -46,9 +46,7 @@ const struct command cli_commands[] = {
      "NAME is a message's, an enum's, a service's, a method's or a file's, as in ComputeRequest, "
      "tilery.v1.Health, TileCompute/Compute or compute.proto; of a method its two messages are told, too. "
      "binary is all of the schema as a FileDescriptorSet, for protoc --descriptor_set_in, and what is "
-     "written "
-     "anywhere but to a terminal "
-     "where neither NAME nor --format is given."},
+     "written anywhere but to a terminal where neither NAME nor --format is given."},
     {0}};
 
 const struct command *command_find(const char *name)

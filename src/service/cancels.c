@@ -67,12 +67,13 @@ static struct waiting *unlink_at(struct cancels *cancels, struct waiting **link)
     return taken;
 }
 
-static struct waiting *take_named(struct cancels *cancels, const char *id)
+/* One that names the request, or with parts what it is a part of. */
+static struct waiting *take_named(struct cancels *cancels, const char *id, bool parts)
 {
     struct waiting **link = &cancels->first, *taken;
 
     pthread_mutex_lock(&cancels->mutex);
-    while (*link != NULL && !service_is_part(id, (*link)->id))
+    while (*link != NULL && !(parts ? service_is_part(id, (*link)->id) : strcmp((*link)->id, id) == 0))
         link = &(*link)->next;
     taken = *link != NULL ? unlink_at(cancels, link) : NULL;
     pthread_mutex_unlock(&cancels->mutex);
@@ -117,13 +118,13 @@ static void on_over(void *arg, enum wire_status why)
         reply(waiting->call, false);
 }
 
-void cancels_arrived(struct cancels *cancels, const char *id, cancels_look_fn *look, void *arg)
+void cancels_arrived(struct cancels *cancels, const char *id, bool parts, cancels_look_fn *look, void *arg)
 {
     struct waiting *waiting;
 
     if (atomic_load(&cancels->count) == 0)
         return;
-    while ((waiting = take_named(cancels, id)) != NULL) {
+    while ((waiting = take_named(cancels, id, parts)) != NULL) {
         (void)look(arg, id); /* where it finds none any more, that has ended, perhaps by another look */
         reply(waiting->call, true);
     }
@@ -151,6 +152,6 @@ void cancels_wait(struct cancels *cancels, struct rpc_call *call, const char *id
         return;
     }
     /* From here on anybody may end the call. What came before it was in the list told nobody. */
-    if (look(arg, name) && (waiting = take_named(cancels, name)) != NULL)
+    if (look(arg, name) && (waiting = take_named(cancels, name, false)) != NULL)
         reply(waiting->call, true);
 }

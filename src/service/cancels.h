@@ -21,7 +21,9 @@ typedef bool cancels_look_fn(void *arg, const char *id);
 void cancels_wait(struct cancels *cancels, struct rpc_call *call, const char *id, cancels_look_fn *look,
                   void *arg);
 
-/* A request of that name, which is not "", may be found from now on. */
-void cancels_arrived(struct cancels *cancels, const char *id, cancels_look_fn *look, void *arg);
+/* A request of that name, which is not "", may be found from now on; with parts, by what it is a part of,
+ * too.
+ */
+void cancels_arrived(struct cancels *cancels, const char *id, bool parts, cancels_look_fn *look, void *arg);
 
 #endif

@@ -80,7 +80,7 @@ void service_compute(struct rpc_call *call, const ProtobufCMessage *request, voi
         run_free(run);
         return;
     }
-    service_arrived(service, id);
+    service_arrived(service, id, false);
 }
 
 /* Cancels what has that name, and all streams that are parts of it. */
@@ -94,10 +94,10 @@ static bool look(void *arg, const char *id)
     return found || admission_cancel_id(service->admission, id);
 }
 
-void service_arrived(struct service *service, const char *request_id)
+void service_arrived(struct service *service, const char *request_id, bool streamed)
 {
     if (request_id[0] != '\0')
-        cancels_arrived(service->cancels, request_id, look, service);
+        cancels_arrived(service->cancels, request_id, streamed, look, service);
 }
 
 /* What no request can be called is nobody's name, and no shorter one is meant by it. */

@@ -66,7 +66,7 @@ struct window_batch;
 void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch);
 
 /* The run or the stream of that request can be named from now on; "" names none. */
-void service_arrived(struct service *service, const char *request_id);
+void service_arrived(struct service *service, const char *request_id, bool streamed);
 
 /* The handlers. */
 rpc_handler service_compute, service_cancel, service_open_stream, service_next_tiles, service_check,

@@ -143,7 +143,7 @@ void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request,
     reply.tiles_planned = spec.task_count;
     reply.lease_ms = streams_lease_ms();
     rpc_call_reply(call, &reply.base);
-    service_arrived(service, id);
+    service_arrived(service, id, true);
 }
 
 void service_next_tiles(struct rpc_call *call, const ProtobufCMessage *request, void *context)

@@ -81,6 +81,13 @@ class Order(unittest.TestCase):
         self.assertEqual(self.replies(2)[2], OK_FOUND)
         wait_stats(self.server.url, streams=0, threads_computing=0, runs_running=0)
 
+    def test_a_compute_is_no_part_of_what_a_cancel_names(self):
+        for i in range(20):
+            self.client.socket.sendall(self.cancel(b"picture") + self.small(b"picture/2"))
+            replies = self.replies(2)
+            self.assertEqual(replies.pop(2), OK_NOT_FOUND)
+            self.assertNotEqual(replies.pop(1)[0], STATUS)
+
     def test_a_request_that_waits_for_threads_is_cancelled_in_the_queue(self):
         self.client.socket.sendall(b"".join(self.compute(b"at-work-%d" % i, 3 + i) for i in range(2)))
         wait_stats(self.server.url, runs_running=2)

@@ -53,6 +53,12 @@ class Reader(unittest.TestCase):
 
 
 class Served(ServedTest):
+    def test_what_is_not_sent_again_is_counted_by_its_status(self):
+        etag = get(self.bridge.url, "/web/style.css")[0].headers["ETag"]
+        self.assertEqual(get(self.bridge.url, "/web/style.css", headers={"If-None-Match": etag})[0].status, 304)
+        metrics = settled(self.bridge.url, 2)
+        self.assertEqual(metrics.value(REQUESTS, route="/web/{file}", method="GET", code="304"), 1)
+
     def test_requests_are_counted_by_route_method_and_status(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0")
         paths = [("GET", "/api/compute/concurrent?" + QUERY, 200)] * 3 + [

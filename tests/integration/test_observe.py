@@ -5,8 +5,10 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from programs import OPTIONS, PROTO, Process, get, program, stats, tilery
@@ -339,6 +341,22 @@ class Describe(Observed):
 
 
 class Health(Observed):
+    def test_a_bridge_that_is_waited_for_is_asked_again_where_it_stays_silent(self):
+        def serve(listener):
+            silent = listener.accept()[0]
+            with listener.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            silent.close()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(60)
+            server = threading.Thread(target=serve, args=(listener,))
+            server.start()
+            answer = tilery(f"http://127.0.0.1:{listener.getsockname()[1]}", "--wait", "--timeout=50s", "health")
+            server.join()
+        self.assertEqual((answer.returncode, answer.stdout), (0, "SERVING\n"))
+
     def test_each_service_by_its_name(self):
         server = self.start()
         for service in "tilery.v1.TileCompute", "tilery.v1.Health", "tilery.v1.Server":

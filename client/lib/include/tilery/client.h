@@ -313,7 +313,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_describe(tilery_client *cli
                                                               unsigned char **out, size_t *size,
                                                               struct tilery_error *error);
 
-/* Cancels a Compute or a stream by its request_id, whoever sent it. *found tells whether a server knew of it:
+/* Cancels a Compute or a stream by its request_id, whoever sent it, and all streams whose ids go on behind it
+ * with a slash. *found tells whether a server knew of it:
  * all that are connected are asked at once, and again while a call of this client's of that name is on its
  * way to one. What a server has not ended two seconds after that ends without it: a call of this client's
  * when it is cancelled once more, a stream by itself, as CANCELLED. */
