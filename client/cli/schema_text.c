@@ -40,9 +40,10 @@ static int by_path(const void *a, const void *b)
 
 void place_sort(const file_proto *file)
 {
-    if (file->source_code_info != NULL)
-        qsort(file->source_code_info->location, file->source_code_info->n_location,
-              sizeof *file->source_code_info->location, by_path);
+    const Google__Protobuf__SourceCodeInfo *info = file->source_code_info;
+
+    if (info != NULL && info->n_location != 0)
+        qsort(info->location, info->n_location, sizeof *info->location, by_path);
 }
 
 const location_proto *place_location(const struct place *place)
