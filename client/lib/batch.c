@@ -1,7 +1,10 @@
 #include "batch.h"
 
-#include <string.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
+#include "wire/counts.h"
+#include "wire/limits.h"
 #include "wire/varint.h"
 
 /* Of NextTilesReply and of TileUpdate. */
@@ -28,6 +31,7 @@ void batch_fini(struct batch *batch)
     batch_drop(batch);
     wire_arena_fini(&batch->arena);
     wire_arena_fini(&batch->tile_arena);
+    free(batch->decoded);
 }
 
 /* An element of the list from *at on, which is moved behind it; NULL when there is none. */
@@ -84,14 +88,6 @@ enum wire_status batch_read(struct batch *batch, nng_msg *msg, struct wire_error
     return WIRE_OK;
 }
 
-/* Counts lie at even addresses. The byte before them was read as their length's end. */
-static uint8_t *align(const uint8_t *counts, size_t len)
-{
-    uint8_t *from = (uint8_t *)(uintptr_t)counts;
-
-    return (uintptr_t)from % _Alignof(uint16_t) == 0 ? from : memmove(from - 1, from, len);
-}
-
 const Tilery__V1__TileUpdate *batch_take(struct batch *batch, struct wire_error *error)
 {
     const uint8_t *element, *counts = NULL;
@@ -111,7 +107,47 @@ const Tilery__V1__TileUpdate *batch_take(struct batch *batch, struct wire_error 
     }
     if (counts != NULL) {
         tile->data.len = (size_t)(element + len - counts);
-        tile->data.data = align(counts, tile->data.len);
+        tile->data.data = (uint8_t *)(uintptr_t)counts;
     }
     return tile;
+}
+
+/* ---- Counts ---- */
+
+static bool make_room(struct batch *batch, size_t count)
+{
+    uint16_t *decoded;
+
+    if (count <= batch->decoded_size)
+        return true;
+    decoded = malloc(count * sizeof *decoded);
+    if (decoded == NULL)
+        return false;
+    free(batch->decoded);
+    batch->decoded = decoded;
+    batch->decoded_size = count;
+    return true;
+}
+
+const uint16_t *batch_counts(struct batch *batch, const Tilery__V1__TileUpdate *tile,
+                             struct wire_error *error)
+{
+    uint64_t count = (uint64_t)tile->columns * tile->rows;
+    bool possible = count != 0 && count <= WIRE_MAX_TILE_BYTES / sizeof(uint16_t);
+    const uint8_t *data = tile->data.data;
+    size_t len = tile->data.len;
+
+    if (possible && tile->encoding == TILERY__V1__ENCODING__ENCODING_UINT16 &&
+        len == count * sizeof(uint16_t) && (uintptr_t)data % _Alignof(uint16_t) == 0)
+        return (const uint16_t *)(const void *)data;
+    if (possible && !make_room(batch, count)) {
+        wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for a tile of %" PRIu64 " counts", count);
+        return NULL;
+    }
+    if (possible && wire_counts_decode(tile->encoding, data, len, batch->decoded, count))
+        return batch->decoded;
+    wire_error_set(error, WIRE_INTERNAL,
+                   "task %" PRIu32 " came with %zu bytes for %" PRIu32 " x %" PRIu32 " counts in encoding %d",
+                   tile->task_id, len, tile->columns, tile->rows, (int)tile->encoding);
+    return NULL;
 }

@@ -14,6 +14,8 @@ struct batch {
     const Tilery__V1__NextTilesReply *reply; /* but for the tiles that lead */
     uint64_t queue_ns, run_ns;
     struct wire_arena arena, tile_arena; /* of reply; of the tile that was taken out last */
+    uint16_t *decoded;                   /* its counts, where they came shorter */
+    size_t decoded_size;                 /* counts that have room there */
 };
 
 /* Ends with batch_fini. */
@@ -26,9 +28,13 @@ WIRE_MUST_USE enum wire_status batch_read(struct batch *batch, nng_msg *msg, str
 /* As before batch_read. */
 void batch_drop(struct batch *batch);
 
-/* The next tile, which holds until the next one is taken, with its data aligned for counts; NULL, and the
- * error, when it is none. There must be one left. */
+/* The next tile, which holds until the next one is taken; NULL, and the error, when it is none. There must be
+ * one left. */
 const Tilery__V1__TileUpdate *batch_take(struct batch *batch, struct wire_error *error);
+
+/* Its columns * rows counts, which hold as long; NULL, and the error, when its data is not so many. */
+const uint16_t *batch_counts(struct batch *batch, const Tilery__V1__TileUpdate *tile,
+                             struct wire_error *error);
 
 static inline bool batch_has_more(const struct batch *batch)
 {

@@ -160,6 +160,8 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
                                                 .request_id = stream->id,
                                                 .traceparent = stream->traceparent,
                                                 .wait_for_ready = stream->wait_for_ready};
+    Tilery__V1__Encoding accept[] = {TILERY__V1__ENCODING__ENCODING_UINT8,
+                                     TILERY__V1__ENCODING__ENCODING_UNIFORM};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
     const struct call_spec spec = {.method = OPEN,
                                    .request = &open.base,
@@ -180,6 +182,8 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
     stream->new_limit_ms = rest.time_limit_ms;
     call_fill_request(&rest, &region, &compute);
     open.compute = &compute;
+    open.accept = accept;
+    open.n_accept = sizeof accept / sizeof *accept;
     if (!stream_go(stream, stream->moved ? STREAM_MOVING : STREAM_OPENING))
         return WIRE_OK;
     return call_start(stream->client, &spec, on_opened, stream, error);

@@ -22,8 +22,7 @@ struct plan plan_of(const struct tilery_compute_request *request);
 
 bool plan_has(const struct plan *plan, uint32_t task_id);
 
-/* INTERNAL unless the tile is one that was asked for, lies where its task does, and has as many counts as
- * pixels. */
+/* INTERNAL unless the tile is one that was asked for, and lies where its task does. */
 WIRE_MUST_USE enum wire_status plan_check(const struct plan *plan, const Tilery__V1__TileUpdate *tile,
                                           struct wire_error *error);
 

@@ -5,8 +5,6 @@
 #include "stream.h"
 #include "wire/clock.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are handed out as they came");
-
 typedef Tilery__V1__TileUpdate TileUpdate;
 
 /* ---- Batches ---- */
@@ -107,6 +105,9 @@ static enum wire_status take(tilery_stream *stream, const TileUpdate *update, bo
 
     if (plan_check(&stream->plan, update, error) != WIRE_OK)
         return error->status;
+    stream->tile.counts = batch_counts(&stream->batch, update, error);
+    if (stream->tile.counts == NULL)
+        return error->status;
     if (stream->run_ns < end_ns)
         stream->run_ns = end_ns;
     task = update->task_id - stream->plan.first;
@@ -135,7 +136,7 @@ static const struct tilery_tile *show(tilery_stream *stream, const TileUpdate *u
                                         .duration_ms = update->duration_ms,
                                         .start_time_ns = update->start_time_ns,
                                         .duration_ns = update->duration_ns,
-                                        .counts = (const uint16_t *)(const void *)update->data.data,
+                                        .counts = stream->tile.counts,
                                         .run = stream->run};
     return &stream->tile;
 }

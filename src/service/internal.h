@@ -56,10 +56,9 @@ size_t service_reply_bound(const struct run_spec *spec);
 size_t service_reply_size(const struct run *run);
 void service_reply_write(void *run, uint8_t *out);
 
-/* What a NextTilesReply holds of a tile before its counts, written so that it ends at `end`: its length, at
- * most WINDOW_HEAD_BYTES. */
-size_t service_pack_tile(const struct grid *grid, const struct run_record *record, struct tile tile,
-                         uint8_t *end);
+/* A tile as a NextTilesReply holds it: see struct window_options. Encodings are a WIRE_ENCODING each. */
+struct window_packed service_pack_tile(const struct grid *grid, const struct run_record *record,
+                                       struct tile tile, unsigned encodings, uint16_t *counts);
 
 /* A batch of a stream's tiles, with the summary when nothing follows. */
 struct window_batch;

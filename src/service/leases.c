@@ -10,6 +10,11 @@
 const struct wire_error stream_overdue = {.status = WIRE_DEADLINE_EXCEEDED,
                                           .message = "the stream's time was up before its last tile"};
 
+uint64_t streams_lease_ms(void)
+{
+    return STREAM_LEASE_MS;
+}
+
 bool stream_is_overdue(const struct stream *stream)
 {
     return stream->error.status == WIRE_OK && !stream->ended && stream->run_until_ns <= clock_now_ns();

@@ -34,14 +34,16 @@ static bool same_spec(const struct run_spec *a, const struct run_spec *b)
            a->task_count == b->task_count;
 }
 
-bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, uint32_t opener)
+bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, unsigned encodings,
+                  uint32_t opener)
 {
     struct stream *stream;
     bool adopted;
 
     pthread_mutex_lock(&streams->mutex);
     stream = stream_find(streams, id);
-    adopted = stream != NULL && stream->orphan && same_spec(run_spec(stream->run), spec);
+    adopted = stream != NULL && stream->orphan && stream->encodings == encodings &&
+              same_spec(run_spec(stream->run), spec);
     if (adopted) {
         stream->opener = opener;
         stream->orphan = false;

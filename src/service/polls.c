@@ -32,7 +32,7 @@ static void reply(struct stream *stream, struct rpc_call *call, const struct win
     if (batch->done)
         set_times(stream, call);
     pthread_mutex_lock(&stream->streams->mutex);
-    stream->way_ms = (batch->count * stream->tile_bytes >> 20) * WAY_MS_A_MIB;
+    stream->way_ms = (batch->bytes >> 20) * WAY_MS_A_MIB;
     stream->delivered |= batch->done;
     if (batch->done)
         pthread_cond_broadcast(&stream->streams->changed);
@@ -172,17 +172,14 @@ static void wait_for_bytes(struct stream *stream, struct rpc_call *call, uint64_
     }
     /* From here on anybody may end the call. What came before it was the stream's poll told nobody. */
     if (window_read(stream->window, cursor, 0, bytes, &batch, &error) != WIRE_OK || batch.come >= bytes ||
-        batch.done)
+        batch.plenty || batch.done)
         stream_on_ready(stream);
 }
 
-/* What is sent without waiting for more: a batch that hardly has room for a further tile, while the window
- * takes as much again. */
+/* What is sent without waiting for more: a batch that may not have room for a further tile. */
 static uint64_t enough(const struct stream *stream, uint64_t max_bytes)
 {
-    uint64_t half = stream->window_bytes / 2, batch = max_bytes < half ? max_bytes : half;
-
-    return batch > stream->tile_bytes ? batch - stream->tile_bytes : 0;
+    return max_bytes > stream->tile_bytes ? max_bytes - stream->tile_bytes : 0;
 }
 
 static void tell_gone(struct streams *streams, const char *id, struct wire_error *error)
@@ -215,7 +212,8 @@ void streams_next(struct streams *streams, struct rpc_call *call, const char *id
     }
     if (!read_window(stream, cursor, max_bytes, &batch, &error))
         rpc_call_fail(call, &error);
-    else if (batch.done || max_bytes == 0 || wait_ms == 0 || batch.come > enough(stream, max_bytes))
+    else if (batch.done || max_bytes == 0 || wait_ms == 0 || batch.plenty ||
+             batch.come > enough(stream, max_bytes))
         reply(stream, call, &batch);
     else {
         window_release(stream->window, &batch);

@@ -35,6 +35,7 @@ struct stream {
     struct run *run;
     uint64_t run_until_ns;           /* the end of the run's time */
     size_t tile_bytes, window_bytes; /* in the window, of the largest tile and of all that it holds */
+    unsigned encodings;              /* of counts, that its reader accepts */
     char id[WIRE_MAX_REQUEST_ID + 1];
     /* The rest is guarded by the table's mutex. */
     struct stream *next;
@@ -84,7 +85,8 @@ bool stream_take_out(struct streams *streams, struct stream *stream, enum wire_s
 void stream_end(struct stream *stream, const struct poll *poll);
 
 /* openers.c: the same request by another connection; false when there is no such orphan. Takes the mutex. */
-bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, uint32_t opener);
+bool stream_adopt(struct streams *streams, const char *id, const struct run_spec *spec, unsigned encodings,
+                  uint32_t opener);
 
 /* leases.c: why a run was stopped whose time was up. */
 extern const struct wire_error stream_overdue;

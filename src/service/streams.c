@@ -58,11 +58,6 @@ struct streams_load streams_load(struct streams *streams)
     return load;
 }
 
-uint64_t streams_lease_ms(void)
-{
-    return STREAM_LEASE_MS;
-}
-
 /* ---- The table; its mutex is held ---- */
 
 struct stream *stream_find(const struct streams *streams, const char *id)
@@ -210,9 +205,12 @@ static size_t window_size(const struct run_spec *spec, uint64_t tile)
     return all < bytes ? all : bytes;
 }
 
-static size_t pack(void *arg, const struct run_record *record, struct tile tile, uint8_t *end)
+static struct window_packed pack(void *arg, const struct run_record *record, struct tile tile,
+                                 uint16_t *counts)
 {
-    return service_pack_tile(&run_spec(((struct stream *)arg)->run)->grid, record, tile, end);
+    const struct stream *stream = arg;
+
+    return service_pack_tile(&run_spec(stream->run)->grid, record, tile, stream->encodings, counts);
 }
 
 static bool make_run(struct stream *stream, const struct run_spec *spec)
@@ -232,7 +230,8 @@ static bool make_run(struct stream *stream, const struct run_spec *spec)
     return run_create(spec, &sink, admission_run_done, &stream->job, &stream->run) == ENGINE_OK;
 }
 
-static struct stream *new_stream(struct streams *streams, const char *id, const struct run_spec *spec)
+static struct stream *new_stream(struct streams *streams, const char *id, const struct run_spec *spec,
+                                 unsigned encodings)
 {
     struct stream *stream = calloc(1, sizeof *stream);
 
@@ -240,6 +239,7 @@ static struct stream *new_stream(struct streams *streams, const char *id, const 
         return NULL;
     stream->streams = streams;
     stream->refs = 1;
+    stream->encodings = encodings;
     (void)snprintf(stream->id, sizeof stream->id, "%s", id);
     if (!make_run(stream, spec)) {
         free_stream(stream);
@@ -325,9 +325,9 @@ static void leave(struct stream *stream, const struct wire_error *why)
 }
 
 static enum wire_status open_new(struct streams *streams, const struct rpc_call *call, const char *id,
-                                 const struct run_spec *spec, struct wire_error *error)
+                                 const struct run_spec *spec, unsigned encodings, struct wire_error *error)
 {
-    struct stream *stream = new_stream(streams, id, spec);
+    struct stream *stream = new_stream(streams, id, spec, encodings);
     enum wire_status status;
 
     if (stream == NULL)
@@ -345,13 +345,13 @@ static enum wire_status open_new(struct streams *streams, const struct rpc_call 
 }
 
 enum wire_status streams_open(struct streams *streams, struct rpc_call *call, const char *id,
-                              const struct run_spec *spec, struct wire_error *error)
+                              const struct run_spec *spec, unsigned encodings, struct wire_error *error)
 {
     uint32_t opener = rpc_call_connection(call);
     enum wire_status status = WIRE_OK;
 
-    if (!stream_adopt(streams, id, spec, opener))
-        status = open_new(streams, call, id, spec, error);
+    if (!stream_adopt(streams, id, spec, encodings, opener))
+        status = open_new(streams, call, id, spec, encodings, error);
     if (status == WIRE_OK && rpc_call_is_gone(call))
         streams_connection_gone(streams, opener);
     return status;

@@ -6,6 +6,7 @@
 #include "service/internal.h"
 #include "service/streams.h"
 #include "service/window.h"
+#include "wire/counts.h"
 #include "wire/envelope.h"
 #include "wire/limits.h"
 
@@ -13,8 +14,6 @@
 /* Of NextTilesReply and of TileUpdate. */
 #define TILES_FIELD 1
 #define DATA_FIELD 9
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are sent as they lie in memory");
 
 /* ---- NextTilesReply ---- */
 
@@ -43,17 +42,19 @@ static Tilery__V1__TileUpdate tile_update(const struct grid *grid, const struct 
     return out;
 }
 
-size_t service_pack_tile(const struct grid *grid, const struct run_record *record, struct tile tile,
-                         uint8_t *end)
+struct window_packed service_pack_tile(const struct grid *grid, const struct run_record *record,
+                                       struct tile tile, unsigned encodings, uint16_t *counts)
 {
     Tilery__V1__TileUpdate update = tile_update(grid, record, tile);
-    size_t data_len = (size_t)tile.columns * tile.rows * sizeof(uint16_t);
     uint8_t head[WINDOW_HEAD_BYTES];
-    size_t len =
-        (size_t)(wire_element_pack_head(TILES_FIELD, &update.base, DATA_FIELD, data_len, head) - head);
+    struct window_packed packed;
 
-    memcpy(end - len, head, len);
-    return len;
+    update.encoding = wire_counts_encode(counts, (size_t)tile.columns * tile.rows, encodings, &packed.counts);
+    update.has_encoding = update.encoding != TILERY__V1__ENCODING__ENCODING_UINT16;
+    packed.head =
+        (size_t)(wire_element_pack_head(TILES_FIELD, &update.base, DATA_FIELD, packed.counts, head) - head);
+    memcpy((uint8_t *)counts - packed.head, head, packed.head);
+    return packed;
 }
 
 struct tiles_reply {
@@ -78,7 +79,7 @@ static void write_tiles(void *arg, uint8_t *out)
 void service_reply_tiles(struct rpc_call *call, const struct run *run, const struct window_batch *batch)
 {
     struct tiles_reply reply = {.batch = batch};
-    size_t size = 0;
+    size_t size;
 
     tilery__v1__next_tiles_reply__init(&reply.rest);
     reply.rest.has_next_cursor = reply.rest.has_done = 1;
@@ -88,9 +89,7 @@ void service_reply_tiles(struct rpc_call *call, const struct run *run, const str
         service_summary(run, &reply.summary);
         reply.rest.summary = &reply.summary.message;
     }
-    for (size_t i = 0; i < batch->count; i++)
-        size += window_batch_tile(batch, i)->len;
-    size += protobuf_c_message_get_packed_size(&reply.rest.base);
+    size = batch->bytes + protobuf_c_message_get_packed_size(&reply.rest.base);
     rpc_call_set_items(call, batch->count);
     rpc_call_reply_packed(call, size, write_tiles, &reply);
 }
@@ -119,6 +118,18 @@ static void random_id(char *id)
         (void)snprintf(&id[2 * i], 3, "%02x", bytes[i]);
 }
 
+/* Those it knows, and the server too. */
+static unsigned accepted(const Tilery__V1__OpenStreamRequest *open)
+{
+    unsigned set = 0;
+
+    for (size_t i = 0; i < open->n_accept; i++)
+        if (open->accept[i] == TILERY__V1__ENCODING__ENCODING_UINT8 ||
+            open->accept[i] == TILERY__V1__ENCODING__ENCODING_UNIFORM)
+            set |= WIRE_ENCODING(open->accept[i]);
+    return set;
+}
+
 void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     const Tilery__V1__OpenStreamRequest *open = (const Tilery__V1__OpenStreamRequest *)(const void *)request;
@@ -134,7 +145,7 @@ void service_open_stream(struct rpc_call *call, const ProtobufCMessage *request,
         random_id(id);
     if (service_read_request(open->compute != NULL ? open->compute : &defaults, &spec, &error) != WIRE_OK ||
         check_tile_bytes(&spec, &error) != WIRE_OK ||
-        streams_open(service->streams, call, id, &spec, &error) != WIRE_OK) {
+        streams_open(service->streams, call, id, &spec, accepted(open), &error) != WIRE_OK) {
         rpc_call_fail(call, &error);
         return;
     }

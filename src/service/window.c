@@ -14,6 +14,7 @@ struct window {
     /* What is released may be used again. What is acknowledged, but not released, may be in a reader's hands.
      */
     uint64_t released, acknowledged, position;
+    uint64_t bytes;  /* from acknowledged on */
     size_t readers;  /* batches that were not released yet */
     uint8_t **spare; /* memory for further tiles: what was used last is still in a cache */
     size_t spares;
@@ -63,10 +64,10 @@ void window_free(struct window *window)
     free(window);
 }
 
-/* The mutex is held. Bytes that have come and are not acknowledged. */
-static uint64_t come(const struct window *window)
+/* The mutex is held. */
+static bool is_plenty(const struct window *window)
 {
-    return (window->position - window->acknowledged) * window->tile_bytes;
+    return window->position - window->acknowledged > window->capacity / 2;
 }
 
 /* The mutex is held. */
@@ -144,11 +145,11 @@ static uint16_t *acquire(void *arg, uint32_t task_id, struct tile tile)
 static struct window_tile packed(const struct window *window, const struct run_record *record,
                                  struct tile tile, uint8_t *memory)
 {
-    uint8_t *counts = memory + WINDOW_HEAD_BYTES;
-    size_t head = window->options.pack(window->options.arg, record, tile, counts);
-    size_t counts_len = (size_t)tile.columns * tile.rows * sizeof(uint16_t);
+    struct window_packed packed = window->options.pack(window->options.arg, record, tile, counts_in(memory));
 
-    return (struct window_tile){.bytes = counts - head, .len = head + counts_len, .memory = memory};
+    return (struct window_tile){.bytes = memory + WINDOW_HEAD_BYTES - packed.head,
+                                .len = packed.head + packed.counts,
+                                .memory = memory};
 }
 
 static void finish(void *arg, const struct run_record *record, struct tile tile, uint16_t *counts,
@@ -164,7 +165,8 @@ static void finish(void *arg, const struct run_record *record, struct tile tile,
     if (computed && !window->abandoned) {
         window->computing--;
         *tile_at(window, window->position++) = mine;
-        if (come(window) >= window->wanted)
+        window->bytes += mine.len;
+        if (window->bytes >= window->wanted || is_plenty(window))
             unlock_and_tell(window);
         else
             pthread_mutex_unlock(&window->mutex);
@@ -205,18 +207,31 @@ static void recycle(struct window *window)
 }
 
 /* The mutex is held. */
+static void acknowledge(struct window *window, uint64_t cursor)
+{
+    for (; window->acknowledged < cursor; window->acknowledged++)
+        window->bytes -= tile_at(window, window->acknowledged)->len;
+    recycle(window);
+}
+
+/* The mutex is held. Whether the batch goes on with the next tile. */
+static bool fits(const struct window *window, const struct window_batch *batch, uint64_t max_bytes)
+{
+    return batch->next_cursor < window->position && max_bytes != 0 &&
+           (batch->count == 0 || batch->bytes + tile_at(window, batch->next_cursor)->len <= max_bytes);
+}
+
+/* The mutex is held. */
 static void take(struct window *window, uint64_t max_bytes, struct window_batch *batch)
 {
-    uint64_t there = window->position - window->acknowledged, fit = max_bytes / window->tile_bytes;
-
-    if (fit == 0 && max_bytes != 0)
-        fit = 1;
-    batch->count = there < fit ? there : fit;
-    batch->ring = window->ring;
-    batch->capacity = window->capacity;
-    batch->at = window->acknowledged % window->capacity;
-    batch->next_cursor = window->acknowledged + batch->count;
-    batch->come = come(window);
+    *batch = (struct window_batch){.ring = window->ring,
+                                   .capacity = window->capacity,
+                                   .at = window->acknowledged % window->capacity,
+                                   .next_cursor = window->acknowledged,
+                                   .come = window->bytes,
+                                   .plenty = is_plenty(window)};
+    for (; fits(window, batch, max_bytes); batch->count++, batch->next_cursor++)
+        batch->bytes += tile_at(window, batch->next_cursor)->len;
     batch->done = window->ended && batch->next_cursor == window->position;
     window->readers += batch->count != 0;
 }
@@ -233,10 +248,9 @@ enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t ma
                                 "cursor is %" PRIu64 "; it must be from %" PRIu64 " to %" PRIu64, cursor,
                                 window->acknowledged, window->position);
     } else {
-        window->acknowledged = cursor;
-        recycle(window);
+        acknowledge(window, cursor);
         take(window, max_bytes, batch);
-        if (batch->count == 0 && !batch->done && batch->come < wait)
+        if (batch->count == 0 && !batch->done && !batch->plenty && batch->come < wait)
             window->wanted = wait;
     }
     pthread_mutex_unlock(&window->mutex);

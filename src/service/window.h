@@ -20,23 +20,29 @@ struct window;
 /* What a reply holds of a tile before its counts takes at most so much. */
 #define WINDOW_HEAD_BYTES 104
 
-/* A tile as a reply holds it: its head, and its columns * rows counts. */
+/* A tile as a reply holds it: its head, and its counts. */
 struct window_tile {
     const uint8_t *bytes;
     size_t len;
     uint8_t *memory; /* the window's */
 };
 
-/* What a tile of so many counts takes, here and about as much in a reply. */
+/* What a tile of so many counts takes here, and at most in a reply. */
 #define WINDOW_TILE_BYTES(counts) \
     (sizeof(struct window_tile) + sizeof(uint8_t *) + WINDOW_HEAD_BYTES + (counts) * sizeof(uint16_t))
+
+/* The bytes of a packed tile: before its counts, and of them. */
+struct window_packed {
+    size_t head, counts;
+};
 
 struct window_options {
     size_t bytes;       /* bounds what the tiles take; one tile is always let in, however large */
     size_t tile_counts; /* of the largest tile; every one is taken to be as large */
-    /* Called on the run's thread that has computed a tile: writes what precedes its counts in a reply, so
-     * that it ends at `end`, and returns how much that is. */
-    size_t (*pack)(void *arg, const struct run_record *record, struct tile tile, uint8_t *end);
+    /* Called on the run's thread that has computed a tile: makes its counts what a reply holds of them, in
+     * their place, and writes what precedes them there, so that it ends where they begin. */
+    struct window_packed (*pack)(void *arg, const struct run_record *record, struct tile tile,
+                                 uint16_t *counts);
     /* Called on the run's threads, without a lock, when something has come for a reader that found nothing
      * (window_read). */
     void (*ready)(void *arg);
@@ -61,8 +67,10 @@ struct window_batch {
     const struct window_tile *ring; /* of `capacity` tiles, of which the batch's begin at `at` */
     size_t capacity, at, count;
     uint64_t next_cursor;
-    uint64_t come; /* bytes that have come from the cursor on, whether they are in the batch or not */
-    bool done;     /* nothing follows next_cursor */
+    uint64_t bytes; /* the batch's */
+    uint64_t come;  /* bytes that have come from the cursor on, whether they are in the batch or not */
+    bool plenty;    /* they are half of the tiles that there is room for: more are not to be waited for */
+    bool done;      /* nothing follows next_cursor */
 };
 
 static inline const struct window_tile *window_batch_tile(const struct window_batch *batch, size_t i)
@@ -74,10 +82,10 @@ static inline const struct window_tile *window_batch_tile(const struct window_ba
 
 /*
  * Acknowledges what is before cursor and gives the tiles from there on that fill max_bytes, but at least
- * one; none when there is none yet, or when max_bytes is 0. Where it gives none, and not `wait` bytes have
- * come, ready will be called once: when they have, or when no more can come before the reader acknowledges
- * some; 0 does not wait. INVALID_ARGUMENT when the cursor is before what was acknowledged or after what has
- * come.
+ * one; none when there is none yet, or when max_bytes is 0. Where it gives none, and neither `wait` bytes nor
+ * plenty have come, ready will be called once: when either has, or when no more can come before the reader
+ * acknowledges some; 0 does not wait. INVALID_ARGUMENT when the cursor is before what was acknowledged or
+ * after what has come.
  */
 WIRE_MUST_USE enum wire_status window_read(struct window *window, uint64_t cursor, uint64_t max_bytes,
                                            uint64_t wait, struct window_batch *batch,

@@ -95,6 +95,18 @@ static enum wire_status check_varint(const ProtobufCFieldDescriptor *field, stru
     }
 }
 
+/* Of a repeated field, several side by side. protobuf-c refuses what is no number. */
+static enum wire_status check_packed(const ProtobufCFieldDescriptor *field, struct reader in,
+                                     struct wire_error *error)
+{
+    struct varint number;
+
+    while (in.at != in.end && read_varint(&in, &number))
+        if (check_varint(field, number, error) != WIRE_OK)
+            return error->status;
+    return WIRE_OK;
+}
+
 static enum wire_status check_delimited(const ProtobufCFieldDescriptor *field, struct reader in,
                                         unsigned depth, struct wire_error *error)
 {
@@ -103,7 +115,7 @@ static enum wire_status check_delimited(const ProtobufCFieldDescriptor *field, s
                               field->name);
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
         return check_message(field->descriptor, in, depth + 1, error);
-    return WIRE_OK;
+    return field->type == PROTOBUF_C_TYPE_ENUM ? check_packed(field, in, error) : WIRE_OK;
 }
 
 static enum wire_status malformed(const ProtobufCMessageDescriptor *type, struct wire_error *error)

@@ -39,9 +39,9 @@ static void take_tiles(nng_msg *msg)
         require(error.status != WIRE_OK && !batch_has_more(&batch));
     while (batch_has_more(&batch)) {
         const Tilery__V1__TileUpdate *tile = batch_take(&batch, &error);
+        const uint16_t *counts = tile != NULL ? batch_counts(&batch, tile, &error) : NULL;
 
-        require(tile != NULL ? (uintptr_t)tile->data.data % _Alignof(uint16_t) == 0
-                             : error.status != WIRE_OK);
+        require(counts != NULL ? (uintptr_t)counts % _Alignof(uint16_t) == 0 : error.status != WIRE_OK);
     }
     batch_fini(&batch);
 }

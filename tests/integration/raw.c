@@ -24,6 +24,7 @@ void raw_open(struct raw *raw, const char *url)
     nng_aio_set_timeout(raw->aio, PATIENCE_MS);
     ck_assert_int_eq(nng_dial(raw->socket, url, NULL, 0), 0);
     raw->open_timeout_ms = 0;
+    raw->accepts = 0;
     raw->msg = NULL;
     wire_arena_init(&raw->arena, WIRE_REPLY_ARENA);
 }
@@ -83,6 +84,8 @@ enum wire_status raw_open_stream(struct raw *raw, const Tilery__V1__ComputeReque
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
 
     open.compute = (Tilery__V1__ComputeRequest *)(uintptr_t)request;
+    open.accept = raw->accept;
+    open.n_accept = raw->accepts;
     raw_send(raw, &head, &open.base);
     return raw_receive(raw, &tilery__v1__open_stream_reply__descriptor);
 }

@@ -16,8 +16,10 @@
 /* A client that is nothing but nng's REQ socket and the messages: one request at a time. */
 struct raw {
     nng_socket socket;
-    uint64_t open_timeout_ms; /* of the streams that are opened; 0: none is given */
-    nng_aio *aio;             /* waits for the reply */
+    uint64_t open_timeout_ms;       /* of the streams that are opened; 0: none is given */
+    Tilery__V1__Encoding accept[4]; /* by them */
+    size_t accepts;
+    nng_aio *aio; /* waits for the reply */
     atomic_bool answered;
     nng_msg *msg; /* the reply */
     struct wire_arena arena;

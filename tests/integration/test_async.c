@@ -10,10 +10,10 @@
 
 #define MANY 500
 
-/* 8 MiB of counts, many batches and several windows. */
-static struct tilery_compute_request long_request(void)
+/* Many batches and, of 2048 x 2048, two windows. */
+static struct tilery_compute_request long_request(uint32_t side)
 {
-    struct tilery_compute_request request = served_request(2048, 2048, 128, 128, 2);
+    struct tilery_compute_request request = served_request(side, side, 128, 128, 2);
 
     request.max_iter = 20;
     return request;
@@ -23,7 +23,7 @@ static struct tilery_compute_request long_request(void)
 
 START_TEST(a_stream_is_read_when_it_says_so)
 {
-    const struct tilery_compute_request request = long_request();
+    const struct tilery_compute_request request = long_request(2048);
     struct tilery_summary summary;
     struct reader reader;
     struct loop loop;
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(a_stream_whose_connection_is_cut_again_and_again_gives_the_very_same_image)
 {
-    const struct tilery_compute_request request = long_request();
+    const struct tilery_compute_request request = long_request(4096);
     struct proxy *proxy;
     tilery_client *client;
     struct reader reader;
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(a_server_started_again_in_mid_stream_computes_the_rest_anew)
 {
-    const struct tilery_compute_request request = long_request();
+    const struct tilery_compute_request request = long_request(2048);
     struct reader reader;
     struct loop loop;
 
@@ -184,7 +184,7 @@ static void read_from_the_start(void *arg, tilery_stream *stream, const struct t
 START_TEST(streams_are_read_and_dropped_within_callbacks)
 {
     const struct tilery_compute_request request =
-        _i / TRANSPORTS != 0 ? served_request(64, 64, 8, 8, 2) : long_request();
+        _i / TRANSPORTS != 0 ? served_request(64, 64, 8, 8, 2) : long_request(2048);
     static struct chain chains[4];
 
     served_start(_i % TRANSPORTS, 8, 8);

@@ -92,13 +92,13 @@ START_TEST(the_same_cursor_gives_the_same_tiles_again)
     set_up_clients(_i, 4);
     open_small("small");
     wait_for_position("small", 12);
-    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"small", 3, 5000, 0}), WIRE_OK);
+    ck_assert_int_eq(raw_next(&one, (struct raw_poll){"small", 3, 3000, 0}), WIRE_OK);
     check_batch(&one, 3, 2, false);
     len = one.head.payload_len;
     first = malloc(len);
     memcpy(first, one.head.payload, len);
     for (int again = 0; again < 3; again++) {
-        ck_assert_int_eq(raw_next(&other, (struct raw_poll){"small", 3, 5000, 0}), WIRE_OK);
+        ck_assert_int_eq(raw_next(&other, (struct raw_poll){"small", 3, 3000, 0}), WIRE_OK);
         ck_assert_uint_eq(other.head.payload_len, len);
         ck_assert_mem_eq(other.head.payload, first, len);
     }

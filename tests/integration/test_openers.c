@@ -77,6 +77,24 @@ START_TEST(another_request_of_that_name_is_refused_and_so_is_the_same_once_it_is
 }
 END_TEST
 
+START_TEST(a_stream_is_not_given_to_who_reads_other_encodings)
+{
+    const Tilery__V1__ComputeRequest request = raw_request(100, 70, 32, 50);
+
+    set_up_clients(_i);
+    lost.accept[0] = TILERY__V1__ENCODING__ENCODING_UINT8;
+    lost.accepts = 1;
+    ck_assert_int_eq(raw_open_stream(&lost, &request, "mine"), WIRE_OK);
+    raw_close(&lost);
+    served_wait_healthy(served.client);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(raw_open_stream(&other, &request, "mine"), WIRE_ALREADY_EXISTS);
+    other.accept[0] = lost.accept[0];
+    other.accepts = 1;
+    ck_assert_int_eq(open_until_free(&request, "mine"), WIRE_OK);
+}
+END_TEST
+
 /* Takes two seconds; a lease has ten. */
 START_TEST(a_stream_that_nobody_may_know_of_ends_before_its_lease)
 {
@@ -161,6 +179,7 @@ int main(void)
     tcase_add_loop_test(tests, the_same_request_sent_again_gets_the_very_stream, 0, TRANSPORTS);
     tcase_add_loop_test(tests, another_request_of_that_name_is_refused_and_so_is_the_same_once_it_is_read, 0,
                         TRANSPORTS);
+    tcase_add_loop_test(tests, a_stream_is_not_given_to_who_reads_other_encodings, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_stream_that_nobody_may_know_of_ends_before_its_lease, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_client_whose_first_reply_is_lost_opens_its_stream_again, 0, 2);
     tcase_add_loop_test(tests, an_opening_that_is_not_answered_is_given_up_in_its_own_time, 0, 2);

@@ -7,9 +7,9 @@
 #define CUTS 20
 
 /* 1 MiB of counts a batch at most, so that there are many. */
-static struct tilery_compute_request long_request(void)
+static struct tilery_compute_request long_request(uint32_t side)
 {
-    struct tilery_compute_request request = served_request(2048, 2048, 128, 128, 2);
+    struct tilery_compute_request request = served_request(side, side, 128, 128, 2);
 
     request.max_iter = 20;
     return request;
@@ -25,7 +25,7 @@ static tilery_stream *stream_through(tilery_client *client, const struct tilery_
 
 START_TEST(a_stream_whose_connection_is_cut_again_and_again_gives_the_very_same_image)
 {
-    const struct tilery_compute_request request = long_request();
+    const struct tilery_compute_request request = long_request(4096);
     struct picture picture = picture_of(&request);
     struct proxy *proxy;
     tilery_client *client;
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(a_stream_whose_server_cannot_be_reached_any_more_ends_as_unavailable)
 {
-    const struct tilery_compute_request request = long_request();
+    const struct tilery_compute_request request = long_request(2048);
     const struct tilery_call_options options = {.timeout_ms = 1000};
     struct picture picture = picture_of(&request);
     enum tilery_status status;

@@ -3,13 +3,14 @@
 #include <check.h>
 #include <string.h>
 
-size_t label_pack(void *arg, const struct run_record *record, struct tile tile, uint8_t *end)
+struct window_packed label_pack(void *arg, const struct run_record *record, struct tile tile,
+                                uint16_t *counts)
 {
     const struct label label = {*record, tile};
 
     (void)arg;
-    memcpy(end - sizeof label, &label, sizeof label);
-    return sizeof label;
+    memcpy((uint8_t *)counts - sizeof label, &label, sizeof label);
+    return (struct window_packed){sizeof label, (size_t)tile.columns * tile.rows * sizeof *counts};
 }
 
 struct label label_read(const struct window_tile *tile)

@@ -10,7 +10,8 @@ struct label {
 };
 
 /* For struct window_options. */
-size_t label_pack(void *arg, const struct run_record *record, struct tile tile, uint8_t *end);
+struct window_packed label_pack(void *arg, const struct run_record *record, struct tile tile,
+                                uint16_t *counts);
 
 struct label label_read(const struct window_tile *tile);
 const uint16_t *label_counts(const struct window_tile *tile);

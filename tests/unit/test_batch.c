@@ -85,15 +85,17 @@ static void check_tiles(struct batch *batch, const uint8_t *payload, const uint8
         ck_assert_uint_eq(batch->queue_ns, 1);
         for (uint32_t i = 0; i < TILES; i++) {
             const Tilery__V1__TileUpdate *tile;
+            const uint16_t *given;
 
             ck_assert(batch_has_more(batch));
             tile = batch_take(batch, &error);
             ck_assert_ptr_nonnull(tile);
             ck_assert_uint_eq(tile->task_id, i);
             ck_assert_uint_eq(tile->rows, 2);
-            ck_assert_uint_eq(tile->data.len, sizeof counts[i]);
-            ck_assert_uint_eq((uintptr_t)tile->data.data % _Alignof(uint16_t), 0);
-            ck_assert_mem_eq(tile->data.data, counts[i], sizeof counts[i]);
+            given = batch_counts(batch, tile, &error);
+            ck_assert_ptr_nonnull(given);
+            ck_assert_uint_eq((uintptr_t)given % _Alignof(uint16_t), 0);
+            ck_assert_mem_eq(given, counts[i], sizeof counts[i]);
         }
         ck_assert(!batch_has_more(batch));
     }
@@ -182,6 +184,67 @@ START_TEST(a_failure_is_told_and_leaves_no_tiles)
 }
 END_TEST
 
+/* ---- Counts ---- */
+
+#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
+#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
+#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
+
+/* A tile of three counts, which claims another size, or another encoding, than its data has. */
+static const struct {
+    uint32_t columns, rows;
+    int encoding;
+    size_t len;
+    const char *message; /* NULL: it is as it says */
+} claims[] = {
+    {3, 1, UINT16, 6, NULL},
+    {3, 1, UINT16, 5, "5 bytes for 3 x 1 counts in encoding 1"},
+    {3, 1, UINT16, 7, "7 bytes for 3 x 1 counts in encoding 1"},
+    {1, 3, UINT8, 3, NULL},
+    {3, 1, UINT8, 2, "2 bytes for 3 x 1 counts in encoding 2"},
+    {3, 1, UINT8, 6, "6 bytes for 3 x 1 counts in encoding 2"},
+    {3, 1, UNIFORM, 2, NULL},
+    {3, 1, UNIFORM, 1, "1 bytes for 3 x 1 counts in encoding 3"},
+    {3, 1, UNIFORM, 3, "3 bytes for 3 x 1 counts in encoding 3"},
+    {4096, 4096, UNIFORM, 2, NULL},
+    {4096, 4097, UNIFORM, 2, "2 bytes for 4096 x 4097 counts in encoding 3"},
+    {UINT32_MAX, UINT32_MAX, UNIFORM, 2, "2 bytes for 4294967295 x 4294967295 counts in encoding 3"},
+    {0, 1, UINT16, 0, "0 bytes for 0 x 1 counts in encoding 1"},
+    {0, 0, UNIFORM, 2, "2 bytes for 0 x 0 counts in encoding 3"},
+    {3, 1, 0, 6, "6 bytes for 3 x 1 counts in encoding 0"},
+    {3, 1, 4, 6, "6 bytes for 3 x 1 counts in encoding 4"},
+    {3, 1, -1, 6, "6 bytes for 3 x 1 counts in encoding -1"},
+};
+
+START_TEST(data_that_is_not_as_many_counts_is_refused)
+{
+    uint8_t data[8] = {1, 0, 1, 0, 1, 0, 1, 0};
+    Tilery__V1__TileUpdate tile = TILERY__V1__TILE_UPDATE__INIT;
+    struct wire_error error;
+    struct batch batch;
+    const uint16_t *given;
+
+    batch_init(&batch);
+    tile.columns = claims[_i].columns;
+    tile.rows = claims[_i].rows;
+    tile.encoding = (Tilery__V1__Encoding)claims[_i].encoding;
+    tile.data.data = data;
+    tile.data.len = claims[_i].len;
+    given = batch_counts(&batch, &tile, &error);
+    if (claims[_i].message == NULL) {
+        ck_assert_ptr_nonnull(given);
+        ck_assert_uint_eq(given[0], 1);
+        ck_assert_uint_eq(given[1], tile.encoding == UINT8 ? 0 : 1);
+        ck_assert_uint_eq(given[(size_t)tile.columns * tile.rows - 1], 1);
+    } else {
+        ck_assert_ptr_null(given);
+        ck_assert_int_eq(error.status, WIRE_INTERNAL);
+        ck_assert_ptr_nonnull(strstr(error.message, claims[_i].message));
+    }
+    batch_fini(&batch);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("batch");
@@ -191,5 +254,6 @@ int main(void)
     tcase_add_test(tests, a_reply_that_is_cut_is_refused);
     tcase_add_test(tests, a_tile_that_is_none_is_refused_when_it_is_taken);
     tcase_add_test(tests, a_failure_is_told_and_leaves_no_tiles);
+    tcase_add_loop_test(tests, data_that_is_not_as_many_counts_is_refused, 0, sizeof claims / sizeof *claims);
     return suite_run("batch", tests);
 }

@@ -17,6 +17,7 @@
 #define SCHEDULE 9
 #define KERNEL 10
 #define UNKNOWN 1000
+#define ACCEPT 2 /* of OpenStreamRequest */
 
 static struct wire_error error;
 
@@ -110,6 +111,28 @@ START_TEST(a_number_wider_than_its_field_is_refused_with_name_value_and_range)
         ck_assert_int_eq(check(numbers[_i].type, &message), WIRE_OK);
     else
         check_refused(numbers[_i].type, &message, numbers[_i].message);
+}
+END_TEST
+
+/* A repeated number may come as several fields, or packed in one. */
+START_TEST(each_number_of_a_list_has_to_fit)
+{
+    static const uint64_t fit[] = {2, 3, 99, (uint64_t)INT64_C(-1)};
+    const ProtobufCMessageDescriptor *type = &tilery__v1__open_stream_request__descriptor;
+    const char *words = "accept is 4294967298; it must be from 1 (ENCODING_UINT16) to 3 (ENCODING_UNIFORM)";
+    struct bytes message = {.len = 0}, packed = {.len = 0}, single;
+
+    for (size_t i = 0; i < sizeof fit / sizeof *fit; i++)
+        put_varint(&packed, fit[i]);
+    put_bytes(&message, ACCEPT, packed.data, packed.len);
+    ck_assert_int_eq(check(type, &message), WIRE_OK);
+    single = message;
+    put_number(&single, ACCEPT, UINT64_C(4294967298));
+    check_refused(type, &single, words);
+    put_varint(&packed, UINT64_C(4294967298));
+    put_varint(&packed, 2);
+    put_bytes(&message, ACCEPT, packed.data, packed.len);
+    check_refused(type, &message, words);
 }
 END_TEST
 
@@ -331,7 +354,8 @@ static void check_kinds(const ProtobufCMessageDescriptor *type)
 
         ck_assert_int_ne(field->type, PROTOBUF_C_TYPE_SINT32);
         ck_assert(field->label != PROTOBUF_C_LABEL_REPEATED || field->type == PROTOBUF_C_TYPE_MESSAGE ||
-                  field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES);
+                  field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES ||
+                  field->type == PROTOBUF_C_TYPE_ENUM);
         if (field->type == PROTOBUF_C_TYPE_MESSAGE)
             check_kinds(field->descriptor);
     }
@@ -357,6 +381,7 @@ int main(void)
 
     tcase_add_loop_test(tests, a_number_wider_than_its_field_is_refused_with_name_value_and_range, 0,
                         sizeof numbers / sizeof *numbers);
+    tcase_add_test(tests, each_number_of_a_list_has_to_fit);
     tcase_add_test(tests, a_number_that_is_none_of_its_enum_is_refused_with_the_first_and_the_last);
     tcase_add_test(tests, every_schedule_of_the_schema_is_one_of_the_engine_s);
     tcase_add_test(tests, a_number_of_more_than_64_bits_is_refused);

@@ -86,13 +86,15 @@ START_TEST(as_many_tiles_are_given_as_fill_max_bytes_and_at_least_one)
     static const struct {
         uint64_t max_bytes;
         size_t count;
-    } cases[] = {{1, 1}, {TILE_BYTES, 1}, {2 * TILE_BYTES - 1, 1}, {2 * TILE_BYTES, 2}, {UINT64_MAX, 3}};
+    } cases[] = {
+        {1, 1}, {PACKED_BYTES, 1}, {2 * PACKED_BYTES - 1, 1}, {2 * PACKED_BYTES, 2}, {UINT64_MAX, 3}};
 
     tiles_put_three();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tiles_read(0, cases[i].max_bytes, false);
         tiles_check(&batch, cases[i].count, in_order);
         ck_assert_uint_eq(batch.next_cursor, cases[i].count);
+        ck_assert_uint_eq(batch.bytes, cases[i].count * PACKED_BYTES);
         window_release(window, &batch);
     }
 }
@@ -188,9 +190,10 @@ START_TEST(a_tile_for_which_there_is_no_memory_takes_no_room)
 }
 END_TEST
 
-/* A clipped tile is taken to be as large as all others. */
+/* A clipped tile has the place of a whole one; a reader counts what it is. */
 START_TEST(as_many_clipped_tiles_have_room_as_whole_ones)
 {
+    const uint64_t packed = sizeof(struct label) + SIDE * sizeof(uint16_t);
     struct tile clipped = {.columns = 1, .rows = SIDE};
     struct run_record record = {.task_id = 0};
 
@@ -202,9 +205,9 @@ START_TEST(as_many_clipped_tiles_have_room_as_whole_ones)
         memset(counts, 0, SIDE * sizeof *counts);
         sink.finish(sink.arg, &record, clipped, counts, true);
     }
-    tiles_read(1, 2 * TILE_BYTES, false);
+    tiles_read(1, 2 * packed, false);
     ck_assert_uint_eq(batch.count, 2);
-    ck_assert_uint_eq(batch.come, 3 * TILE_BYTES);
+    ck_assert_uint_eq(batch.come, 3 * packed);
     ck_assert_uint_eq(label_read(window_batch_tile(&batch, 0)).tile.columns, 1);
     window_release(window, &batch);
 }
@@ -244,7 +247,7 @@ static void release_held(void)
 START_TEST(what_a_reader_holds_takes_room_though_it_was_acknowledged)
 {
     tiles_put_three();
-    tiles_read(0, TILE_BYTES, false);
+    tiles_read(0, PACKED_BYTES, false);
     held = batch;
     tiles_read(3, 0, false);
     on_wait = release_held;

@@ -92,6 +92,7 @@ START_TEST(a_reader_is_told_when_as_much_has_come_as_it_waits_for)
 {
     uint64_t one_tile;
 
+    tiles_make(8 * TILE_BYTES);
     tiles_put(0);
     tiles_read(0, 0, 0);
     one_tile = batch.come;
@@ -125,14 +126,42 @@ static void check_told(void)
     tiles_acknowledge_one();
 }
 
+/* While others compute. */
 START_TEST(a_reader_that_waits_for_more_than_there_is_room_for_is_told_all_the_same)
 {
+    uint16_t *six, *seven;
+
+    tiles_make(4 * TILE_BYTES);
     tiles_read(0, 0, UINT64_MAX);
-    tiles_put_three();
+    six = tiles_begin(6);
+    seven = tiles_begin(7);
+    tiles_put(0);
+    tiles_put(1);
     ck_assert_uint_eq(ready_calls, 0);
     on_wait = check_told;
-    tiles_put(3);
+    tiles_put(2);
     ck_assert_uint_eq(waits, 1);
+    ck_assert_uint_eq(ready_calls, 1);
+    tiles_end(6, six, false);
+    tiles_end(7, seven, false);
+}
+END_TEST
+
+START_TEST(a_reader_does_not_wait_for_more_than_half_of_the_tiles_there_is_room_for)
+{
+    tiles_make(5 * TILE_BYTES);
+    tiles_read(0, 0, UINT64_MAX);
+    tiles_put(0);
+    tiles_put(1);
+    tiles_read(0, 0, UINT64_MAX);
+    ck_assert(!batch.plenty);
+    ck_assert_uint_eq(ready_calls, 0);
+    tiles_put(2);
+    ck_assert_uint_eq(ready_calls, 1);
+    tiles_read(0, 0, UINT64_MAX);
+    ck_assert(batch.plenty);
+    tiles_put(3);
+    window_end(window);
     ck_assert_uint_eq(ready_calls, 1);
 }
 END_TEST
@@ -178,7 +207,7 @@ START_TEST(an_ended_window_is_not_done_before_its_last_tile_was_read)
 {
     tiles_put_three();
     window_end(window);
-    tiles_read(0, 2 * TILE_BYTES, false);
+    tiles_read(0, 2 * PACKED_BYTES, false);
     tiles_check(&batch, 2, in_order);
     ck_assert(!batch.done);
     window_release(window, &batch);
@@ -280,6 +309,7 @@ int main(void)
     tcase_add_test(tests, a_reader_is_told_when_as_much_has_come_as_it_waits_for);
     tcase_add_test(tests, a_reader_does_not_wait_for_what_has_come);
     tcase_add_test(tests, a_reader_that_waits_for_more_than_there_is_room_for_is_told_all_the_same);
+    tcase_add_test(tests, a_reader_does_not_wait_for_more_than_half_of_the_tiles_there_is_room_for);
     tcase_add_test(tests, a_waiting_reader_is_told_of_the_end);
     tcase_add_test(tests, an_ended_window_that_nothing_came_to_is_done);
     tcase_add_test(tests, a_window_whose_tiles_were_all_read_is_not_done_before_its_end);

@@ -1,12 +1,14 @@
 #ifndef TILERY_TESTS_TILES_H
 #define TILERY_TESTS_TILES_H
 
+#include "label.h"
 #include "service/window.h"
 
-/* A tile of 8 x 8, and what it takes. */
+/* A tile of 8 x 8, what it takes, and what it has when it is packed. */
 #define SIDE 8
 #define PIXELS (SIDE * SIDE)
 #define TILE_BYTES WINDOW_TILE_BYTES(PIXELS)
+#define PACKED_BYTES (sizeof(struct label) + PIXELS * sizeof(uint16_t))
 
 /*
  * A window on one thread, which puts tiles into it and reads them. The tests' program is linked so that the
