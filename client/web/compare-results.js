@@ -214,7 +214,7 @@ export function scalingResult(works, runs, race, processors) {
     const best = points.reduce((most, point) => (point.ratio.median > most.ratio.median ? point : most));
     const {serial, upTo} = fitOf(points, processors);
     return frame(points, {
-        sentences: sayScaling({points, serial}),
+        sentences: sayScaling({points, serial, processors}),
         entries: [
             ['Most speedup', `${times(best.ratio.median)} \u00d7`, `with ${best.name}`],
             ['Efficiency there', percent(best.gain.median), between(percent, best.gain)],

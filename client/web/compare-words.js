@@ -6,6 +6,7 @@ import {regionOf} from './region.js';
 const ALIKE = 1.1;        // an imbalance below it is not worth a sentence
 const MOSTLY = 0.85;      // an efficiency above it loses little
 const WORTH = 0.5;        // of a run's time, in which its busiest thread computes
+const LONGER = 1.2;       // times as long as one thread: several did not have a processor each all the time
 const STEPS = 200;        // of a sampled point: enough to tell the interior from its surroundings
 const SAMPLES = 1024;     // tiles that are looked at
 const HOLDS = 0.2;        // of a thread's tiles, to be told as interior
@@ -85,17 +86,22 @@ function waitedAndAdvised(run) {
     return sentence === null ? null : `${sentence} ${ADVICE[run.summary.schedule] ?? SMALLER}`;
 }
 
+// For how many times as long the threads of one side were busy as those of another.
+function timesAsBusy(base, other) {
+    const busyNs = ({each}) => each.reduce((sum, figures) => sum + figures.busyNs, 0);
+    return busyNs(other) / busyNs(base);
+}
+
 // What the threads' time went into, where they did not wait for each other.
 function lost(base, other, efficiency) {
-    const longer = other.each.reduce((sum, figures) => sum + figures.busyNs, 0)
-        / base.each.reduce((sum, figures) => sum + figures.busyNs, 0);
+    const longer = timesAsBusy(base, other);
     if (other.each.some(({busiest, wallNs}) => busiest.busyNs < WORTH * wallNs)) {
         return 'The work is so short that waking the threads weighs as much: more iterations or a larger image '
             + 'give them more to share.';
     }
-    if (longer > 1.2) {
+    if (longer > LONGER) {
         return 'No thread waited long for another, but together they were busy for '
-            + `${times(longer)} times as long as one alone: they took turns on fewer processors.`;
+            + `${times(longer)} times as long as one alone: they took turns on fewer processors, or with other work there.`;
     }
     if (efficiency >= MOSTLY) {
         return 'The threads ended almost together: hardly anything is lost.';
@@ -159,12 +165,26 @@ function limitOf(serial) {
             + `${times(1 / serial)} times as fast.`;
 }
 
+// Of threads that could have a processor each, but had not; null where all had.
+function shared(points, processors) {
+    const [base, ...others] = points.filter(({threads}) => threads <= processors);
+    const point = others.find((other) => timesAsBusy(base, other) > LONGER);
+    return point === undefined ? null
+        : `But something is in their way: on ${plural(processors, 'processor')}, ${plural(point.threads, 'thread')} were busy `
+            + `for ${times(timesAsBusy(base, point))} times as long together as one alone. Other work has taken turns with `
+            + 'them, or processors share a core: from these times nothing follows for a machine that is idle.';
+}
+
 // 1 to N threads: points are sides with their speedup and efficiency as ratio and gain, in order; serial is the fit.
-export function sayScaling({points, serial}) {
+export function sayScaling({points, serial, processors}) {
     const last = points[points.length - 1];
     const knee = plateau(points.map(({threads, ratio}) => ({threads, speedup: ratio.median})));
     const verdict = `${plural(last.threads, 'thread')} were ${times(last.ratio.median)} times as fast as one, `
         + `an efficiency of ${percent(last.gain.median)}.`;
+    const disturbed = shared(points, processors);
+    if (disturbed !== null) {
+        return [verdict, disturbed];
+    }
     if (knee !== null) {
         return [verdict, `It stops growing at ${plural(knee, 'thread')}, which is what ${plural(knee, 'processor')} `
             + 'would give: more threads than processors only take turns. Amdahl\u2019s law does not know of that.'];

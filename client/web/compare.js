@@ -239,7 +239,7 @@ class Panel {
             });
             this.#finish(runs, {stopped, rounds, result});
         } catch (error) {
-            this.failed.textContent = error.message;
+            this.failed.textContent = error.message + this.#whatIsBelow();
         }
         this.#end();
     }
@@ -272,6 +272,9 @@ class Panel {
         this.said.textContent = !stopped ? `Done: ${plural(complete * runs.length, 'run')}.`
             : complete === 0 ? 'Stopped before the first round was complete.'
                 : `Stopped after ${complete} of ${plural(rounds, 'round')}.`;
+        if (complete === 0) {
+            this.said.textContent += this.#whatIsBelow();
+        }
         tell(this.said.textContent);
         if (complete > 0) {
             const shown = result(runs, this.race);
@@ -279,6 +282,11 @@ class Panel {
             shown.querySelector('.cut')?.after(this.#raise());
             tell(`${this.said.textContent} ${shown.querySelector('.compare-lesson').textContent}`);
         }
+    }
+
+    // A result stays until there is another.
+    #whatIsBelow() {
+        return this.output.hasChildNodes() ? ' What is shown below was compared before.' : '';
     }
 
     #raise() {

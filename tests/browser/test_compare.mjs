@@ -320,6 +320,11 @@ describe('comparing', () => {
         await page.click('#compare-concurrent button.primary');
         await panel('concurrent').getByText('Stopped after 1 of 25 rounds.').waitFor();
         assert.deepEqual((await rowsOf('concurrent', 'Every run')).map(([, [round]]) => round), ['1', '1']);
+        await fill({width: 0});
+        await page.click('#compare-concurrent button.primary'); // fails
+        await panel('concurrent').getByRole('alert').getByText('What is shown below was compared before.').waitFor();
+        assert.equal(await panel('concurrent').locator('.compare-result').count(), 1);
+        forgive(400);
     });
 
     it('shows an error as the service gave it', async () => {

@@ -243,10 +243,22 @@ describe('sentences', () => {
             const ratio = {median: speedup, least: speedup, most: speedup};
             return {...side('', [even(100 / speedup, 2 ** i)]), ratio, gain: figures.efficiency(ratio, 2 ** i)};
         });
-        const say = (speedups, serial) => words.sayScaling({points: points(speedups), serial})[1];
-        assert.match(say([1, 1.98, 2, 2], 0.01), /stops growing at 2 threads.*2 processors/);
-        assert.match(say([1, 1.8, 3.1], 0.1), /10\u00a0% as serial.*10\.0 times as fast/);
-        assert.match(say([1, 2, 4], 0), /next to nothing serial/);
+        const say = (speedups, serial, processors) =>
+            words.sayScaling({points: points(speedups), serial, processors})[1];
+        assert.match(say([1, 1.98, 2, 2], 0.01, 2), /stops growing at 2 threads.*2 processors/);
+        assert.match(say([1, 1.8, 3.4], 0.1, 4), /10\u00a0% as serial.*10\.0 times as fast/);
+        assert.match(say([1, 2, 4], 0, 4), /next to nothing serial/);
+    });
+
+    it('draw no conclusions from threads that shared their processors with other work', () => {
+        const points = (walls) => walls.map((wall, i) => {
+            const ratio = {median: 100 / wall, least: 100 / wall, most: 100 / wall};
+            return {...side('', [even(wall, 2 ** i)]), ratio, gain: figures.efficiency(ratio, 2 ** i)};
+        });
+        const say = (walls, processors) => words.sayScaling({points: points(walls), serial: 0.3, processors})[1];
+        assert.match(say([100, 75, 60], 4), /on 4 processors, 2 threads were busy for 1\.50 times as long/);
+        assert.match(say([100, 55, 60], 4), /on 4 processors, 4 threads were busy for 2\.40 times as long/);
+        assert.match(say([100, 55, 60], 2), /stops growing at 2 threads/); // four take turns on two
     });
 });
 
