@@ -10,6 +10,7 @@
 #include "wire/condition.h"
 
 #define FIRST_PAUSE_MS 10u
+#define ROUSE_MS 100u
 /* For who is beyond max_peers to say what for; there is no room for many of them. */
 #define SURPLUS_TIMEOUT_MS 1000u
 
@@ -19,6 +20,8 @@ static struct peer_list *list_of(struct watch *watch, const struct peer *peer)
 {
     if (peer->state == PEER_SENDING)
         return peer->surplus ? &watch->surplus : &watch->sending;
+    if (peer->state == PEER_LEAVING)
+        return &watch->leaving;
     return peer->state == PEER_GONE ? &watch->gone : NULL;
 }
 
@@ -84,6 +87,13 @@ void watch_be_gone(struct watch *watch, struct peer *peer)
     peer->due_ns = 0;
     peer->pause_ms = FIRST_PAUSE_MS;
     watch_move(watch, peer, PEER_GONE);
+}
+
+/* Not at once: its reader is hardly ever to be roused. */
+void watch_be_leaving(struct watch *watch, struct peer *peer)
+{
+    peer->due_ns = wire_now_ns() + ROUSE_MS * NS_PER_MS;
+    watch_move(watch, peer, PEER_LEAVING);
 }
 
 static bool make_room(struct watch *watch, int fd)
@@ -181,8 +191,13 @@ void peer_received(struct watch *watch, struct peer *peer)
 void peer_answered(struct watch *watch, struct peer *peer)
 {
     pthread_mutex_lock(&watch->mutex);
-    watch_move(watch, peer, PEER_SENDING);
-    begin_sending(watch, peer);
+    if (peer->left) {
+        watch_be_leaving(watch, peer);
+        be_awake_at(watch, peer->due_ns);
+    } else {
+        watch_move(watch, peer, PEER_SENDING);
+        begin_sending(watch, peer);
+    }
     pthread_mutex_unlock(&watch->mutex);
 }
 

@@ -14,6 +14,7 @@
 
 enum peer_state {
     PEER_SENDING, /* a request, or nothing: its time runs */
+    PEER_LEAVING, /* the same, but no more comes than has come */
     PEER_WAITING, /* for the answer, or reading it */
     PEER_CALLING, /* a run is computed for it */
     PEER_GONE     /* the same, and it has left */
@@ -25,9 +26,9 @@ struct peer {
     int fd;
     uint32_t serial;
     bool left, surplus;
-    bool late;                             /* from the beginning on */
-    uint64_t due_ns;                       /* SENDING: when it is cut off; GONE: when to tell again */
-    unsigned pause_ms;                     /* GONE */
+    bool late;         /* from the beginning on */
+    uint64_t due_ns;   /* when it is cut off; LEAVING: when its reader is roused; GONE: when to tell again */
+    unsigned pause_ms; /* GONE */
     char call_id[WIRE_MAX_REQUEST_ID + 1]; /* CALLING and GONE */
 };
 
@@ -45,7 +46,7 @@ struct watch {
     size_t fds;
     unsigned peers;
     uint32_t serial;
-    struct peer_list sending, surplus; /* by due_ns: in each, all have the same time */
+    struct peer_list sending, surplus, leaving; /* by due_ns: in each, all have the same time */
     struct peer_list gone;
     unsigned tells;           /* under way */
     uint64_t sleeps_until_ns; /* the thread; UINT64_MAX: until an event */
@@ -55,6 +56,7 @@ struct watch {
 /* With the mutex held. */
 void watch_move(struct watch *watch, struct peer *peer, enum peer_state state);
 void watch_be_gone(struct watch *watch, struct peer *peer);
+void watch_be_leaving(struct watch *watch, struct peer *peer);
 void watch_wake(struct watch *watch);
 
 /* With an event: the descriptor, and the serial number above it. */

@@ -28,6 +28,8 @@ static void take_events(struct watch *watch, const struct epoll_event *events, i
             peer->left = true;
             if (peer->state == PEER_CALLING)
                 watch_be_gone(watch, peer);
+            else if (peer->state == PEER_SENDING)
+                watch_be_leaving(watch, peer);
         }
     }
 }
@@ -40,6 +42,21 @@ static void cut_off(struct watch *watch, const struct peer_list *list, uint64_t 
     while ((peer = list->first) != NULL && peer->due_ns <= now) {
         (void)shutdown(peer->fd, SHUT_RDWR);
         watch_move(watch, peer, PEER_WAITING);
+    }
+}
+
+/*
+ * The mutex is held. libmicrohttpd is told once that there is something to read, and takes a short read for
+ * the whole of it: it does not hear of an end that came together with the last bytes. Shutting down what the
+ * client has shut down already has it told again, and changes nothing else: what is unread can still be read.
+ */
+static void rouse(struct watch *watch, uint64_t now)
+{
+    struct peer *peer;
+
+    while ((peer = watch->leaving.first) != NULL && peer->due_ns <= now) {
+        (void)shutdown(peer->fd, SHUT_RD);
+        watch_be_leaving(watch, peer);
     }
 }
 
@@ -74,10 +91,12 @@ static void tell_gone(struct watch *watch, uint64_t now)
 /* The mutex is held. */
 static uint64_t next_due(const struct watch *watch)
 {
-    uint64_t due = watch->sending.first != NULL ? watch->sending.first->due_ns : UINT64_MAX;
+    const struct peer *firsts[] = {watch->sending.first, watch->surplus.first, watch->leaving.first};
+    uint64_t due = UINT64_MAX;
 
-    if (watch->surplus.first != NULL && watch->surplus.first->due_ns < due)
-        due = watch->surplus.first->due_ns;
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+        if (firsts[i] != NULL && firsts[i]->due_ns < due)
+            due = firsts[i]->due_ns;
     for (const struct peer *peer = watch->gone.first; peer != NULL && watch->tells < WATCH_TELLS;
          peer = peer->next)
         if (peer->due_ns < due)
@@ -116,6 +135,7 @@ static void *watch_main(void *arg)
         now = wire_now_ns();
         cut_off(watch, &watch->sending, now);
         cut_off(watch, &watch->surplus, now);
+        rouse(watch, now);
         tell_gone(watch, now);
     }
     pthread_mutex_unlock(&watch->mutex);

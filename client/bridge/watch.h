@@ -8,8 +8,9 @@
 
 /*
  * What libmicrohttpd does not look after: a client that leaves while its request is computed, for it watches
- * no suspended connection, and one whose request does not come to its end, for it counts the time from the
- * last byte. One thread, which wakes for an event, for a time that is up, and for nothing else.
+ * no suspended connection, one that leaves as it sends the last that it sends, and one whose request does not
+ * come to its end, for it counts the time from the last byte. One thread, which wakes for an event, for a
+ * time that is up, and for nothing else.
  *
  * Who owns what: a peer is a connection's, from watch_enter to watch_leave, which are called on the
  * connection's thread by libmicrohttpd's first and last word on it. So its descriptor is open all the while,
