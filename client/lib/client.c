@@ -133,6 +133,7 @@ static void free_client(tilery_client *client)
     free_idle_calls(client->idle[1]);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
+    pthread_rwlock_destroy(&client->token_lock);
     client_free_authorization(client->authorization);
     free(client->servers);
     free(client->addresses);
@@ -150,6 +151,7 @@ static tilery_client *new_client(const char *addresses)
     for (const char *at = addresses; count < CLIENT_MAX_SERVERS && (at = strchr(at, ',')) != NULL; at++)
         count++;
     client->refs = 1;
+    pthread_rwlock_init(&client->token_lock, NULL);
     pthread_mutex_init(&client->mutex, NULL);
     condition_init(&client->changed);
     client->addresses = strdup(addresses);
@@ -226,6 +228,23 @@ enum tilery_status tilery_client_open(const struct tilery_client_options *option
         return call_error(error, &why);
     }
     *out = client;
+    return TILERY_OK;
+}
+
+enum tilery_status tilery_client_set_token(tilery_client *client, const char *token, const char *token_file,
+                                           struct tilery_error *error)
+{
+    const struct tilery_client_options options = {.token = token, .token_file = token_file};
+    struct wire_error why;
+    char *fresh, *old;
+
+    if (client_make_authorization(&options, &fresh, &why) != WIRE_OK)
+        return call_error(error, &why);
+    pthread_rwlock_wrlock(&client->token_lock);
+    old = client->authorization;
+    client->authorization = fresh;
+    pthread_rwlock_unlock(&client->token_lock);
+    client_free_authorization(old);
     return TILERY_OK;
 }
 

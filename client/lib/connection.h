@@ -93,8 +93,7 @@ struct call {
 };
 
 struct tilery_client {
-    char *addresses;     /* as given */
-    char *authorization; /* with the token; NULL: none */
+    char *addresses; /* as given */
     uint64_t opened_ns, connect_timeout_ms;
     unsigned max_attempts;
     bool no_pauses;
@@ -103,7 +102,9 @@ struct tilery_client {
     void *on_attempt_arg;
     struct server *servers;
     size_t count;
-    pthread_mutex_t mutex; /* guards all below, and the servers' and calls' states */
+    pthread_rwlock_t token_lock; /* guards authorization; nothing else is locked under it */
+    char *authorization;         /* with the token; NULL: none */
+    pthread_mutex_t mutex;       /* guards all below, and the servers' and calls' states */
     pthread_cond_t changed;
     bool closing;
     unsigned refs;      /* its opener's, and one a stream */

@@ -86,7 +86,7 @@ struct tilery_client_options {
     const char *tls_ca, *tls_cert, *tls_key;
     const char *tls_server_name; /* a DNS name in the server's certificate; NULL: the URL's host */
     /* What a server may want to be shown: 16 to 4,096 printable characters; or the file whose first line they
-     * are, which is read when the client is opened. */
+     * are, which is read when the client is opened. tilery_client_set_token changes it. */
     const char *token, *token_file;
     bool no_pauses;                /* try again at once, at another server, or not at all */
     tilery_attempt_fn *on_attempt; /* NULL: nobody is told */
@@ -113,6 +113,17 @@ struct tilery_client_options {
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,
                                                                  struct tilery_error *error);
+
+/*
+ * Shows servers another token from now on: the given one, or the first line of that file, where the other is
+ * NULL, or none where both are. It goes with what is sent later, further attempts of calls under way and the
+ * rest of open streams included. INVALID_ARGUMENT, as of the options of these names, and RESOURCE_EXHAUSTED:
+ * the token is what it was.
+ */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_set_token(tilery_client *client,
+                                                                      const char *token,
+                                                                      const char *token_file,
+                                                                      struct tilery_error *error);
 
 /* Calls under way end as CANCELLED before it returns, and so do streams, which are still to be closed or
  * dropped; their runs, and those of streams that have been dropped, are cancelled first, within a second.

@@ -1,0 +1,222 @@
+/* A client whose token changes. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake.h"
+#include "served.h"
+#include "suite.h"
+
+#define OLD "old-0123456789abcdef"
+#define NEW "new-0123456789abcdef"
+#define COMPUTE "tilery.v1.TileCompute/Compute"
+#define CALLERS 4
+#define CHANGES 200
+
+static char server_file[] = "/tmp/tilery-server-token-XXXXXX";
+static char client_file[] = "/tmp/tilery-client-token-XXXXXX";
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void make_file(char *path)
+{
+    int fd;
+
+    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+    fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static void set_up(void)
+{
+    make_file(server_file);
+    make_file(client_file);
+    write_file(server_file, OLD "\n");
+    served.token_file = server_file;
+}
+
+static void tear_down(void)
+{
+    served_end();
+    unlink(server_file);
+    unlink(client_file);
+}
+
+static void show(const char *token, const char *token_file)
+{
+    check_status(tilery_client_set_token(served.client, token, token_file, &served.error), TILERY_OK);
+}
+
+static enum tilery_status info(tilery_client *client)
+{
+    struct tilery_error error;
+    struct tilery_info *said;
+    enum tilery_status status = tilery_info(client, NULL, &said, &error);
+
+    tilery_info_free(said);
+    return status;
+}
+
+START_TEST(a_client_shows_the_token_that_it_was_given_last)
+{
+    served_start(_i, 2, 2);
+    ck_assert_int_eq(info(served.client), TILERY_UNAUTHENTICATED);
+    show(OLD, NULL);
+    ck_assert_int_eq(info(served.client), TILERY_OK);
+    show(NEW, NULL);
+    ck_assert_int_eq(info(served.client), TILERY_UNAUTHENTICATED);
+    write_file(client_file, " " OLD "\nand what else there may be\n");
+    show(NULL, client_file);
+    ck_assert_int_eq(info(served.client), TILERY_OK);
+    write_file(client_file, NEW "\n"); /* which nobody has read */
+    ck_assert_int_eq(info(served.client), TILERY_OK);
+    show(NULL, NULL);
+    ck_assert_int_eq(info(served.client), TILERY_UNAUTHENTICATED);
+}
+END_TEST
+
+START_TEST(what_is_no_token_leaves_the_old_one)
+{
+    static const struct {
+        const char *token, *token_file, *words;
+    } bad[] = {{"short", NULL, "token: the token has 5 characters; it must have from 16 to 4096"},
+               {"0123456789 abcdef", NULL, "token: character 11 of the token is no printable ASCII"},
+               {NULL, client_file, "is empty"},
+               {NULL, "/nowhere/token", "No such file"},
+               {NEW, client_file, "token and token_file are both set"}};
+
+    served_start(TCP, 2, 2);
+    show(OLD, NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        check_status(tilery_client_set_token(served.client, bad[i].token, bad[i].token_file, &served.error),
+                     TILERY_INVALID_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(served.error.message, bad[i].words));
+        ck_assert_int_eq(tilery_client_set_token(served.client, bad[i].token, bad[i].token_file, NULL),
+                         TILERY_INVALID_ARGUMENT);
+    }
+    ck_assert_int_eq(info(served.client), TILERY_OK);
+}
+END_TEST
+
+/* The first request is refused, and the token changed before that. */
+static struct fake_answer change(void *arg, const struct wire_request *request, unsigned number)
+{
+    char *seen = arg;
+    tilery_client *client = served.client;
+
+    (void)snprintf(seen, 64, "%s", request->metadata_count == 1 ? request->metadata[0].value : "no metadata");
+    if (number != 1)
+        return (struct fake_answer){.status = WIRE_INVALID_ARGUMENT, .message = "enough"};
+    ck_assert_str_eq(seen, "Bearer " OLD);
+    ck_assert_int_eq(tilery_client_set_token(client, NEW, NULL, NULL), TILERY_OK);
+    return (struct fake_answer){.status = WIRE_UNAVAILABLE, .message = "not now"};
+}
+
+START_TEST(another_attempt_shows_the_new_token)
+{
+    const struct tilery_compute_request request = served_request(8, 8, 8, 8, 1);
+    char seen[64] = "";
+    struct fake *fake = fake_start(COMPUTE, change, seen);
+
+    served.client = served_connect(fake_url(fake));
+    show(OLD, NULL);
+    ck_assert_int_eq(served_compute(served.client, &request, 0, NULL), TILERY_INVALID_ARGUMENT);
+    ck_assert_str_eq(seen, "Bearer " NEW);
+    served_disconnect();
+    fake_stop(fake);
+}
+END_TEST
+
+static void serve_with(const char *tokens)
+{
+    struct wire_error error;
+
+    write_file(server_file, tokens);
+    ck_assert_int_eq(daemon_reload(served.daemon, &error), WIRE_OK);
+}
+
+/* Half of its 16 MiB of counts is more than what had been asked for when the token changed. */
+START_TEST(an_open_stream_goes_on_with_the_new_token)
+{
+    const struct tilery_compute_request request = served_request(4096, 2048, 256, 256, 1);
+    const struct tilery_tile *tile;
+    tilery_stream *stream;
+
+    served_start(_i, 2, 2);
+    show(OLD, NULL);
+    stream = served_stream(&request, NULL);
+    serve_with(NEW "\n" OLD "\n");
+    show(NEW, NULL);
+    for (unsigned tiles = 0; tiles < 128; tiles++) {
+        if (tiles == 64)
+            serve_with(NEW "\n");
+        check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+        ck_assert_ptr_nonnull(tile);
+    }
+    check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+    ck_assert_ptr_null(tile);
+    tilery_stream_close(stream);
+}
+END_TEST
+
+struct caller {
+    pthread_t thread;
+    unsigned refused, calls;
+    atomic_bool *over;
+};
+
+static void *call_on(void *arg)
+{
+    struct caller *caller = arg;
+
+    while (!atomic_load(caller->over) || caller->calls == 0) {
+        caller->refused += info(served.client) != TILERY_OK;
+        caller->calls++;
+    }
+    return NULL;
+}
+
+START_TEST(it_changes_while_others_call)
+{
+    struct caller callers[CALLERS] = {0};
+    atomic_bool over = false;
+
+    write_file(server_file, OLD "\n" NEW "\n");
+    served_start(_i, 2, 2);
+    show(OLD, NULL);
+    for (size_t i = 0; i < CALLERS; i++) {
+        callers[i].over = &over;
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call_on, &callers[i]), 0);
+    }
+    for (unsigned i = 0; i < CHANGES; i++)
+        show(i % 2 == 0 ? NEW : OLD, NULL);
+    atomic_store(&over, true);
+    for (size_t i = 0; i < CALLERS; i++) {
+        ck_assert_int_eq(pthread_join(callers[i].thread, NULL), 0);
+        ck_assert_uint_eq(callers[i].refused, 0);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("tokens");
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, a_client_shows_the_token_that_it_was_given_last, 0, TRANSPORTS);
+    tcase_add_test(tests, what_is_no_token_leaves_the_old_one);
+    tcase_add_test(tests, another_attempt_shows_the_new_token);
+    tcase_add_loop_test(tests, an_open_stream_goes_on_with_the_new_token, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, it_changes_while_others_call, 0, TRANSPORTS);
+    return suite_run("tokens", tests);
+}
