@@ -65,7 +65,25 @@ static void warn(const struct bridge_options *options, const struct bridge *brid
 /* What SIGHUP means, unless it is to end. */
 static bool reloads(const struct settings *settings)
 {
-    return settings->token_file != NULL || getenv(NOTIFY_SOCKET) != NULL;
+    return settings->token_file != NULL || settings->backend.token_file != NULL ||
+           getenv(NOTIFY_SOCKET) != NULL;
+}
+
+/* The token that callers show, and the one that servers are shown: each for itself. */
+static void reload(const struct bridge_options *options, const struct settings *settings)
+{
+    const char *callers = settings->token_file, *servers = settings->backend.token_file;
+    struct tilery_error error;
+    struct wire_error why;
+
+    if (callers != NULL || servers == NULL)
+        warn_of_reload("tilery-bridge", bridge_argp_options, "", callers,
+                       token_file_reload(options->token, &why) != WIRE_OK ? why.message : NULL);
+    if (servers != NULL)
+        warn_of_reload("tilery-bridge", bridge_argp_options, "backend-", servers,
+                       tilery_client_set_token(options->client, NULL, servers, &error) != TILERY_OK
+                           ? error.message
+                           : NULL);
 }
 
 static int serve(const struct bridge_options *options, const struct settings *settings,
@@ -73,7 +91,6 @@ static int serve(const struct bridge_options *options, const struct settings *se
 {
     struct bridge *bridge;
     struct tilery_error error;
-    struct wire_error why;
     int signal;
 
     if (bridge_start(options, &bridge, &error) != TILERY_OK) {
@@ -86,8 +103,7 @@ static int serve(const struct bridge_options *options, const struct settings *se
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads(settings))
-        warn_of_reload("tilery-bridge", bridge_argp_options, settings->token_file,
-                       token_file_reload(options->token, &why), &why);
+        reload(options, settings);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */
     warn_say("tilery-bridge", "%s: finishing the work in hand", strsignal(signal));

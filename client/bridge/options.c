@@ -65,7 +65,7 @@ const struct argp_option bridge_argp_options[] = {
     {"backend-tls-server-name", OPT_TLS_NAME, "NAME", 0,
      "The DNS name in the backend's certificate (default: the URL's host)", 0},
     {"backend-token-file", OPT_BACKEND_TOKEN_FILE, "FILE", 0,
-     "The token that the backend wants is the file's first line", 0},
+     "The token that the backend wants is the file's first line; SIGHUP reads it again", 0},
     {"backend-timeout-s", OPT_BACKEND_TIMEOUT, "S", 0,
      "Answer 504 where a server takes so much longer than a request's time limit, or does not take a stream "
      "within it (default 60)",

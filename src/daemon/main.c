@@ -172,7 +172,8 @@ static int serve(struct daemon *daemon, const struct daemon_options *given, cons
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
     while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads)
-        warn_of_reload("tileryd", options, given->token_file, daemon_reload(daemon, &error), &error);
+        warn_of_reload("tileryd", options, "", given->token_file,
+                       daemon_reload(daemon, &error) != WIRE_OK ? error.message : NULL);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
 }

@@ -102,18 +102,18 @@ void warn_of_stdout(const char *program)
         warn_say(program, "warning: cannot write where it listens: %s", strerror(errno));
 }
 
-void warn_of_reload(const char *program, const struct argp_option *options, const char *path,
-                    enum wire_status status, const struct wire_error *error)
+void warn_of_reload(const char *program, const struct argp_option *options, const char *prefix,
+                    const char *path, const char *failure)
 {
     char room[512];
 
     if (path == NULL) {
         warn_say(program, "SIGHUP: there is no token to read again");
-    } else if (status != WIRE_OK) {
+    } else if (failure != NULL) {
         warn_say(program, "SIGHUP: the old token stays in force: %s",
-                 option_message(options, "", error->message, room, sizeof room));
+                 option_message(options, prefix, failure, room, sizeof room));
     } else {
-        warn_say(program, "SIGHUP: the token has been read again");
+        warn_say(program, "SIGHUP: the token of --%stoken-file has been read again", prefix);
         warn_of_file(program, path);
     }
 }

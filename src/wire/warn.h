@@ -3,8 +3,6 @@
 
 #include <argp.h>
 
-#include "wire/status.h"
-
 /* Warnings, for a main: one line each on stderr, or none where all is well. */
 
 /* How a line looks: level is "info", "warn" or "error". It writes the line, at once. */
@@ -33,9 +31,10 @@ void warn_of_token(const char *program, const char *servers);
 /* Writes out what stdout holds, which is where the program listens, and warns where that cannot be. */
 void warn_of_stdout(const char *program);
 
-/* What became of SIGHUP: status and error are those of reading the token of that file again; path NULL: there
- * is none. A file that cannot be used is no reason to end. options: the program's, for option_message. */
-void warn_of_reload(const char *program, const struct argp_option *options, const char *path,
-                    enum wire_status status, const struct wire_error *error);
+/* What became of SIGHUP: failure is why the token of that file could not be read again, NULL where it could;
+ * path NULL: there is none. A file that cannot be used is no reason to end. The options are the program's,
+ * and prefix stands before token-file in the one that names the file: for option_message. */
+void warn_of_reload(const char *program, const struct argp_option *options, const char *prefix,
+                    const char *path, const char *failure);
 
 #endif

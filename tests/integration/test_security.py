@@ -150,6 +150,38 @@ class Token(Folder):
             self.assertIn("the bridge's own token, of --backend-token-file: ", json.loads(body)["error"])
         self.assertEqual(get(bridge.url, "/api/compute/health")[0].status, 200)
 
+    def compute(self, bridge, **headers):
+        return get(bridge.url, "/api/compute/concurrent?width=64&height=64", headers=headers)[0].status
+
+    def test_sighup_has_the_bridge_show_another_token(self):
+        server, own = self.serve(), self.file("own", TOKEN)
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, "--backend-token-file", own,
+                            name="tilery-bridge")
+        self.file("token", f"{OTHER}\n{TOKEN}")
+        self.reload(server)
+        self.file("own", OTHER)
+        self.assertIn("--backend-token-file has been read again", self.reload(bridge))
+        self.file("token", OTHER)
+        self.reload(server)
+        self.assertEqual(self.compute(bridge), 200)
+        for content in "short", None:
+            _ = os.unlink(own) if content is None else self.file("own", content)
+            self.assertIn(f'the old token stays in force: --backend-token-file "{own}"', self.reload(bridge))
+            self.assertEqual(self.compute(bridge), 200)
+
+    def test_sighup_has_the_bridge_read_both_its_files_whatever_is_in_the_other(self):
+        server, shown = self.serve(), self.file("shown", TOKEN)
+        bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, "--token-file", shown,
+                            "--backend-token-file", self.file("own", OTHER), name="tilery-bridge")
+        bearer = {"Authorization": "Bearer " + TOKEN}
+        self.assertEqual(self.compute(bridge, **bearer), 401)
+        self.file("shown", "short")
+        self.file("own", TOKEN)
+        said = [self.reload(bridge), next(line for line in bridge.process.stderr if "SIGHUP" in line)]
+        self.assertIn(f'the old token stays in force: --token-file "{shown}"', said[0])
+        self.assertIn("--backend-token-file has been read again", said[1])
+        self.assertEqual(self.compute(bridge, **bearer), 200)
+
     def test_the_environment_names_the_file_too(self):
         server = self.serve()
         environment = {**os.environ, "TILERY_TOKEN_FILE": self.token_file}
