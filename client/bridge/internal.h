@@ -25,6 +25,9 @@
 /* Of what is refused because there is no room now. */
 #define BRIDGE_RETRY_AFTER_MS 1000
 
+/* Of health checks and of statistics. */
+#define BRIDGE_CHECK_TIMEOUT_MS 2000
+
 struct addrinfo;
 
 struct bridge {
@@ -155,6 +158,11 @@ bool bridge_reserve(struct exchange *exchange, uint64_t share);
 bool bridge_reserve_within(struct exchange *exchange, uint64_t bytes, const char *subject);
 /* Frees what came for the answer, and gives back what it took. */
 void bridge_let_go(struct exchange *exchange);
+
+/* health.c: routes. */
+enum MHD_Result bridge_health(struct exchange *exchange);
+enum MHD_Result bridge_alive(struct exchange *exchange);
+enum MHD_Result bridge_ready(struct exchange *exchange);
 
 /* stream.c: routes. */
 enum MHD_Result bridge_stream(struct exchange *exchange);

@@ -10,16 +10,13 @@
 
 #define JSON "application/json"
 
-/* Of health checks and of statistics. */
-#define CHECK_TIMEOUT_MS 2000
-
 /* GET: HEAD too. OPEN: for whoever watches the service, without a token, and when all connections are taken.
  */
 enum { METHOD_GET = 1, METHOD_POST = 2, OPEN = 4, METHOD_DELETE = 8 };
 
 typedef enum MHD_Result route_fn(struct exchange *exchange);
 
-static route_fn concurrent, sequential, trace, health, alive, ready, metrics, openapi, page, file;
+static route_fn concurrent, sequential, trace, metrics, openapi, page, file;
 
 static const struct route {
     const char *path;
@@ -32,9 +29,9 @@ static const struct route {
     {"/api/compute/image.png", METHOD_GET | METHOD_POST, bridge_picture},
     {"/api/compute/stream", METHOD_GET | METHOD_POST, bridge_stream},
     {"/api/compute/runs/{run}", METHOD_DELETE, bridge_end_run},
-    {"/api/compute/health", METHOD_GET | OPEN, health},
-    {"/healthz", METHOD_GET | OPEN, alive},
-    {"/readyz", METHOD_GET | OPEN, ready},
+    {"/api/compute/health", METHOD_GET | OPEN, bridge_health},
+    {"/healthz", METHOD_GET | OPEN, bridge_alive},
+    {"/readyz", METHOD_GET | OPEN, bridge_ready},
     {"/metrics", METHOD_GET, metrics},
     {"/openapi.json", METHOD_GET | OPEN, openapi},
     {"/", METHOD_GET | OPEN, page},
@@ -131,60 +128,6 @@ static enum MHD_Result trace(struct exchange *exchange)
     return compute(exchange, TILERY_MODE_CONCURRENT, FORMAT_TRACE);
 }
 
-/* ---- Health: as documented, and as orchestrators ask ---- */
-
-static void checked(void *arg, const struct tilery_error *error)
-{
-    bridge_called(arg, error);
-}
-
-static enum MHD_Result check(struct exchange *exchange, bridge_answer_fn *answer)
-{
-    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS,
-                                              .traceparent = exchange->traceparent};
-    struct tilery_error error;
-
-    bridge_suspend(exchange, answer);
-    if (tilery_health_async(exchange->bridge->options.client, &quick, checked, exchange, &error) != TILERY_OK)
-        bridge_called(exchange, &error);
-    return MHD_YES;
-}
-
-static enum MHD_Result answer_health(struct exchange *exchange)
-{
-    return bridge_send_health(exchange, !exchange->failed,
-                              exchange->failed ? exchange->error.message : "The Tilery server is serving");
-}
-
-static enum MHD_Result health(struct exchange *exchange)
-{
-    if (exchange->bridge->draining)
-        return bridge_send_health(exchange, false, BRIDGE_DRAINS);
-    return check(exchange, answer_health);
-}
-
-static enum MHD_Result alive(struct exchange *exchange)
-{
-    return bridge_send_text(exchange, MHD_HTTP_OK, "ok\n");
-}
-
-static enum MHD_Result answer_ready(struct exchange *exchange)
-{
-    char text[sizeof exchange->error.message + 2];
-
-    if (!exchange->failed)
-        return bridge_send_text(exchange, MHD_HTTP_OK, "ready\n");
-    (void)snprintf(text, sizeof text, "%s\n", exchange->error.message);
-    return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, text);
-}
-
-static enum MHD_Result ready(struct exchange *exchange)
-{
-    if (exchange->bridge->draining)
-        return bridge_send_text(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, BRIDGE_DRAINS "\n");
-    return check(exchange, answer_ready);
-}
-
 /* ---- Metrics ---- */
 
 static void collected(void *arg, tilery_stats_list *list)
@@ -244,7 +187,7 @@ static enum MHD_Result answer_metrics(struct exchange *exchange)
 
 static enum MHD_Result metrics(struct exchange *exchange)
 {
-    const struct tilery_call_options quick = {.timeout_ms = CHECK_TIMEOUT_MS};
+    const struct tilery_call_options quick = {.timeout_ms = BRIDGE_CHECK_TIMEOUT_MS};
     struct tilery_error error;
 
     if (strcmp(exchange->method, "HEAD") == 0)

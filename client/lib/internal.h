@@ -96,6 +96,7 @@ WIRE_MUST_USE enum wire_status call_start_check(tilery_client *client, struct se
 WIRE_MUST_USE enum wire_status call_read_check(nng_msg *msg, struct server *server, struct wire_error *error);
 
 #define CALL_CANCEL "tilery.v1.TileCompute/Cancel"
+#define CALL_INFO "tilery.v1.Server/Info"
 
 /* What the reply's envelope says of itself, where it tells of a failure; else the status is OK. */
 void call_read_failure(const nng_msg *reply, struct wire_error *error);

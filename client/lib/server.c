@@ -7,7 +7,6 @@
 #include "server.pb-c.h"
 
 #define CHECK "tilery.v1.Health/Check"
-#define INFO "tilery.v1.Server/Info"
 
 _Static_assert((int)TILERY_UNAUTHENTICATED == (int)WIRE_UNAUTHENTICATED && (int)TILERY_OK == (int)WIRE_OK,
                "the public codes are the wire's");
@@ -175,7 +174,7 @@ enum tilery_status tilery_info(tilery_client *client, const struct tilery_call_o
                                struct tilery_info **out, struct tilery_error *error)
 {
     Tilery__V1__InfoRequest request = TILERY__V1__INFO_REQUEST__INIT;
-    const struct call_spec spec = {.method = INFO, .request = &request.base, .options = options};
+    const struct call_spec spec = {.method = CALL_INFO, .request = &request.base, .options = options};
     ProtobufCMessage *reply;
     struct wire_reply head;
     struct wire_error why;

@@ -169,6 +169,20 @@ class Token(Folder):
             self.assertIn(f'the old token stays in force: --backend-token-file "{own}"', self.reload(bridge))
             self.assertEqual(self.compute(bridge), 200)
 
+    def test_a_bridge_whose_token_is_refused_is_not_ready_until_it_has_the_right_one(self):
+        server, own = self.serve(), self.file("own", OTHER)
+        for arguments in [], ["--backend-token-file", own]:
+            bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, *arguments, name="tilery-bridge")
+            response, text = get(bridge.url, "/readyz")
+            self.assertEqual(response.status, 503)
+            self.assertIn(b"the bridge's own token, of --backend-token-file: the ", text)
+            self.assertEqual([get(bridge.url, path)[0].status for path in ("/healthz", "/api/compute/health")], [200, 200])
+            self.assertEqual(tilery(bridge.url, "health").returncode, 14)
+        self.file("own", TOKEN)
+        self.reload(bridge)
+        self.assertEqual(get(bridge.url, "/readyz")[0].status, 200)
+        self.assertEqual(tilery(bridge.url, "health").returncode, 0)
+
     def test_sighup_has_the_bridge_read_both_its_files_whatever_is_in_the_other(self):
         server, shown = self.serve(), self.file("shown", TOKEN)
         bridge = self.start("--listen", "127.0.0.1:0", "--backend", server.url, "--token-file", shown,

@@ -1,4 +1,4 @@
-/* A client whose token changes. */
+/* A client whose token changes, and what tells it that it is the wrong one. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #define OLD "old-0123456789abcdef"
 #define NEW "new-0123456789abcdef"
 #define COMPUTE "tilery.v1.TileCompute/Compute"
+#define INFO "tilery.v1.Server/Info"
 #define CALLERS 4
 #define CHANGES 200
 
@@ -207,6 +208,105 @@ START_TEST(it_changes_while_others_call)
 }
 END_TEST
 
+struct verdict {
+    sem_t over;
+    struct tilery_error error;
+};
+
+static void judge(void *arg, const struct tilery_error *error)
+{
+    struct verdict *verdict = arg;
+
+    verdict->error = error != NULL ? *error : (struct tilery_error){.status = TILERY_OK};
+    sem_post(&verdict->over);
+}
+
+static struct tilery_error ready(void)
+{
+    const struct tilery_call_options options = {.timeout_ms = 60000};
+    struct verdict verdict;
+
+    sem_init(&verdict.over, 0, 0);
+    check_status(tilery_ready_async(served.client, &options, judge, &verdict, &served.error), TILERY_OK);
+    while (sem_wait(&verdict.over) != 0)
+        continue;
+    sem_destroy(&verdict.over);
+    return verdict.error;
+}
+
+START_TEST(a_server_that_does_not_take_the_token_serves_and_is_not_ready)
+{
+    served_start(_i, 2, 2);
+    check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
+    ck_assert_int_eq(ready().status, TILERY_UNAUTHENTICATED);
+    show(NEW, NULL);
+    check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
+    ck_assert_str_eq(ready().message, "the token is not the server's");
+    show(OLD, NULL);
+    ck_assert_int_eq(ready().status, TILERY_OK);
+    daemon_drain(served.daemon, 0);
+    ck_assert_int_eq(ready().status, TILERY_UNAVAILABLE);
+}
+END_TEST
+
+static struct fake_answer say(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)request;
+    (void)number;
+    return (struct fake_answer){.status = *(const enum wire_status *)arg, .message = "so it is"};
+}
+
+START_TEST(only_that_it_refuses_its_caller_makes_one_that_serves_not_ready)
+{
+    static const struct {
+        enum wire_status said;
+        enum tilery_status wanted;
+    } cases[] = {{WIRE_UNAUTHENTICATED, TILERY_UNAUTHENTICATED},
+                 {WIRE_PERMISSION_DENIED, TILERY_PERMISSION_DENIED},
+                 {WIRE_UNIMPLEMENTED, TILERY_OK},
+                 {WIRE_RESOURCE_EXHAUSTED, TILERY_OK},
+                 {WIRE_UNAVAILABLE, TILERY_OK}};
+    enum wire_status said;
+    struct tilery_error error;
+    struct fake *fake = fake_start(INFO, say, &said);
+
+    served.client = served_connect(fake_url(fake));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        said = cases[i].said;
+        error = ready();
+        ck_assert_int_eq(error.status, cases[i].wanted);
+        ck_assert(error.status == TILERY_OK || strcmp(error.message, "so it is") == 0);
+        ck_assert_uint_eq(fake_requests(fake), i + 1);
+    }
+    served_disconnect();
+    fake_stop(fake);
+}
+END_TEST
+
+START_TEST(the_server_that_said_that_it_serves_is_asked_and_no_other)
+{
+    enum wire_status yes = WIRE_OK, no = WIRE_UNAUTHENTICATED;
+    struct fake *fakes[] = {fake_start(INFO, say, &yes), fake_start(INFO, say, &no)};
+    unsigned before[2], refused = 0;
+    char urls[512];
+
+    (void)snprintf(urls, sizeof urls, "%s,%s", fake_url(fakes[0]), fake_url(fakes[1]));
+    served.client = served_connect(urls);
+    while (fake_checks(fakes[0]) == 0 || fake_checks(fakes[1]) == 0)
+        check_status(tilery_health(served.client, NULL, &served.error), TILERY_OK);
+    for (size_t i = 0; i < 2; i++)
+        before[i] = fake_checks(fakes[i]);
+    for (unsigned i = 0; i < 10; i++)
+        refused += ready().status == TILERY_UNAUTHENTICATED;
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_uint_eq(fake_requests(fakes[i]), fake_checks(fakes[i]) - before[i]);
+    ck_assert_uint_eq(refused, fake_requests(fakes[1]));
+    served_disconnect();
+    for (size_t i = 0; i < 2; i++)
+        fake_stop(fakes[i]);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("tokens");
@@ -218,5 +318,8 @@ int main(void)
     tcase_add_test(tests, another_attempt_shows_the_new_token);
     tcase_add_loop_test(tests, an_open_stream_goes_on_with_the_new_token, 0, TRANSPORTS);
     tcase_add_loop_test(tests, it_changes_while_others_call, 0, TRANSPORTS);
+    tcase_add_loop_test(tests, a_server_that_does_not_take_the_token_serves_and_is_not_ready, 0, TRANSPORTS);
+    tcase_add_test(tests, only_that_it_refuses_its_caller_makes_one_that_serves_not_ready);
+    tcase_add_test(tests, the_server_that_said_that_it_serves_is_asked_and_no_other);
     return suite_run("tokens", tests);
 }

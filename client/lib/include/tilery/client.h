@@ -294,6 +294,13 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_health_async(tilery_client 
                                                                   tilery_health_fn *done, void *arg,
                                                                   struct tilery_error *error);
 
+/* The same, but UNAUTHENTICATED or PERMISSION_DENIED where the server that serves does not let this client
+ * call, which a health check alone does not tell. */
+TILERY_API TILERY_MUST_USE enum tilery_status tilery_ready_async(tilery_client *client,
+                                                                 const struct tilery_call_options *options,
+                                                                 tilery_health_fn *done, void *arg,
+                                                                 struct tilery_error *error);
+
 /* What a server says of itself. Strings belong to it. */
 struct tilery_info {
     const char *version;
