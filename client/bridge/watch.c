@@ -66,8 +66,7 @@ static struct peer *next_gone(struct watch *watch, uint64_t now)
     for (struct peer *peer = watch->gone.first; peer != NULL; peer = peer->next)
         if (peer->due_ns <= now) {
             peer->due_ns = now + peer->pause_ms * NS_PER_MS;
-            if (peer->pause_ms < LAST_PAUSE_MS)
-                peer->pause_ms *= 2;
+            peer->pause_ms = peer->pause_ms < LAST_PAUSE_MS / 2 ? 2 * peer->pause_ms : LAST_PAUSE_MS;
             return peer;
         }
     return NULL;
