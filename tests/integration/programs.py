@@ -93,13 +93,16 @@ def wait_stats(server, **wanted):
     until(lambda: wanted.items() <= stats(server).items(), f"{server} comes to {wanted}")
 
 
-def connect(url, buffer=0):
-    """A socket that is connected; it receives no more than about so many bytes ahead of its reader."""
+def connect(url, buffer=0, source=None):
+    """A socket that is connected; it receives no more than about so many bytes ahead of its reader. source: its own
+    address."""
     host, port = url.removeprefix("http://").split(":")
     peer = socket.socket()
     peer.settimeout(60)
     if buffer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    if source is not None:
+        peer.bind((source, 0))
     peer.connect((host, int(port)))
     return peer
 
