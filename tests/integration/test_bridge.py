@@ -2,6 +2,7 @@
 """The HTTP bridge."""
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import unittest
@@ -95,6 +96,22 @@ class Additions(ServedTest):
         response, body = get(self.bridge.url, f"/api/compute/{mode}?{QUERY}&{query}")
         self.assertEqual(response.status, 200, body)
         return json.loads(body), body, response
+
+    def test_an_answer_in_one_piece_and_one_in_many_are_alike(self):
+        """One of up to 256 tiles comes in one piece. Compared without the numbers, and without repetitions."""
+        thing = rb"\{[^{}]*(?:\{[^{}]*\})?\},\s*"
+        for path, query in (("concurrent", ""), ("concurrent", "&precision=ns&summary=1&num_threads=256"),
+                            ("trace.json", "&num_threads=256")):
+            shapes = []
+            for tiles, whole in (256, True), (257, False), (2000, False):
+                size = f"width={tiles}&height=1&tile_w=1&tile_h=1&max_iter=9&time_limit_ms=600000"
+                response, body = get(self.bridge.url, f"/api/compute/{path}?{size}{query}")
+                self.assertEqual((response.status, "Content-Length" in response.headers), (200, whole), body[:200])
+                tasks = sorted(map(int, re.findall(rb'"task_id":([0-9]+)', body)))
+                self.assertEqual(tasks, list(range(tiles)))
+                alike = re.sub(rb"\b[0-9][-+.e0-9]*", b"0", body)
+                shapes.append(re.sub(rb"(%b(?:%b)??)\1+" % (thing, thing), rb"\1", alike))
+            self.assertEqual(shapes, shapes[:1] * len(shapes))
 
     def test_ns_stand_beside_the_milliseconds(self):
         reply, _, _ = self.compute("precision=ns")
