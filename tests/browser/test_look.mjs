@@ -73,6 +73,37 @@ test('the timeline is zoomed, panned and seen whole again', async () => {
     await page.close();
 });
 
+test('the timeline hatches the time that is known to be idle', async () => {
+    const page = await Page.open(browser, bridge.url, SMALL);
+    await page.finished();
+    // Of a run of 1000 ns, one to a CSS pixel: how many colours there are in each part.
+    const colours = (run, parts) => page.tab.evaluate(async ([of, all]) => {
+        const {Timeline} = await import('/web/timeline.js');
+        const place = document.createElement('div');
+        place.style.width = `${64 + 1000 + 54}px`;
+        document.body.replaceChildren(place);
+        new Timeline(place).show({threads: 2, timeLimitNs: 0, changes: [], ...of, records: [
+            {task_id: 0, thread_id: 0, start_time_ns: 0, duration_ns: 400},
+            {task_id: 1, thread_id: 1, start_time_ns: 300, duration_ns: 700}]});
+        await new Promise((resolve) => {
+            requestAnimationFrame(() => requestAnimationFrame(resolve));
+        });
+        const context = place.querySelector('canvas').getContext('2d');
+        return all.map(([thread, from, to]) => {
+            const {data} = context.getImageData(64 + from + 2, 26 + thread * 30 + 2, to - from - 4, 22);
+            return new Set(new Uint32Array(data.buffer)).size;
+        });
+    }, [run, parts]);
+    const busy = [[0, 0, 150], [1, 300, 500]]; // without their numbers
+    const idle = [[1, 0, 300], [0, 550, 1000]];
+    for (const [run, before, after] of [[{summary: {}, wallNs: 1000}, true, true], [{summary: null, wallNs: 0}, true, false],
+        [{summary: {}, wallNs: 1000, changes: [525]}, false, false]]) {
+        const counts = await colours(run, [...busy, ...idle]);
+        assert.deepEqual(counts.map((count) => count > 1), [false, false, before, after], `${JSON.stringify(run)}: ${counts}`);
+    }
+    await page.close();
+});
+
 test('words on the axis keep apart', async () => {
     const page = await Page.open(browser, bridge.url);
     await page.tab.addInitScript(() => {
