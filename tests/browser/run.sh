@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Usage: tests/browser/run.sh TEST      (runs, ends, silence, leave, look, aloud, states, touch, compare, compare_figures)
+# Usage: tests/browser/run.sh TEST
+#
+# TEST: runs, ends, silence, leave, look, aloud, states, touch, compare, compare_figures or screenshot.
 #
 # Runs test_TEST.mjs with Chromium, as tests/npm.sh does. Where there is no Chromium it says so and counts as skipped.
 set -eu

@@ -1,10 +1,11 @@
-// Usage: node tests/browser/screenshot.mjs      (after tests/browser/run.sh look)
+// Usage: node tests/browser/screenshot.mjs [FILE]      (after tests/browser/run.sh look)
 //
-// Makes client/web/screenshot.png, which README.md shows, of the run that was disturbed least.
+// Makes client/web/screenshot.png, which README.md shows, or the file, of the run that was disturbed least.
 import path from 'node:path';
 import {Browser, Page, Process, ROOT} from './browser.mjs';
 
 const RUNS = 10;
+const [file = path.join(ROOT, 'client', 'web', 'screenshot.png')] = process.argv.slice(2);
 
 const bridge = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0');
 const browser = await Browser.start();
@@ -22,7 +23,7 @@ for (let i = 0; i < RUNS; i++) {
             scrollTo(0, 0);
             requestAnimationFrame(() => requestAnimationFrame(resolve));
         }));
-        await page.tab.screenshot({path: path.join(ROOT, 'client', 'web', 'screenshot.png')});
+        await page.tab.screenshot({path: file});
     }
     await page.id('run').click();
     await page.tab.locator('#result[data-busy=false]').waitFor();
