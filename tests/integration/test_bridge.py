@@ -3,12 +3,14 @@
 import contextlib
 import json
 import re
+import select
+import signal
 import socket
 import subprocess
 import unittest
 
 from programs import FIELDS, OPTIONS, QUERY, RECORD_KEYS, Process, ServedTest, connect, document_reply, get, program, \
-    tilery, without_times
+    tilery, until, without_times
 
 
 class Bridge(ServedTest):
@@ -80,6 +82,23 @@ class Bridge(ServedTest):
         reply = json.loads(body)
         self.assertEqual((response.status, reply["rustism_available"], reply["status"]), (503, False, "unavailable"))
         self.assertEqual(bridge.close(), 0)
+
+    def test_without_its_backend_it_answers_before_others_would_have_waited(self):
+        """For a server that never was there, and for one that has gone: forty times while one computation goes on."""
+        long = "width=1024&height=1024&max_iter=65535&region=-0.1,-0.1,0.2,0.2&kernel=scalar&num_threads=1&time_limit_ms=20000"
+        server = Process("tileryd", "--listen", "tcp://127.0.0.1:0")
+        bridges = [Process("tilery-bridge", "--listen", "127.0.0.1:0", "--backend", url)
+                   for url in ("tcp://127.0.0.1:1", server.url)]
+        self.assertEqual(get(bridges[1].url, "/readyz")[0].status, 200)
+        self.assertEqual(server.close(signal.SIGKILL), -signal.SIGKILL)
+        until(lambda: get(bridges[1].url, "/readyz")[0].status == 503, "the server is gone")
+        with connect(self.bridge.url) as peer:
+            peer.sendall(f"GET /api/compute/concurrent?{long} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            for bridge in bridges:
+                for path in 5 * ["concurrent", "concurrent?data=1", "image.png", "stream"]:
+                    self.assertEqual(get(bridge.url, f"/api/compute/{path}")[0].status, 503)
+                    self.assertEqual(select.select([peer], [], [], 0)[0], [], path)
+        self.assertEqual([bridge.close() for bridge in bridges], [0, 0])
 
     def test_with_the_server_inside_it_is_a_whole_system(self):
         bridge = Process("tilery-bridge", "--listen", "127.0.0.1:0")
