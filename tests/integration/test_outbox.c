@@ -1,4 +1,6 @@
 /* How the server runtime gives nng its replies, and what becomes of connections that it gives up. */
+#include <string.h>
+
 #include "rpc/internal.h"
 #include "runtime.h"
 #include "served.h"
@@ -7,13 +9,15 @@
 
 /* So many requests in hand do not crowd the server, which would cut who is kept from its reply here. */
 #define FEW 20
+/* Smaller ones are not counted against the budget. */
+#define COUNTED_BYTES 65536u
 
 void __real_nng_ctx_send(nng_ctx ctx, nng_aio *aio);
 void __wrap_nng_ctx_send(nng_ctx ctx, nng_aio *aio);
 bool __real_wire_hang_up(nng_pipe pipe, bool reset);
 bool __wrap_wire_hang_up(nng_pipe pipe, bool reset);
 
-static atomic_bool watching;
+static atomic_bool watching, losing;
 static atomic_uint sends;
 static struct {
     nng_aio *aio;
@@ -22,9 +26,13 @@ static struct {
 static pthread_t sender;
 static sem_t sending, go_on;
 
-/* Of those that are watched, the first waits until it may go on. */
+/* Loses the reply; or of those that are watched, the first waits until it may go on. */
 void __wrap_nng_ctx_send(nng_ctx ctx, nng_aio *aio)
 {
+    if (atomic_load(&losing) && nng_aio_begin(aio)) {
+        nng_aio_finish(aio, NNG_ECLOSED);
+        return;
+    }
     if (atomic_load(&watching)) {
         unsigned place = atomic_fetch_add(&sends, 1);
 
@@ -184,6 +192,42 @@ START_TEST(a_connection_that_is_ended_is_not_ended_again)
 }
 END_TEST
 
+static void pack_nothing(void *arg, uint8_t *out)
+{
+    (void)arg;
+    memset(out, 0, COUNTED_BYTES);
+}
+
+static bool is_idle(void)
+{
+    bool idle;
+
+    pthread_mutex_lock(&runtime.server->mutex);
+    idle = runtime.server->in_hand == 0;
+    pthread_mutex_unlock(&runtime.server->mutex);
+    return idle;
+}
+
+START_TEST(a_reply_that_is_lost_takes_no_room_and_is_awaited_by_nobody)
+{
+    const struct peer *peer;
+
+    runtime_start(TCP, runtime_hold, NULL);
+    runtime_ask(&runtime.clients[0]);
+    runtime_wait(&runtime.one_held);
+    peer = runtime.calls[0]->peer;
+    atomic_store(&losing, true);
+    rpc_call_reply_packed(runtime.calls[0], COUNTED_BYTES, pack_nothing, NULL);
+    while (!is_idle())
+        served_pause();
+    atomic_store(&losing, false);
+    ck_assert_uint_eq(runtime.server->reply_bytes, 0);
+    ck_assert_uint_eq(peer->unsent, 0);
+    ck_assert_uint_eq(peer->replies, 0);
+    runtime_end();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("outbox");
@@ -196,5 +240,6 @@ int main(void)
     tcase_add_loop_test(tests, a_connection_that_could_not_be_ended_is_ended_once_it_has_taken_its_reply, 0,
                         TRANSPORTS);
     tcase_add_loop_test(tests, a_connection_that_is_ended_is_not_ended_again, 0, TRANSPORTS);
+    tcase_add_test(tests, a_reply_that_is_lost_takes_no_room_and_is_awaited_by_nobody);
     return suite_run("outbox", tests);
 }
