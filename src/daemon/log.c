@@ -14,8 +14,11 @@
 
 #include "daemon/line.h"
 #include "wire/clock.h"
+#include "wire/condition.h"
 
 #define BUFFER_BYTES (1u << 20)
+/* Lines that follow so soon are written together: to wake the thread for each costs more than the line. */
+#define GATHER_MS 10
 #define LAST_WORDS_MS 1000
 #define LOOK_MS 50
 #define MAX_ADDRESS 256
@@ -34,7 +37,7 @@ struct log {
     char *filling, *writing; /* of BUFFER_BYTES each, exchanged */
     size_t filled;
     uint64_t dropped; /* lines, since the last time that this was said */
-    bool ending;
+    bool gathering, ending;
 };
 
 /* Waits until a pipe has room for a piece; false when there is nobody to wait for any more. */
@@ -107,6 +110,18 @@ static void write_out(struct log *log)
     pthread_mutex_lock(&log->mutex);
 }
 
+/* The mutex is held, and let go while it waits. */
+static void gather(struct log *log)
+{
+    uint64_t until_ns = wire_after_ms(GATHER_MS);
+
+    log->gathering = true;
+    while (!log->ending && log->filled < BUFFER_BYTES / 2 &&
+           condition_wait(&log->changed, &log->mutex, until_ns))
+        continue;
+    log->gathering = false;
+}
+
 /* Signals are for others: one for a pipe that nobody reads would end the process. */
 static void *log_main(void *arg)
 {
@@ -117,10 +132,12 @@ static void *log_main(void *arg)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     pthread_mutex_lock(&log->mutex);
     while (!log->ending || log->filled != 0) {
-        if (log->filled == 0)
+        if (log->filled == 0) {
             pthread_cond_wait(&log->changed, &log->mutex);
-        else
+        } else {
             write_out(log);
+            gather(log);
+        }
     }
     pthread_mutex_unlock(&log->mutex);
     return NULL;
@@ -146,7 +163,7 @@ enum wire_status log_create(int fd, bool json, struct log **out, struct wire_err
     log->json = json;
     atomic_init(&log->give_up_ns, UINT64_MAX);
     pthread_mutex_init(&log->mutex, NULL);
-    pthread_cond_init(&log->changed, NULL);
+    condition_init(&log->changed);
     log->filling = malloc(BUFFER_BYTES);
     log->writing = malloc(BUFFER_BYTES);
     if (log->filling == NULL || log->writing == NULL ||
@@ -223,7 +240,7 @@ void log_line(struct log *log, const struct line *line)
     pthread_mutex_lock(&log->mutex);
     if (line->len <= BUFFER_BYTES - log->filled) {
         memcpy(&log->filling[log->filled], line->text, line->len);
-        if (log->filled == 0)
+        if (log->gathering ? log->filled + line->len >= BUFFER_BYTES / 2 : log->filled == 0)
             pthread_cond_signal(&log->changed);
         log->filled += line->len;
     } else {

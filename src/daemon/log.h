@@ -14,7 +14,8 @@ struct service_stream_run;
  * A log of lines, written by a thread of its own: whoever has something to say leaves it in a bounded buffer
  * and goes on. Lines that find no room, as the reader is slow or stands still, are dropped and counted, and
  * the count is a line of its own as soon as there is room. Lines are written whole, and no more of them at
- * once than a pipe takes in one piece, so that those of several processes do not mix.
+ * once than a pipe takes in one piece, so that those of several processes do not mix. A line is written at
+ * once, or 10 ms after the one before.
  *
  * Any thread may call any function but log_free.
  */

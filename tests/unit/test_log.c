@@ -101,6 +101,20 @@ START_TEST(every_call_is_a_line_for_a_reader_that_reads)
 }
 END_TEST
 
+START_TEST(a_line_waits_neither_for_others_nor_for_the_end)
+{
+    FILE *file = fdopen(dup(pipe_ends[0]), "r");
+    char line[512];
+
+    ck_assert_ptr_nonnull(file);
+    for (unsigned i = 0; i < 20; i++) {
+        say(1);
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    }
+    fclose(file);
+}
+END_TEST
+
 START_TEST(lines_that_a_slow_reader_has_no_room_for_are_counted)
 {
     struct read_lines read = {.calls = 0};
@@ -164,6 +178,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, every_call_is_a_line_for_a_reader_that_reads);
+    tcase_add_test(tests, a_line_waits_neither_for_others_nor_for_the_end);
     tcase_add_test(tests, lines_that_a_slow_reader_has_no_room_for_are_counted);
     tcase_add_test(tests, a_reader_that_stands_still_holds_up_neither_the_callers_nor_the_end);
     tcase_add_test(tests, a_reader_that_is_gone_ends_nothing);
