@@ -189,6 +189,8 @@ static bool conclude(struct call *call, nng_msg *reply, struct wire_error *error
     bool again, cancelled;
 
     pthread_mutex_lock(&client->mutex);
+    if (reply != NULL && nng_msg_get_pipe(reply).id == call->server->pipe.id)
+        call->server->heard = true;
     if (call->retry && error->status == WIRE_OK)
         server_trust(call->server);
     give_back_context(call);

@@ -25,6 +25,7 @@ static void on_connected(struct server *server, nng_pipe pipe)
 {
     server->pipe = pipe;
     server->connected = server->settled = true;
+    server->heard = false;
     server->connections++;
     server->failure = 0;
     server->avoided_until_ns = server->avoided_ms = 0;

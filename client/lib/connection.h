@@ -33,7 +33,9 @@ struct server {
     bool settled;       /* the first attempt is over */
     int failure;        /* nng's error that it ended with, or 0 */
     bool connected;
+    bool heard;                /* this connection has brought a reply */
     nng_pipe pipe;             /* while connected */
+    nng_pipe asked;            /* whether it answers at all is being asked; id 0: that of none */
     nng_pipe ended;            /* the pulse's: whose connection had ended when it last looked; id 0: none */
     unsigned connections;      /* how many there have been */
     uint64_t avoided_until_ns; /* of CLOCK_MONOTONIC: it does not serve */
@@ -97,7 +99,7 @@ struct tilery_client {
     uint64_t opened_ns, connect_timeout_ms;
     unsigned max_attempts;
     bool no_pauses;
-    nng_aio *pulse;                /* NULL: no server is reached by TLS */
+    nng_aio *pulse;                /* NULL: not started */
     tilery_attempt_fn *on_attempt; /* or NULL */
     void *on_attempt_arg;
     struct server *servers;
@@ -233,7 +235,9 @@ void client_end_calls(tilery_client *client);
 
 /* ---- pulse.c ---- */
 
-/* Looks twice a second for connections over TLS that have ended, until client_pulse_stop. False: no memory.
+/*
+ * Looks twice a second, on nng's callback threads, for what nng has lost sight of, until client_pulse_stop,
+ * which waits for a look that is under way. Only then may the servers be closed. False: no memory.
  */
 WIRE_MUST_USE bool client_pulse_start(tilery_client *client);
 void client_pulse_stop(tilery_client *client);

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,10 +24,10 @@ struct fake {
     fake_answer_fn *answer;
     void *arg;
     nng_socket socket;
-    char url[64];
+    char *url;
     pthread_t thread;
     atomic_bool ending;
-    atomic_uint requests, checks;
+    atomic_uint requests, checks, connections;
 };
 
 static struct fake_answer healthy(void)
@@ -102,11 +101,19 @@ static void *serve(void *arg)
     return NULL;
 }
 
-struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg)
+static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    struct fake *fake = arg;
+
+    (void)pipe;
+    (void)event;
+    atomic_fetch_add(&fake->connections, 1);
+}
+
+struct fake *fake_start_at(const char *url, const char *method, fake_answer_fn *answer, void *arg)
 {
     struct fake *fake = calloc(1, sizeof *fake);
     nng_listener listener;
-    int port;
 
     ck_assert_ptr_nonnull(fake);
     fake->method = method;
@@ -114,11 +121,16 @@ struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg)
     fake->arg = arg;
     ck_assert_int_eq(nng_rep0_open(&fake->socket), 0);
     ck_assert_int_eq(nng_socket_set_ms(fake->socket, NNG_OPT_RECVTIMEO, PATIENCE_MS), 0);
-    ck_assert_int_eq(nng_listen(fake->socket, "tcp://127.0.0.1:0", &listener, 0), 0);
-    ck_assert_int_eq(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
-    (void)snprintf(fake->url, sizeof fake->url, "tcp://127.0.0.1:%d", port);
+    ck_assert_int_eq(nng_pipe_notify(fake->socket, NNG_PIPE_EV_ADD_POST, on_pipe, fake), 0);
+    ck_assert_int_eq(nng_listen(fake->socket, url, &listener, 0), 0);
+    ck_assert_int_eq(nng_listener_get_string(listener, NNG_OPT_URL, &fake->url), 0);
     ck_assert_int_eq(pthread_create(&fake->thread, NULL, serve, fake), 0);
     return fake;
+}
+
+struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg)
+{
+    return fake_start_at("tcp://127.0.0.1:0", method, answer, arg);
 }
 
 void fake_stop(struct fake *fake)
@@ -126,6 +138,7 @@ void fake_stop(struct fake *fake)
     atomic_store(&fake->ending, true);
     pthread_join(fake->thread, NULL);
     nng_close(fake->socket);
+    nng_strfree(fake->url);
     free(fake);
 }
 
@@ -142,6 +155,11 @@ unsigned fake_requests(const struct fake *fake)
 unsigned fake_checks(const struct fake *fake)
 {
     return atomic_load(&fake->checks);
+}
+
+unsigned fake_connections(const struct fake *fake)
+{
+    return atomic_load(&fake->connections);
 }
 
 void fake_wait(const struct fake *fake, unsigned requests)

@@ -29,6 +29,7 @@ typedef struct fake_answer fake_answer_fn(void *arg, const struct wire_request *
 /* Answers one method, or with NULL all but health, which is always good; other methods are UNIMPLEMENTED.
  * Ends with fake_stop. */
 struct fake *fake_start(const char *method, fake_answer_fn *answer, void *arg);
+struct fake *fake_start_at(const char *url, const char *method, fake_answer_fn *answer, void *arg);
 void fake_stop(struct fake *fake);
 
 const char *fake_url(const struct fake *fake);
@@ -36,9 +37,10 @@ const char *fake_url(const struct fake *fake);
 /* What OpenStream is answered: a stream of that name, or "stream" for NULL. For one fake at a time. */
 struct fake_answer fake_opened(const char *id, uint64_t tiles_planned, uint64_t lease_ms);
 
-/* How many requests that it answers it has had, and of Health/Check. */
+/* How many requests that it answers it has had, and of Health/Check, and how many connections. */
 unsigned fake_requests(const struct fake *fake);
 unsigned fake_checks(const struct fake *fake);
+unsigned fake_connections(const struct fake *fake);
 
 /* Returns when it has had so many requests of its method. */
 void fake_wait(const struct fake *fake, unsigned requests);

@@ -94,8 +94,10 @@ struct tilery_client_options {
 };
 
 /*
- * Starts to connect to every server and returns; a connection is renewed whenever it is lost.
- * INVALID_ARGUMENT when a URL is none, or another option cannot be used. Ends with tilery_client_close.
+ * Starts to connect to every server and returns; a connection is renewed whenever it is lost, and over
+ * inproc:// where nothing has ever come: not even that a call's time is up, nor, within 5 s, an answer to a
+ * Health/Check of the library's own. INVALID_ARGUMENT when a URL is none, or another option cannot be used.
+ * Ends with tilery_client_close.
  *
  * A call goes to one of the connected servers, in turn; one that said UNAVAILABLE, or nothing by the end of a
  * call's time, is passed over for a while, 100 ms to 5 s, where another serves. Calls that wait for the first
