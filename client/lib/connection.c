@@ -99,16 +99,65 @@ static enum wire_status bad_url(const char *url, int result, struct wire_error *
                           wire_quote(shown, sizeof shown, url), nng_strerror(result));
 }
 
+static int create_dialer(const struct server *server, nng_dialer *out)
+{
+    int result = nng_dialer_create(out, server->socket, server->url);
+
+    /* Half-open connections are noticed; a transport without the option needs none. */
+    if (result == 0)
+        (void)nng_dialer_set_bool(*out, NNG_OPT_TCP_KEEPALIVE, true);
+    return result;
+}
+
 static enum wire_status set_up_dialer(struct server *server, const struct tilery_client_options *options,
                                       struct wire_error *error)
 {
-    int result = nng_dialer_create(&server->dialer, server->socket, server->url);
+    int result = create_dialer(server, &server->dialer);
 
     if (result != 0)
         return bad_url(server->url, result, error);
-    /* Half-open connections are noticed; a transport without the option needs none. */
-    (void)nng_dialer_set_bool(server->dialer, NNG_OPT_TCP_KEEPALIVE, true);
     return client_secure_dialer(server->dialer, server->url, options, error);
+}
+
+/* What the old one connected meanwhile ends with it. */
+static void *take_over(void *arg)
+{
+    struct server *server = arg;
+    tilery_client *client = server->client;
+
+    (void)nng_dialer_close(server->dialer);
+    (void)nng_dialer_start(server->successor, NNG_FLAG_NONBLOCK);
+    pthread_mutex_lock(&client->mutex);
+    server->dialer = server->successor;
+    server->redialling = false;
+    pthread_mutex_unlock(&client->mutex);
+    return NULL;
+}
+
+static bool start_taking_over(struct server *server)
+{
+    tilery_client *client = server->client;
+    pthread_t before = server->dialling, thread;
+    bool started;
+
+    pthread_mutex_lock(&client->mutex);
+    started = server->redialling = pthread_create(&thread, NULL, take_over, server) == 0;
+    pthread_mutex_unlock(&client->mutex);
+    if (!started)
+        return false;
+    server->dialling = thread;
+    pthread_join(before, NULL);
+    return true;
+}
+
+bool server_redial(struct server *server)
+{
+    if (create_dialer(server, &server->successor) != 0)
+        return false;
+    if (client_secure_alike(server->successor, server->dialer, server->url) && start_taking_over(server))
+        return true;
+    (void)nng_dialer_close(server->successor);
+    return false;
 }
 
 static enum wire_status connect_socket(struct server *server, const struct tilery_client_options *options,
@@ -157,10 +206,15 @@ void server_disconnect(struct server *server)
 
 bool server_close(struct server *server)
 {
+    tilery_client *client = server->client;
     struct context *context;
+    nng_dialer dialer;
     bool closed;
 
-    (void)nng_dialer_close(server->dialer);
+    pthread_mutex_lock(&client->mutex);
+    dialer = server->dialer;
+    pthread_mutex_unlock(&client->mutex);
+    (void)nng_dialer_close(dialer);
     pthread_join(server->dialling, NULL);
     while ((context = server->idle) != NULL) {
         server->idle = context->next;

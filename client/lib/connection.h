@@ -6,7 +6,7 @@
  * blocking.c, those that are waited for, and pulse.c share.
  *
  * One mutex, the client's, guards all that changes. nng's functions may be called under it, as nng holds no
- * lock that they take while it calls back; callbacks of calls and nng_pipe_close may not.
+ * lock that they take while it calls back; callbacks of calls, nng_pipe_close and nng_dialer_close may not.
  */
 #include <pthread.h>
 
@@ -28,15 +28,18 @@ struct server {
     char *url;
     bool nameless; /* its URL has an IP, and nothing else names it */
     nng_socket socket;
-    nng_dialer dialer;
-    pthread_t dialling; /* the first attempt, which alone tells why it failed */
+    nng_dialer dialer, successor;
+    pthread_t dialling; /* the first attempt, which alone tells why it failed; later, the last redial */
     bool settled;       /* the first attempt is over */
+    bool redialling;    /* the successor is about to take over */
     int failure;        /* nng's error that it ended with, or 0 */
     bool connected;
     bool heard;                /* this connection has brought a reply */
     nng_pipe pipe;             /* while connected */
     nng_pipe asked;            /* whether it answers at all is being asked; id 0: that of none */
     nng_pipe ended;            /* the pulse's: whose connection had ended when it last looked; id 0: none */
+    unsigned apart, redials;   /* the pulse's: how often it found no connection since the last dialer, and how
+                                * many dialers there have been since the last connection */
     unsigned connections;      /* how many there have been */
     uint64_t avoided_until_ns; /* of CLOCK_MONOTONIC: it does not serve */
     uint64_t avoided_ms;       /* how long the last time; 0 when it has served since */
@@ -128,6 +131,13 @@ WIRE_MUST_USE enum wire_status server_open(struct server *server, tilery_client 
 
 /* Hangs up, where there is a connection; its end comes later. */
 void server_disconnect(struct server *server);
+
+/*
+ * Has another dialer take over, in a thread: nng may wait, while it closes the old one, for callbacks that
+ * take the mutex, or for one of the threads that they run on. For the pulse alone, when the first attempt is
+ * over and no other dialer is about to take over. False when there is no memory: then nothing has changed.
+ */
+WIRE_MUST_USE bool server_redial(struct server *server);
 
 /* False when nng still blocks, and may go on using the server: see wire_close. */
 bool server_close(struct server *server);

@@ -1,4 +1,4 @@
-/* What nng loses sight of: connections that have ended, or that answer nothing. */
+/* What nng loses sight of: connections that have ended or answer nothing, and dialers that do not dial. */
 #include <string.h>
 
 #include "connection.h"
@@ -6,6 +6,14 @@
 #include "wire/hangup.h"
 
 #define PULSE_MS 500
+/*
+ * A dialer that has no memory for a connection that it has just made dials no more, and nobody is told. So it
+ * is replaced where there has been no connection for so many pulses, its successor after twice as many, and
+ * so on up to eight times as many, as it may only be slow: to find a host's address and be heard by it takes
+ * half a minute at the worst.
+ */
+#define REDIAL_PULSES 10u
+#define REDIAL_DOUBLED 3
 /* How long a server that has not said anything yet may take to. */
 #define ASK_TIMEOUT_MS 5000
 
@@ -25,6 +33,26 @@ static void look_for_end(struct server *server)
     if (ended && pipe.id == server->ended.id)
         nng_pipe_close(pipe);
     server->ended.id = ended ? pipe.id : 0;
+}
+
+/* ---- Servers that are not connected ---- */
+
+static void look_for_dialer(struct server *server)
+{
+    tilery_client *client = server->client;
+    bool connected, apart;
+
+    pthread_mutex_lock(&client->mutex);
+    connected = server->connected;
+    apart = server->settled && !connected && !server->redialling;
+    pthread_mutex_unlock(&client->mutex);
+    if (connected)
+        server->redials = 0;
+    server->apart = apart ? server->apart + 1 : 0;
+    if (server->apart < REDIAL_PULSES << server->redials || !server_redial(server))
+        return;
+    server->apart = 0;
+    server->redials += server->redials < REDIAL_DOUBLED;
 }
 
 /* ---- Connections to nobody: nng had no memory for the server's end, and over inproc:// tells nobody ---- */
@@ -81,6 +109,7 @@ static void on_pulse(void *arg)
         return;
     for (size_t i = 0; i < client->count; i++) {
         look_for_end(&client->servers[i]);
+        look_for_dialer(&client->servers[i]);
         look_for_answer(&client->servers[i]);
     }
     nng_sleep_aio(PULSE_MS, client->pulse);

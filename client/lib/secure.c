@@ -58,6 +58,20 @@ enum wire_status client_secure_dialer(nng_dialer dialer, const char *url,
     return status;
 }
 
+bool client_secure_alike(nng_dialer dialer, nng_dialer model, const char *url)
+{
+    void *config;
+    int result;
+
+    if (!wire_address_is_tls(url))
+        return true;
+    if (nng_dialer_get_ptr(model, NNG_OPT_TLS_CONFIG, &config) != 0)
+        return false;
+    result = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
+    nng_tls_config_free(config);
+    return result == 0;
+}
+
 static enum wire_status find_token(const struct tilery_client_options *options, struct wire_token *token,
                                    struct wire_error *error)
 {

@@ -2,6 +2,8 @@
 #define TILERY_CLIENT_SECURE_H
 
 /* How a client shows who it is, and makes sure of whom it talks to. */
+#include <stdbool.h>
+
 #include <nng/nng.h>
 
 #include "tilery/client.h"
@@ -12,6 +14,9 @@
 WIRE_MUST_USE enum wire_status client_secure_dialer(nng_dialer dialer, const char *url,
                                                     const struct tilery_client_options *options,
                                                     struct wire_error *error);
+
+/* Gives it what another dialer of the URL has. False: no memory. */
+WIRE_MUST_USE bool client_secure_alike(nng_dialer dialer, nng_dialer model, const char *url);
 
 /* The value of "authorization" for the options' token: *out ends with client_free_authorization, and is NULL
  * without a token. INVALID_ARGUMENT: it is none. */
