@@ -137,8 +137,8 @@ const uint16_t *batch_counts(struct batch *batch, const Tilery__V1__TileUpdate *
     const uint8_t *data = tile->data.data;
     size_t len = tile->data.len;
 
-    if (possible && tile->encoding == TILERY__V1__ENCODING__ENCODING_UINT16 &&
-        len == count * sizeof(uint16_t) && (uintptr_t)data % _Alignof(uint16_t) == 0)
+    if (possible && tile->encoding == WIRE_UINT16 && len == count * sizeof(uint16_t) &&
+        (uintptr_t)data % _Alignof(uint16_t) == 0)
         return (const uint16_t *)(const void *)data;
     if (possible && !make_room(batch, count)) {
         wire_error_set(error, WIRE_RESOURCE_EXHAUSTED, "no memory for a tile of %" PRIu64 " counts", count);

@@ -4,6 +4,7 @@
 
 #include "stream.h"
 #include "wire/clock.h"
+#include "wire/counts.h"
 
 #define OPEN "tilery.v1.TileCompute/OpenStream"
 /* A server whose connection is lost has so long to come back before another does the rest. */
@@ -160,8 +161,7 @@ enum wire_status stream_begin(tilery_stream *stream, uint64_t timeout_ms, struct
                                                 .request_id = stream->id,
                                                 .traceparent = stream->traceparent,
                                                 .wait_for_ready = stream->wait_for_ready};
-    Tilery__V1__Encoding accept[] = {TILERY__V1__ENCODING__ENCODING_UINT8,
-                                     TILERY__V1__ENCODING__ENCODING_UNIFORM};
+    wire_encoding accept[] = {WIRE_UINT8, WIRE_UNIFORM};
     Tilery__V1__OpenStreamRequest open = TILERY__V1__OPEN_STREAM_REQUEST__INIT;
     const struct call_spec spec = {.method = OPEN,
                                    .request = &open.base,

@@ -97,32 +97,7 @@ static bool fetch(tilery_stream *stream)
 
 /* ---- Tiles ---- */
 
-/* Gives whether it is one that has not been delivered. */
-static enum wire_status take(tilery_stream *stream, const TileUpdate *update, bool *fresh,
-                             struct wire_error *error)
-{
-    uint64_t task, end_ns = update->start_time_ns + update->duration_ns;
-
-    if (plan_check(&stream->plan, update, error) != WIRE_OK)
-        return error->status;
-    stream->tile.counts = batch_counts(&stream->batch, update, error);
-    if (stream->tile.counts == NULL)
-        return error->status;
-    if (stream->run_ns < end_ns)
-        stream->run_ns = end_ns;
-    task = update->task_id - stream->plan.first;
-    *fresh = !stream_has_delivered(stream, task);
-    if (!*fresh && !stream->moved)
-        return wire_error_set(error, WIRE_INTERNAL, "task %" PRIu32 " came twice", update->task_id);
-    if (*fresh) {
-        stream->delivered[task / 8] |= (uint8_t)(1u << task % 8);
-        stream->received++;
-        stream->moves = 0;
-    }
-    return WIRE_OK;
-}
-
-static const struct tilery_tile *show(tilery_stream *stream, const TileUpdate *update)
+static void show(tilery_stream *stream, const TileUpdate *update, const uint16_t *counts)
 {
     stream->tile = (struct tilery_tile){.task_id = update->task_id,
                                         .thread_id = update->thread_id,
@@ -136,13 +111,40 @@ static const struct tilery_tile *show(tilery_stream *stream, const TileUpdate *u
                                         .duration_ms = update->duration_ms,
                                         .start_time_ns = update->start_time_ns,
                                         .duration_ns = update->duration_ns,
-                                        .counts = stream->tile.counts,
+                                        .counts = counts,
                                         .run = stream->run};
-    return &stream->tile;
+}
+
+/* Gives whether it is one that has not been delivered, which is the stream's tile then. */
+static enum wire_status take(tilery_stream *stream, const TileUpdate *update, bool *fresh,
+                             struct wire_error *error)
+{
+    const uint16_t *counts;
+    uint64_t task, end_ns = update->start_time_ns + update->duration_ns;
+
+    if (plan_check(&stream->plan, update, error) != WIRE_OK)
+        return error->status;
+    if (stream->run_ns < end_ns)
+        stream->run_ns = end_ns;
+    task = update->task_id - stream->plan.first;
+    *fresh = !stream_has_delivered(stream, task);
+    if (!*fresh && !stream->moved)
+        return wire_error_set(error, WIRE_INTERNAL, "task %" PRIu32 " came twice", update->task_id);
+    if (*fresh) {
+        counts = batch_counts(&stream->batch, update, error);
+        if (counts == NULL)
+            return error->status;
+        show(stream, update, counts);
+        stream->delivered[task / 8] |= (uint8_t)(1u << task % 8);
+        stream->received++;
+        stream->moves = 0;
+    }
+    return WIRE_OK;
 }
 
 /* The batch's next tile that has not been delivered; *out is NULL when it has none. */
-static enum wire_status take_next(tilery_stream *stream, const TileUpdate **out, struct wire_error *error)
+static enum wire_status take_next(tilery_stream *stream, const struct tilery_tile **out,
+                                  struct wire_error *error)
 {
     bool fresh = false;
 
@@ -158,13 +160,13 @@ static enum wire_status take_next(tilery_stream *stream, const TileUpdate **out,
             stream_over(stream, error);
             return error->status;
         }
-        *out = fresh ? update : NULL;
     }
+    *out = &stream->tile;
     return WIRE_OK;
 }
 
 /* *out is NULL at the end, and where nothing is ready. */
-static enum wire_status next_tile(tilery_stream *stream, bool *ready, const TileUpdate **out,
+static enum wire_status next_tile(tilery_stream *stream, bool *ready, const struct tilery_tile **out,
                                   struct wire_error *error)
 {
     do {
@@ -183,16 +185,10 @@ static enum wire_status next_tile(tilery_stream *stream, bool *ready, const Tile
 enum tilery_status tilery_stream_try_next(tilery_stream *stream, bool *ready, const struct tilery_tile **out,
                                           struct tilery_error *error)
 {
-    const TileUpdate *update;
     struct wire_error why;
 
-    *out = NULL;
     atomic_store(&stream->read_ns, wire_now_ns());
-    if (next_tile(stream, ready, &update, &why) != WIRE_OK)
-        return call_error(error, &why);
-    if (update != NULL)
-        *out = show(stream, update);
-    return TILERY_OK;
+    return next_tile(stream, ready, out, &why) != WIRE_OK ? call_error(error, &why) : TILERY_OK;
 }
 
 enum tilery_status tilery_stream_next(tilery_stream *stream, const struct tilery_tile **out,

@@ -26,8 +26,9 @@ WIRE_MUST_USE enum wire_status streams_create(struct admission *admission, uint6
                                               struct streams **out, struct wire_error *error);
 void streams_free(struct streams *streams);
 
-/* Starts a run, or queues it, under that id, for the call, whose tiles may have those encodings; or gives it
- * the stream of that id whose opener may not have heard of it: see streams_connection_gone. */
+/* Starts a run, or queues it, under that id, for the call, whose tiles may have those encodings, a set of
+ * WIRE_ENCODING; or gives it the stream of that id whose opener may not have heard of it: see
+ * streams_connection_gone. */
 WIRE_MUST_USE enum wire_status streams_open(struct streams *streams, struct rpc_call *call, const char *id,
                                             const struct run_spec *spec, unsigned encodings,
                                             struct wire_error *error);

@@ -50,7 +50,7 @@ struct window_packed service_pack_tile(const struct grid *grid, const struct run
     struct window_packed packed;
 
     update.encoding = wire_counts_encode(counts, (size_t)tile.columns * tile.rows, encodings, &packed.counts);
-    update.has_encoding = update.encoding != TILERY__V1__ENCODING__ENCODING_UINT16;
+    update.has_encoding = update.encoding != WIRE_UINT16;
     packed.head =
         (size_t)(wire_element_pack_head(TILES_FIELD, &update.base, DATA_FIELD, packed.counts, head) - head);
     memcpy((uint8_t *)counts - packed.head, head, packed.head);
@@ -124,8 +124,7 @@ static unsigned accepted(const Tilery__V1__OpenStreamRequest *open)
     unsigned set = 0;
 
     for (size_t i = 0; i < open->n_accept; i++)
-        if (open->accept[i] == TILERY__V1__ENCODING__ENCODING_UINT8 ||
-            open->accept[i] == TILERY__V1__ENCODING__ENCODING_UNIFORM)
+        if (open->accept[i] == WIRE_UINT8 || open->accept[i] == WIRE_UNIFORM)
             set |= WIRE_ENCODING(open->accept[i]);
     return set;
 }

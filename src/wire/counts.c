@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
-#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
-#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
-
 #define CHUNK 64
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts are sent as they lie in memory");
@@ -31,20 +27,20 @@ wire_encoding wire_counts_encode(uint16_t *counts, size_t count, unsigned set, s
 
     *len = count * sizeof *counts;
     if (set == 0)
-        return UINT16;
+        return WIRE_UINT16;
     for (size_t i = 0; i < count; i++) {
         any |= counts[i];
         other |= counts[i] ^ first;
     }
-    if (other == 0 && (set & WIRE_ENCODING(UNIFORM)) != 0) {
+    if (count > 1 && other == 0 && (set & WIRE_ENCODING(WIRE_UNIFORM)) != 0) {
         *len = sizeof *counts;
-        return UNIFORM;
+        return WIRE_UNIFORM;
     }
-    if (any > UINT8_MAX || (set & WIRE_ENCODING(UINT8)) == 0)
-        return UINT16;
+    if (any > UINT8_MAX || (set & WIRE_ENCODING(WIRE_UINT8)) == 0)
+        return WIRE_UINT16;
     narrow(counts, count);
     *len = count;
-    return UINT8;
+    return WIRE_UINT8;
 }
 
 static bool widen(const uint8_t *data, size_t len, uint16_t *restrict counts, size_t count)
@@ -72,11 +68,11 @@ bool wire_counts_decode(wire_encoding encoding, const uint8_t *data, size_t len,
                         size_t count)
 {
     switch (encoding) {
-    case UINT8:
+    case WIRE_UINT8:
         return widen(data, len, counts, count);
-    case UNIFORM:
+    case WIRE_UNIFORM:
         return spread(data, len, counts, count);
-    case UINT16:
+    case WIRE_UINT16:
         if (len == count * sizeof *counts)
             memcpy(counts, data, len);
         return len == count * sizeof *counts;

@@ -9,6 +9,9 @@
 #include "compute.pb-c.h"
 
 typedef Tilery__V1__Encoding wire_encoding;
+#define WIRE_UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
+#define WIRE_UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
+#define WIRE_UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
 
 /* A set of encodings has a bit for each. */
 #define WIRE_ENCODING(encoding) (1u << (encoding))

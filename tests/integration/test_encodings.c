@@ -8,9 +8,6 @@
 #include "wire/counts.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
-#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
-#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
 
 /* Outside of the set, on its edge and inside; clipped tiles of odd sizes, too. */
 #define WIDTH 301
@@ -28,7 +25,7 @@ static void tear_down(void)
 
 /* What one reader gets. */
 struct got {
-    size_t tiles[UNIFORM + 1], bytes;
+    size_t tiles[WIRE_UNIFORM + 1], bytes;
     uint16_t counts[HEIGHT][WIDTH];
 };
 
@@ -36,7 +33,7 @@ static void put(struct got *got, const Tilery__V1__TileUpdate *tile)
 {
     uint16_t counts[TILE * TILE];
 
-    ck_assert(tile->encoding >= UINT16 && tile->encoding <= UNIFORM);
+    ck_assert(tile->encoding >= WIRE_UINT16 && tile->encoding <= WIRE_UNIFORM);
     ck_assert_uint_le(tile->columns * tile->rows, TILE * TILE);
     ck_assert(wire_counts_decode(tile->encoding, tile->data.data, tile->data.len, counts,
                                  (size_t)tile->columns * tile->rows));
@@ -70,10 +67,10 @@ static const struct {
     size_t accepts;
     unsigned come; /* besides ENCODING_UINT16 */
 } cases[] = {
-    {{UINT8, UNIFORM}, 2, WIRE_ENCODING(UINT8) | WIRE_ENCODING(UNIFORM)},
-    {{UINT8}, 1, WIRE_ENCODING(UINT8)},
-    {{UNIFORM}, 1, WIRE_ENCODING(UNIFORM)},
-    {{UINT16, UINT8, UINT8}, 3, WIRE_ENCODING(UINT8)},
+    {{WIRE_UINT8, WIRE_UNIFORM}, 2, WIRE_ENCODING(WIRE_UINT8) | WIRE_ENCODING(WIRE_UNIFORM)},
+    {{WIRE_UINT8}, 1, WIRE_ENCODING(WIRE_UINT8)},
+    {{WIRE_UNIFORM}, 1, WIRE_ENCODING(WIRE_UNIFORM)},
+    {{WIRE_UINT16, WIRE_UINT8, WIRE_UINT8}, 3, WIRE_ENCODING(WIRE_UINT8)},
     {{(Tilery__V1__Encoding)-1, (Tilery__V1__Encoding)0, (Tilery__V1__Encoding)4, (Tilery__V1__Encoding)99},
      4,
      0},
@@ -88,12 +85,12 @@ START_TEST(who_accepts_more_gets_the_same_image_in_fewer_bytes)
     raw_open(&raw, served.url);
     get(&all, NULL, 0);
     ck_assert_uint_eq(all.bytes, WIDTH * HEIGHT * sizeof(uint16_t));
-    ck_assert_uint_eq(all.tiles[UINT16], 21 * 14);
+    ck_assert_uint_eq(all.tiles[WIRE_UINT16], 21 * 14);
     get(&got, cases[_i % CASES].accept, cases[_i % CASES].accepts);
     ck_assert(memcmp(got.counts, all.counts, sizeof all.counts) == 0);
-    for (unsigned encoding = UINT8; encoding <= UNIFORM; encoding++)
+    for (unsigned encoding = WIRE_UINT8; encoding <= WIRE_UNIFORM; encoding++)
         ck_assert_int_eq(got.tiles[encoding] != 0, (cases[_i % CASES].come & WIRE_ENCODING(encoding)) != 0);
-    ck_assert_uint_gt(got.tiles[UINT16], 0);
+    ck_assert_uint_gt(got.tiles[WIRE_UINT16], 0);
     ck_assert_int_eq(got.bytes < all.bytes, cases[_i % CASES].come != 0);
 }
 END_TEST

@@ -9,6 +9,7 @@
 #include "raw.h"
 #include "served.h"
 #include "suite.h"
+#include "wire/counts.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -82,7 +83,7 @@ START_TEST(a_stream_is_not_given_to_who_reads_other_encodings)
     const Tilery__V1__ComputeRequest request = raw_request(100, 70, 32, 50);
 
     set_up_clients(_i);
-    lost.accept[0] = TILERY__V1__ENCODING__ENCODING_UINT8;
+    lost.accept[0] = WIRE_UINT8;
     lost.accepts = 1;
     ck_assert_int_eq(raw_open_stream(&lost, &request, "mine"), WIRE_OK);
     raw_close(&lost);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "suite.h"
+#include "wire/counts.h"
 #include "wire/varint.h"
 
 #define TILES 3
@@ -186,10 +187,6 @@ END_TEST
 
 /* ---- Counts ---- */
 
-#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
-#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
-#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
-
 /* A tile of three counts, which claims another size, or another encoding, than its data has. */
 static const struct {
     uint32_t columns, rows;
@@ -197,20 +194,20 @@ static const struct {
     size_t len;
     const char *message; /* NULL: it is as it says */
 } claims[] = {
-    {3, 1, UINT16, 6, NULL},
-    {3, 1, UINT16, 5, "5 bytes for 3 x 1 counts in encoding 1"},
-    {3, 1, UINT16, 7, "7 bytes for 3 x 1 counts in encoding 1"},
-    {1, 3, UINT8, 3, NULL},
-    {3, 1, UINT8, 2, "2 bytes for 3 x 1 counts in encoding 2"},
-    {3, 1, UINT8, 6, "6 bytes for 3 x 1 counts in encoding 2"},
-    {3, 1, UNIFORM, 2, NULL},
-    {3, 1, UNIFORM, 1, "1 bytes for 3 x 1 counts in encoding 3"},
-    {3, 1, UNIFORM, 3, "3 bytes for 3 x 1 counts in encoding 3"},
-    {4096, 4096, UNIFORM, 2, NULL},
-    {4096, 4097, UNIFORM, 2, "2 bytes for 4096 x 4097 counts in encoding 3"},
-    {UINT32_MAX, UINT32_MAX, UNIFORM, 2, "2 bytes for 4294967295 x 4294967295 counts in encoding 3"},
-    {0, 1, UINT16, 0, "0 bytes for 0 x 1 counts in encoding 1"},
-    {0, 0, UNIFORM, 2, "2 bytes for 0 x 0 counts in encoding 3"},
+    {3, 1, WIRE_UINT16, 6, NULL},
+    {3, 1, WIRE_UINT16, 5, "5 bytes for 3 x 1 counts in encoding 1"},
+    {3, 1, WIRE_UINT16, 7, "7 bytes for 3 x 1 counts in encoding 1"},
+    {1, 3, WIRE_UINT8, 3, NULL},
+    {3, 1, WIRE_UINT8, 2, "2 bytes for 3 x 1 counts in encoding 2"},
+    {3, 1, WIRE_UINT8, 6, "6 bytes for 3 x 1 counts in encoding 2"},
+    {3, 1, WIRE_UNIFORM, 2, NULL},
+    {3, 1, WIRE_UNIFORM, 1, "1 bytes for 3 x 1 counts in encoding 3"},
+    {3, 1, WIRE_UNIFORM, 3, "3 bytes for 3 x 1 counts in encoding 3"},
+    {4096, 4096, WIRE_UNIFORM, 2, NULL},
+    {4096, 4097, WIRE_UNIFORM, 2, "2 bytes for 4096 x 4097 counts in encoding 3"},
+    {UINT32_MAX, UINT32_MAX, WIRE_UNIFORM, 2, "2 bytes for 4294967295 x 4294967295 counts in encoding 3"},
+    {0, 1, WIRE_UINT16, 0, "0 bytes for 0 x 1 counts in encoding 1"},
+    {0, 0, WIRE_UNIFORM, 2, "2 bytes for 0 x 0 counts in encoding 3"},
     {3, 1, 0, 6, "6 bytes for 3 x 1 counts in encoding 0"},
     {3, 1, 4, 6, "6 bytes for 3 x 1 counts in encoding 4"},
     {3, 1, -1, 6, "6 bytes for 3 x 1 counts in encoding -1"},
@@ -234,7 +231,7 @@ START_TEST(data_that_is_not_as_many_counts_is_refused)
     if (claims[_i].message == NULL) {
         ck_assert_ptr_nonnull(given);
         ck_assert_uint_eq(given[0], 1);
-        ck_assert_uint_eq(given[1], tile.encoding == UINT8 ? 0 : 1);
+        ck_assert_uint_eq(given[1], tile.encoding == WIRE_UINT8 ? 0 : 1);
         ck_assert_uint_eq(given[(size_t)tile.columns * tile.rows - 1], 1);
     } else {
         ck_assert_ptr_null(given);

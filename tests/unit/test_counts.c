@@ -5,10 +5,7 @@
 
 #include "suite.h"
 
-#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
-#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
-#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
-#define BOTH (WIRE_ENCODING(UINT8) | WIRE_ENCODING(UNIFORM))
+#define BOTH (WIRE_ENCODING(WIRE_UINT8) | WIRE_ENCODING(WIRE_UNIFORM))
 #define COUNTS 1000
 #define BEHIND 0xeeee /* what nobody may write */
 
@@ -38,11 +35,12 @@ START_TEST(counts_of_any_number_come_back)
     size_t len;
 
     for (size_t count = 1; count <= COUNTS; count++) {
-        ck_assert_int_eq(there_and_back(count, 0, 7, 255, 0, BOTH, &len), count == 1 ? UNIFORM : UINT8);
-        ck_assert_uint_eq(len, count == 1 ? 2 : count);
-        ck_assert_int_eq(there_and_back(count, 65000, 0, 65000, 0, BOTH, &len), UNIFORM);
+        ck_assert_int_eq(there_and_back(count, 0, 7, 255, 0, BOTH, &len), WIRE_UINT8);
+        ck_assert_uint_eq(len, count);
+        ck_assert_int_eq(there_and_back(count, 65000, 0, 65000, 0, BOTH, &len),
+                         count == 1 ? WIRE_UINT16 : WIRE_UNIFORM);
         ck_assert_uint_eq(len, 2);
-        ck_assert_int_eq(there_and_back(count, 300, 7, 255, 0, 0, &len), UINT16);
+        ck_assert_int_eq(there_and_back(count, 300, 7, 255, 0, 0, &len), WIRE_UINT16);
         ck_assert_uint_eq(len, 2 * count);
     }
 }
@@ -54,8 +52,8 @@ START_TEST(one_count_that_is_too_large_for_a_byte_is_enough)
     size_t len;
 
     for (size_t place = 0; place < COUNTS; place++) {
-        ck_assert_int_eq(there_and_back(COUNTS, 5, 1, 255, place, BOTH, &len), UINT8);
-        ck_assert_int_eq(there_and_back(COUNTS, 5, 1, 256, place, BOTH, &len), UINT16);
+        ck_assert_int_eq(there_and_back(COUNTS, 5, 1, 255, place, BOTH, &len), WIRE_UINT8);
+        ck_assert_int_eq(there_and_back(COUNTS, 5, 1, 256, place, BOTH, &len), WIRE_UINT16);
         ck_assert_uint_eq(len, 2 * COUNTS);
     }
 }
@@ -66,8 +64,8 @@ START_TEST(one_count_that_differs_is_enough)
     size_t len;
 
     for (size_t place = 0; place < COUNTS; place++) {
-        ck_assert_int_eq(there_and_back(COUNTS, 1000, 0, 1001, place, BOTH, &len), UINT16);
-        ck_assert_int_eq(there_and_back(COUNTS, 100, 0, 101, place, BOTH, &len), UINT8);
+        ck_assert_int_eq(there_and_back(COUNTS, 1000, 0, 1001, place, BOTH, &len), WIRE_UINT16);
+        ck_assert_int_eq(there_and_back(COUNTS, 100, 0, 101, place, BOTH, &len), WIRE_UINT8);
     }
 }
 END_TEST
@@ -76,10 +74,10 @@ START_TEST(an_encoding_that_is_not_of_the_set_is_not_used)
 {
     size_t len;
 
-    ck_assert_int_eq(there_and_back(COUNTS, 9, 0, 9, 0, WIRE_ENCODING(UINT8), &len), UINT8);
-    ck_assert_int_eq(there_and_back(COUNTS, 9, 1, 9, 0, WIRE_ENCODING(UNIFORM), &len), UINT16);
-    ck_assert_int_eq(there_and_back(COUNTS, 9, 0, 9, 0, 0, &len), UINT16);
-    ck_assert_int_eq(there_and_back(COUNTS, 900, 0, 900, 0, WIRE_ENCODING(UINT8), &len), UINT16);
+    ck_assert_int_eq(there_and_back(COUNTS, 9, 0, 9, 0, WIRE_ENCODING(WIRE_UINT8), &len), WIRE_UINT8);
+    ck_assert_int_eq(there_and_back(COUNTS, 9, 1, 9, 0, WIRE_ENCODING(WIRE_UNIFORM), &len), WIRE_UINT16);
+    ck_assert_int_eq(there_and_back(COUNTS, 9, 0, 9, 0, 0, &len), WIRE_UINT16);
+    ck_assert_int_eq(there_and_back(COUNTS, 900, 0, 900, 0, WIRE_ENCODING(WIRE_UINT8), &len), WIRE_UINT16);
 }
 END_TEST
 

@@ -7,9 +7,6 @@
 #include "wire/counts.h"
 
 #define COUNTS 20000
-#define UINT16 TILERY__V1__ENCODING__ENCODING_UINT16
-#define UINT8 TILERY__V1__ENCODING__ENCODING_UINT8
-#define UNIFORM TILERY__V1__ENCODING__ENCODING_UNIFORM
 
 /* The larger, the longer. */
 static const struct {
@@ -83,13 +80,13 @@ START_TEST(a_tile_is_packed_as_short_as_its_reader_accepts)
         unsigned set;
         wire_encoding encoding;
         size_t len;
-    } rows[] = {{255, 7, WIRE_ENCODING(UINT8), UINT8, 10000},
-                {256, 7, WIRE_ENCODING(UINT8), UINT16, 20000},
-                {7, 7, WIRE_ENCODING(UNIFORM), UNIFORM, 2},
-                {255, 7, WIRE_ENCODING(UNIFORM), UINT16, 20000},
-                {7, 7, ~0u, UNIFORM, 2},
-                {256, 256, ~0u, UNIFORM, 2},
-                {7, 7, WIRE_ENCODING(UINT8), UINT8, 10000}};
+    } rows[] = {{255, 7, WIRE_ENCODING(WIRE_UINT8), WIRE_UINT8, 10000},
+                {256, 7, WIRE_ENCODING(WIRE_UINT8), WIRE_UINT16, 20000},
+                {7, 7, WIRE_ENCODING(WIRE_UNIFORM), WIRE_UNIFORM, 2},
+                {255, 7, WIRE_ENCODING(WIRE_UNIFORM), WIRE_UINT16, 20000},
+                {7, 7, ~0u, WIRE_UNIFORM, 2},
+                {256, 256, ~0u, WIRE_UNIFORM, 2},
+                {7, 7, WIRE_ENCODING(WIRE_UINT8), WIRE_UINT8, 10000}};
     const struct tile tile = {.columns = 100, .rows = 100};
     Tilery__V1__NextTilesReply *reply;
     uint16_t counts[10000];
