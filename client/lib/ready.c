@@ -59,7 +59,16 @@ static void read_info(nng_msg *msg, struct wire_error *error)
     nng_msg_free(msg);
 }
 
-/* It has said that it serves: only that it refuses this client is worth more than that. */
+/* It has said that it serves: only that it refuses this client, and the client's own end, are worth more. */
+static void settle(struct readiness *readiness, const struct wire_error *error)
+{
+    static const struct wire_error none = {.status = WIRE_OK};
+    bool counts = error->status == WIRE_UNAUTHENTICATED || error->status == WIRE_PERMISSION_DENIED ||
+                  error->status == WIRE_CANCELLED;
+
+    tell(readiness, counts ? error : &none);
+}
+
 static void on_info(void *arg, nng_msg *msg, struct server *server, const struct wire_error *error)
 {
     struct wire_error why;
@@ -69,9 +78,7 @@ static void on_info(void *arg, nng_msg *msg, struct server *server, const struct
         read_info(msg, &why);
     else
         why = *error;
-    if (why.status != WIRE_UNAUTHENTICATED && why.status != WIRE_PERMISSION_DENIED)
-        why = (struct wire_error){.status = WIRE_OK};
-    tell(arg, &why);
+    settle(arg, &why);
 }
 
 static enum wire_status ask(struct readiness *readiness, struct server *server, struct wire_error *error)
@@ -93,8 +100,10 @@ static void on_check(void *arg, nng_msg *msg, struct server *server, const struc
 
     if (msg == NULL)
         tell(arg, error);
-    else if (call_read_check(msg, server, &why) != WIRE_OK || ask(arg, server, &why) != WIRE_OK)
+    else if (call_read_check(msg, server, &why) != WIRE_OK)
         tell(arg, &why);
+    else if (ask(arg, server, &why) != WIRE_OK)
+        settle(arg, &why);
 }
 
 enum tilery_status tilery_ready_async(tilery_client *client, const struct tilery_call_options *options,

@@ -221,17 +221,28 @@ static void judge(void *arg, const struct tilery_error *error)
     sem_post(&verdict->over);
 }
 
-static struct tilery_error ready(void)
+static void start_judging(struct verdict *verdict)
 {
     const struct tilery_call_options options = {.timeout_ms = 60000};
+
+    sem_init(&verdict->over, 0, 0);
+    check_status(tilery_ready_async(served.client, &options, judge, verdict, &served.error), TILERY_OK);
+}
+
+static struct tilery_error end_judging(struct verdict *verdict)
+{
+    while (sem_wait(&verdict->over) != 0)
+        continue;
+    sem_destroy(&verdict->over);
+    return verdict->error;
+}
+
+static struct tilery_error ready(void)
+{
     struct verdict verdict;
 
-    sem_init(&verdict.over, 0, 0);
-    check_status(tilery_ready_async(served.client, &options, judge, &verdict, &served.error), TILERY_OK);
-    while (sem_wait(&verdict.over) != 0)
-        continue;
-    sem_destroy(&verdict.over);
-    return verdict.error;
+    start_judging(&verdict);
+    return end_judging(&verdict);
 }
 
 START_TEST(a_server_that_does_not_take_the_token_serves_and_is_not_ready)
@@ -283,6 +294,29 @@ START_TEST(only_that_it_refuses_its_caller_makes_one_that_serves_not_ready)
 }
 END_TEST
 
+static struct fake_answer say_nothing(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)request;
+    (void)number;
+    return (struct fake_answer){.silent = true};
+}
+
+START_TEST(who_ends_the_client_is_not_told_that_a_server_is_ready)
+{
+    struct fake *fake = fake_start(INFO, say_nothing, NULL);
+    struct verdict verdict;
+
+    served.client = served_connect(fake_url(fake));
+    start_judging(&verdict);
+    fake_wait(fake, 1);
+    tilery_client_stop(served.client);
+    ck_assert_int_eq(end_judging(&verdict).status, TILERY_CANCELLED);
+    served_disconnect();
+    fake_stop(fake);
+}
+END_TEST
+
 START_TEST(the_server_that_said_that_it_serves_is_asked_and_no_other)
 {
     enum wire_status yes = WIRE_OK, no = WIRE_UNAUTHENTICATED;
@@ -320,6 +354,7 @@ int main(void)
     tcase_add_loop_test(tests, it_changes_while_others_call, 0, TRANSPORTS);
     tcase_add_loop_test(tests, a_server_that_does_not_take_the_token_serves_and_is_not_ready, 0, TRANSPORTS);
     tcase_add_test(tests, only_that_it_refuses_its_caller_makes_one_that_serves_not_ready);
+    tcase_add_test(tests, who_ends_the_client_is_not_told_that_a_server_is_ready);
     tcase_add_test(tests, the_server_that_said_that_it_serves_is_asked_and_no_other);
     return suite_run("tokens", tests);
 }
