@@ -119,16 +119,22 @@ static enum wire_status set_up_dialer(struct server *server, const struct tilery
     return client_secure_dialer(server->dialer, server->url, options, error);
 }
 
-/* What the old one connected meanwhile ends with it. */
+/* What the old one connects at this very moment ends with it. */
 static void *take_over(void *arg)
 {
     struct server *server = arg;
     tilery_client *client = server->client;
+    bool late;
 
-    (void)nng_dialer_close(server->dialer);
-    (void)nng_dialer_start(server->successor, NNG_FLAG_NONBLOCK);
     pthread_mutex_lock(&client->mutex);
-    server->dialer = server->successor;
+    late = server->connected;
+    pthread_mutex_unlock(&client->mutex);
+    (void)nng_dialer_close(late ? server->successor : server->dialer);
+    if (!late)
+        (void)nng_dialer_start(server->successor, NNG_FLAG_NONBLOCK);
+    pthread_mutex_lock(&client->mutex);
+    if (!late)
+        server->dialer = server->successor;
     server->redialling = false;
     pthread_mutex_unlock(&client->mutex);
     return NULL;
@@ -216,6 +222,7 @@ bool server_close(struct server *server)
     pthread_mutex_unlock(&client->mutex);
     (void)nng_dialer_close(dialer);
     pthread_join(server->dialling, NULL);
+    (void)nng_dialer_close(server->dialer); /* another one may have taken over */
     while ((context = server->idle) != NULL) {
         server->idle = context->next;
         nng_ctx_close(context->ctx);

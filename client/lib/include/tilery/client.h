@@ -94,8 +94,9 @@ struct tilery_client_options {
 };
 
 /*
- * Starts to connect to every server and returns; a connection is renewed whenever it is lost, and over
- * inproc:// where nothing has ever come: not even that a call's time is up, nor, within 5 s, an answer to a
+ * Starts to connect to every server and returns. A connection is renewed whenever it is lost, and also, as
+ * nng may have given it up, where there has been none for 5 s, then for 10, 20 and 40, and over inproc://
+ * where nothing has ever come: not even that a call's time is up, nor, within 5 s, an answer to a
  * Health/Check of the library's own. INVALID_ARGUMENT when a URL is none, or another option cannot be used.
  * Ends with tilery_client_close.
  *
