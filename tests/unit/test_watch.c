@@ -15,7 +15,11 @@
 #define PAUSES 9
 #define MOST_TOLD 32
 
+#define ROUSE_MS 100
+
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
 
 struct client {
     int ends[2]; /* the bridge's, and its own */
@@ -36,6 +40,27 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
     (void)clock;
     *now = (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
     return 0;
+}
+
+/* Whose reader was roused last: for one at a time. */
+static atomic_int roused_fd;
+static sem_t roused;
+
+int __wrap_shutdown(int fd, int how)
+{
+    if (how == SHUT_RD) {
+        atomic_store(&roused_fd, fd);
+        (void)sem_post(&roused);
+    }
+    return __real_shutdown(fd, how);
+}
+
+static void check_roused(const struct client *client)
+{
+    atomic_fetch_add(&now_ms, ROUSE_MS);
+    while (sem_wait(&roused) != 0)
+        continue;
+    ck_assert_int_eq(atomic_load(&roused_fd), client->ends[0]);
 }
 
 static void on_gone(void *arg, const char *call_id)
@@ -84,6 +109,7 @@ static void start(void)
     atomic_store(&now_ms, 1000);
     tells = checked = 0;
     ck_assert_int_eq(sem_init(&told, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&roused, 0, 0), 0);
     ck_assert_int_eq(watch_create(&options, &watch), TILERY_OK);
     enter(&first);
     enter(&second);
@@ -102,7 +128,31 @@ static void end(void)
     close_client(&second);
     watch_free(watch);
     (void)sem_destroy(&told);
+    (void)sem_destroy(&roused);
 }
+
+static void leave_seen(const struct client *client)
+{
+    leave(client);
+    while (!has_left(client))
+        (void)sched_yield();
+}
+
+START_TEST(while_it_reads_from_who_has_left_a_reader_is_roused_every_100_ms)
+{
+    peer_answered(watch, first.peer);
+    leave_seen(&first);
+    check_roused(&first);
+    check_roused(&first);
+    peer_received(watch, first.peer);
+    peer_answered(watch, second.peer);
+    leave_seen(&second);
+    check_roused(&second); /* and nobody else */
+    peer_received(watch, second.peer);
+    peer_answered(watch, first.peer);
+    check_roused(&first);
+}
+END_TEST
 
 START_TEST(who_leaves_is_told_of_before_any_time_has_gone_by)
 {
@@ -114,9 +164,7 @@ END_TEST
 
 START_TEST(who_had_left_when_its_run_began_is_told_of_before_any_time_has_gone_by)
 {
-    leave(&first);
-    while (!has_left(&first))
-        (void)sched_yield();
+    leave_seen(&first);
     peer_calls(watch, first.peer, "first");
     check_told("first");
 }
@@ -171,6 +219,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, start, end);
     tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, while_it_reads_from_who_has_left_a_reader_is_roused_every_100_ms);
     tcase_add_test(tests, who_leaves_is_told_of_before_any_time_has_gone_by);
     tcase_add_test(tests, who_had_left_when_its_run_began_is_told_of_before_any_time_has_gone_by);
     tcase_add_test(tests, who_leaves_is_told_of_again_after_10_ms_and_so_on_up_to_a_second);
