@@ -106,8 +106,9 @@ enum MHD_Result bridge_send_error(struct exchange *exchange, unsigned http, cons
     response = json_response(exchange, json);
     if (allow != NULL)
         add_header(response, "Allow", allow);
-    if (http == MHD_HTTP_UNAUTHORIZED)
-        add_header(response, "WWW-Authenticate", "Bearer");
+    if (http == MHD_HTTP_UNAUTHORIZED) /* a server's word is not of the caller's token */
+        add_header(response, "WWW-Authenticate",
+                   error->status == TILERY_UNAUTHENTICATED ? "Bearer realm=\"backend\"" : "Bearer");
     if (http == MHD_HTTP_TOO_MANY_REQUESTS) {
         (void)snprintf(seconds, sizeof seconds, "%" PRIu64,
                        error->retry_after_ms / 1000 + (error->retry_after_ms % 1000 != 0));

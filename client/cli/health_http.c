@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "wire/clock.h"
+#include "wire/status.h"
 
 #define SCHEME "http://"
 #define DEFAULT_TIMEOUT_MS 5000
@@ -66,13 +67,30 @@ static int connect_to(const struct addrinfo *address, const struct timeval *pati
     return -1;
 }
 
-/* The status of GET /readyz; 0 where no answer comes. */
-static int ask(int fd, const char *server)
+/* The first line of what follows the answer's head, if it says why it is not ready. */
+static void read_reason(int fd, char *reason, size_t size)
+{
+    char text[2048];
+    ssize_t len = recv(fd, text, sizeof text - 1, MSG_WAITALL);
+    char *body;
+
+    text[len > 0 ? len : 0] = '\0';
+    body = strstr(text, "\r\n\r\n");
+    if (body == NULL)
+        return;
+    body += strlen("\r\n\r\n");
+    body[strcspn(body, "\r\n")] = '\0';
+    (void)wire_quote(reason, size, body);
+}
+
+/* The status of GET /readyz, and why it is not 200; 0 where no answer comes. */
+static int ask(int fd, const char *server, char *reason, size_t size)
 {
     char text[512];
     const char *authority = server + sizeof SCHEME - 1;
     int len = snprintf(text, sizeof text, "GET /readyz HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n",
                        (int)strcspn(authority, "/"), authority);
+    int status;
 
     if (send(fd, text, (size_t)len, MSG_NOSIGNAL) != len)
         return 0;
@@ -80,15 +98,20 @@ static int ask(int fd, const char *server)
         memcmp(text, STATUS_LINE, sizeof STATUS_LINE - 1 - STATUS_DIGITS) != 0)
         return 0;
     text[sizeof STATUS_LINE - 1] = '\0';
-    return atoi(&text[sizeof STATUS_LINE - 1 - STATUS_DIGITS]);
+    status = atoi(&text[sizeof STATUS_LINE - 1 - STATUS_DIGITS]);
+    if (status != 200)
+        read_reason(fd, reason, size);
+    return status;
 }
 
-/* NULL when it is, else what is to be said of it. */
+/* NULL when it is, else what is to be said of it, until the next time. */
 static const char *why_not_ready(const char *server, const char *host, const char *port, uint64_t ms)
 {
     const struct timeval patience = {.tv_sec = (time_t)(ms / 1000),
                                      .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    static char why[320];
+    char reason[256] = "";
     struct addrinfo *address;
     int fd, status;
 
@@ -98,11 +121,14 @@ static const char *why_not_ready(const char *server, const char *host, const cha
     freeaddrinfo(address);
     if (fd < 0)
         return "takes no connection: is a tilery-bridge there?";
-    status = ask(fd, server);
+    status = ask(fd, server, reason, sizeof reason);
     close(fd);
     if (status == 200)
         return NULL;
-    return status == 0 ? "gives no answer" : "is not ready";
+    if (status == 0)
+        return "gives no answer";
+    (void)snprintf(why, sizeof why, "is not ready%s%s", reason[0] != '\0' ? ": " : "", reason);
+    return why;
 }
 
 static int fail(enum tilery_status status, const char *server, const char *why)

@@ -10,8 +10,10 @@ const NAMES = ['width', 'height', 'tile_w', 'tile_h', 'max_iter', 'time_limit_ms
     'region'];
 
 // status 0: there was no answer at all. retryAfter: seconds, or null. runLost: the run had begun, and is no more.
+// wantsToken: a token of ours, and not one that the bridge shows its servers.
 export class ApiError extends Error {
     runLost = false;
+    wantsToken = false;
 
     constructor(status, message, retryAfter = null) {
         super(message);
@@ -85,8 +87,10 @@ async function refusal(response) {
         said = null; // libmicrohttpd's own refusals, and those of a proxy, are HTML
     }
     const retry = Number.parseInt(response.headers.get('Retry-After'), 10);
-    return new ApiError(response.status, said || `The service answered ${response.status} ${response.statusText}`.trim(),
-        Number.isNaN(retry) ? null : retry);
+    const error = new ApiError(response.status,
+        said || `The service answered ${response.status} ${response.statusText}`.trim(), Number.isNaN(retry) ? null : retry);
+    error.wantsToken = error.status === 401 && !response.headers.get('WWW-Authenticate')?.includes('realm="backend"');
+    return error;
 }
 
 // A run of an answer's parts: times are in ns from its begin.

@@ -2,7 +2,7 @@
 import {lineChart, wallChart} from './compare-chart.js';
 import {h, svg, table} from './compare-dom.js';
 import {amdahl, efficiency, fitAmdahl, sideFigures, speedup} from './compare-figures.js';
-import {cutShort, sayConcurrent, saySchedules, sayScaling, times} from './compare-words.js';
+import {cutShort, disturbance, sayConcurrent, saySchedules, sayScaling, times} from './compare-words.js';
 import {duration, percent, plural} from './format.js';
 import {regionInWords} from './region.js';
 
@@ -218,7 +218,9 @@ export function scalingResult(works, runs, race, processors) {
         entries: [
             ['Most speedup', `${times(best.ratio.median)} \u00d7`, `with ${best.name}`],
             ['Efficiency there', percent(best.gain.median), between(percent, best.gain)],
-            ['Serial, by Amdahl\u2019s fit', percent(serial), `up to ${upTo.name}`],
+            disturbance(points, processors) === null
+                ? ['Serial, by Amdahl\u2019s fit', percent(serial), `up to ${upTo.name}`]
+                : ['Serial, by Amdahl\u2019s fit', '\u2013', 'not with other work there'],
             ['Imbalance', fixed(last.imbalance.median), `of ${last.name}`],
         ],
     },

@@ -165,14 +165,20 @@ function limitOf(serial) {
             + `${times(1 / serial)} times as fast.`;
 }
 
-// Of threads that could have a processor each, but had not; null where all had.
-function shared(points, processors) {
+// Why the times are those of a machine with other work: threads that could have a processor each, but had not, or more
+// speedup than there are processors, as one thread had to share its own. null where all is well.
+export function disturbance(points, processors) {
     const [base, ...others] = points.filter(({threads}) => threads <= processors);
     const point = others.find((other) => timesAsBusy(base, other) > LONGER);
-    return point === undefined ? null
-        : `But something is in their way: on ${plural(processors, 'processor')}, ${plural(point.threads, 'thread')} were busy `
-            + `for ${times(timesAsBusy(base, point))} times as long together as one alone. Other work has taken turns with `
-            + 'them, or processors share a core: from these times nothing follows for a machine that is idle.';
+    const most = points.reduce((best, each) => (each.ratio.median > best.ratio.median ? each : best));
+    const on = `on ${plural(processors, 'processor')}`;
+    const sign = point !== undefined
+        ? `${on}, ${plural(point.threads, 'thread')} were busy for ${times(timesAsBusy(base, point))} times as long together `
+            + 'as one alone'
+        : most.ratio.median > LONGER * processors ? `${on}, no more than ${processors} times as fast is possible` : null;
+    return sign === null ? null
+        : `But something was in their way: ${sign}. Other work has taken turns with them, or processors share a core: `
+            + 'from these times nothing follows for a machine that is idle.';
 }
 
 // 1 to N threads: points are sides with their speedup and efficiency as ratio and gain, in order; serial is the fit.
@@ -181,7 +187,7 @@ export function sayScaling({points, serial, processors}) {
     const knee = plateau(points.map(({threads, ratio}) => ({threads, speedup: ratio.median})));
     const verdict = `${plural(last.threads, 'thread')} were ${times(last.ratio.median)} times as fast as one, `
         + `an efficiency of ${percent(last.gain.median)}.`;
-    const disturbed = shared(points, processors);
+    const disturbed = disturbance(points, processors);
     if (disturbed !== null) {
         return [verdict, disturbed];
     }

@@ -239,7 +239,7 @@ class Panel {
             });
             this.#finish(runs, {stopped, rounds, result});
         } catch (error) {
-            this.failed.textContent = error.message + this.#whatIsBelow();
+            this.failed.textContent = error.message.replace(/\.?$/, '.') + this.#whatIsBelow();
         }
         this.#end();
     }
@@ -253,6 +253,7 @@ class Panel {
         this.bar.removeAttribute('value');
         this.stop.disabled = false;
         this.going.hidden = false;
+        this.output.classList.toggle('old', this.output.hasChildNodes());
         if (focused) {
             this.stop.focus();
         }
@@ -279,6 +280,7 @@ class Panel {
         if (complete > 0) {
             const shown = result(runs, this.race);
             this.output.replaceChildren(shown);
+            this.output.classList.remove('old');
             shown.querySelector('.cut')?.after(this.#raise());
             tell(`${this.said.textContent} ${shown.querySelector('.compare-lesson').textContent}`);
         }

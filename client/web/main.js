@@ -175,9 +175,8 @@ function showAlert(error) {
         : error.retryAfter ? `Try again in ${plural(error.retryAfter, 'second')}.` : '';
     byId('alert').hidden = false;
     byId('alert').scrollIntoView({block: 'nearest'});
-    const wantsToken = error.status === 401;
     for (const id of ['token-field', 'token-note']) {
-        byId(id).hidden = !wantsToken && api.token.get() === '';
+        byId(id).hidden = !error.wantsToken && api.token.get() === '';
     }
     for (const name of Object.keys(DEFAULTS)) {
         markField(name, error.status === 400 && new RegExp(`\\b${name}\\b`).test(error.message));

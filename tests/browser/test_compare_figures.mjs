@@ -258,6 +258,7 @@ describe('sentences', () => {
         const say = (walls, processors) => words.sayScaling({points: points(walls), serial: 0.3, processors})[1];
         assert.match(say([100, 75, 60], 4), /on 4 processors, 2 threads were busy for 1\.50 times as long/);
         assert.match(say([100, 55, 60], 4), /on 4 processors, 4 threads were busy for 2\.40 times as long/);
+        assert.match(say([100, 50, 25], 2), /on 2 processors, no more than 2 times as fast is possible/);
         assert.match(say([100, 55, 60], 2), /stops growing at 2 threads/); // four take turns on two
     });
 });

@@ -88,6 +88,14 @@ test('a token is asked for, and used', async () => {
     assert.ok(!page.tab.url().includes(TOKEN));
     assert.ok(!(await page.text('curl')).includes(TOKEN));
     await page.close();
+    const server = await Process.start('tileryd', '--listen', 'tcp://127.0.0.1:0', '--token-file', file);
+    const shunned = await Process.start('tilery-bridge', '--listen', '127.0.0.1:0', '--backend', server.url);
+    const other = await Page.open(browser, shunned.url, SMALL);
+    await other.until('alert-text', /the bridge's own token/);
+    assert.equal(await other.id('token-field').isVisible(), false); // nobody here has it
+    await other.close();
+    await shunned.close();
+    await server.close();
     await bridge.close();
     rmSync(home, {recursive: true});
 });

@@ -147,6 +147,7 @@ class Token(Folder):
         for path in "concurrent", "image.png":
             response, body = get(bridge.url, f"/api/compute/{path}?width=64&height=64")
             self.assertEqual(response.status, 401)
+            self.assertEqual(response.headers["WWW-Authenticate"], 'Bearer realm="backend"')
             self.assertIn("the bridge's own token, of --backend-token-file: ", json.loads(body)["error"])
         self.assertEqual(get(bridge.url, "/api/compute/health")[0].status, 200)
 
@@ -177,7 +178,9 @@ class Token(Folder):
             self.assertEqual(response.status, 503)
             self.assertIn(b"the bridge's own token, of --backend-token-file: the ", text)
             self.assertEqual([get(bridge.url, path)[0].status for path in ("/healthz", "/api/compute/health")], [200, 200])
-            self.assertEqual(tilery(bridge.url, "health").returncode, 14)
+            said = tilery(bridge.url, "health")
+            self.assertEqual(said.returncode, 14)
+            self.assertIn("is not ready: the bridge's own token, of --backend-token-file: the ", said.stderr)
         self.file("own", TOKEN)
         self.reload(bridge)
         self.assertEqual(get(bridge.url, "/readyz")[0].status, 200)

@@ -120,7 +120,8 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct ti
 /*
  * Shows servers another token from now on: the given one, or the first line of that file, where the other is
  * NULL, or none where both are. It goes with what is sent later, further attempts of calls under way and the
- * rest of open streams included. INVALID_ARGUMENT, as of the options of these names, and RESOURCE_EXHAUSTED:
+ * rest of open streams included: servers are to know it before, or calls and streams under way fail.
+ * INVALID_ARGUMENT, as of the options of these names, and RESOURCE_EXHAUSTED:
  * the token is what it was.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_set_token(tilery_client *client,
