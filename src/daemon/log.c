@@ -32,6 +32,10 @@ struct log {
     bool json;
     atomic_uint_least64_t give_up_ns; /* of CLOCK_MONOTONIC: when a reader that stands still is left behind */
     pthread_t thread;
+    /* The thread's: lines that were dropped, or could not be written, and whose count could not be yet; and
+     * whether the last one that was written lost its end. */
+    uint64_t unsaid;
+    bool torn;
     pthread_mutex_t mutex; /* guards all below, but writing, which is the thread's */
     pthread_cond_t changed;
     char *filling, *writing; /* of BUFFER_BYTES each, exchanged */
@@ -62,34 +66,58 @@ static size_t piece_of(const char *text, size_t len)
     return end != NULL ? (size_t)(end - text) + 1 : PIPE_BUF;
 }
 
-/* A reader that is gone, or a full disk, is no reason to stop serving. */
-static void write_lines(struct log *log, const char *text, size_t len)
+static uint64_t count_lines(const char *text, size_t len)
 {
+    uint64_t lines = 0;
+
+    for (size_t i = 0; i < len; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* A reader that is gone, or a full disk, is no reason to stop serving. Gives how many lines were not written
+ * to their ends. */
+static uint64_t write_lines(struct log *log, const char *text, size_t len)
+{
+    uint64_t lost = 0;
+    bool begun = false; /* a line, whose rest follows */
+
     while (len != 0 && wait_writable(log)) {
         size_t piece = piece_of(text, len);
-        ssize_t written = write(log->fd, text, piece);
+        ssize_t written;
 
+        if (log->torn)
+            log->torn = write(log->fd, "\n", 1) != 1;
+        written = write(log->fd, text, piece);
         if (written < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (written >= 0)
+        if (written > 0) {
             piece = (size_t)written;
+            begun = text[piece - 1] != '\n';
+        } else {
+            lost += count_lines(text, piece);
+            log->torn |= begun;
+            begun = false;
+        }
         text += piece;
         len -= piece;
     }
+    return lost;
 }
 
-static void write_dropped(struct log *log, uint64_t dropped)
+static void say_dropped(struct log *log)
 {
     struct timespec now;
     struct line line;
     char message[64];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    (void)snprintf(message, sizeof message, "%llu lines dropped", (unsigned long long)dropped);
+    (void)snprintf(message, sizeof message, "%llu lines dropped", (unsigned long long)log->unsaid);
     line_begin(&line, log->json, &now, "warn");
     line_add_text(&line, "message", message, sizeof message);
     line_end(&line);
-    write_lines(log, line.text, line.len);
+    if (write_lines(log, line.text, line.len) == 0)
+        log->unsaid = 0;
 }
 
 /* The mutex is held, and let go while it writes. */
@@ -97,16 +125,16 @@ static void write_out(struct log *log)
 {
     char *text = log->filling;
     size_t len = log->filled;
-    uint64_t dropped = log->dropped;
 
     log->filling = log->writing;
     log->writing = text;
     log->filled = 0;
+    log->unsaid += log->dropped;
     log->dropped = 0;
     pthread_mutex_unlock(&log->mutex);
-    write_lines(log, text, len);
-    if (dropped != 0)
-        write_dropped(log, dropped);
+    log->unsaid += write_lines(log, text, len);
+    if (log->unsaid != 0)
+        say_dropped(log);
     pthread_mutex_lock(&log->mutex);
 }
 

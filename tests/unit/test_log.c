@@ -2,9 +2,11 @@
 #include "daemon/log.h"
 #include "rpc/server.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +19,28 @@
 
 static int pipe_ends[2];
 static struct log *log_under_test;
+/* Bytes for which the disk, as which the pipe goes, has room; SIZE_MAX: for all. */
+static atomic_size_t room = SIZE_MAX;
+static sem_t full; /* posted when there is none */
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    size_t left = atomic_load(&room);
+
+    if (fd != pipe_ends[1] || left == SIZE_MAX)
+        return __real_write(fd, bytes, len);
+    if (left == 0) {
+        sem_post(&full);
+        errno = ENOSPC;
+        return -1;
+    }
+    len = len < left ? len : left;
+    atomic_store(&room, left - len);
+    return __real_write(fd, bytes, len);
+}
 
 static void set_up(void)
 {
@@ -155,6 +179,40 @@ static void *say_some(void *arg)
     return NULL;
 }
 
+/* The line that was being written is torn, but the next one is whole. */
+START_TEST(lines_for_which_a_disk_had_no_room_are_counted_when_it_has)
+{
+    const char *whole = "peer=inproc code=OK";
+    unsigned calls = 0, torn = 0, dropped = 0;
+    char line[512];
+    FILE *file;
+
+    sem_init(&full, 0, 0);
+    atomic_store(&room, 200);
+    say(10);
+    while (sem_wait(&full) != 0)
+        continue;
+    atomic_store(&room, SIZE_MAX);
+    say(1);
+    end_log();
+    file = fdopen(dup(pipe_ends[0]), "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        ck_assert_ptr_null(strstr(line + 1, "ts="));
+        if (strstr(line, "lines dropped") != NULL)
+            ck_assert_int_eq(sscanf(strstr(line, "message="), "message=\"%u lines", &dropped), 1);
+        else if (strstr(line, whole) != NULL)
+            calls++;
+        else
+            torn++;
+    }
+    fclose(file);
+    ck_assert_uint_gt(dropped, 0);
+    ck_assert_uint_eq(torn, 1);
+    ck_assert_uint_eq(calls + dropped, 11);
+}
+END_TEST
+
 START_TEST(lines_of_several_threads_do_not_mix)
 {
     struct read_lines read = {.calls = 0};
@@ -182,6 +240,7 @@ int main(void)
     tcase_add_test(tests, lines_that_a_slow_reader_has_no_room_for_are_counted);
     tcase_add_test(tests, a_reader_that_stands_still_holds_up_neither_the_callers_nor_the_end);
     tcase_add_test(tests, a_reader_that_is_gone_ends_nothing);
+    tcase_add_test(tests, lines_for_which_a_disk_had_no_room_are_counted_when_it_has);
     tcase_add_test(tests, lines_of_several_threads_do_not_mix);
     return suite_run("log", tests);
 }
