@@ -102,7 +102,7 @@ static int serve(const struct bridge_options *options, const struct settings *se
     warn_of_stdout("tilery-bridge");
     warn(options, bridge);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
-    while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads(settings))
+    while ((signal = signals_wait(signals)) == SIGHUP && reloads(settings))
         reload(options, settings);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     signals_leave_on_next(); /* SIGHUP stays blocked: it is not to cut short the end */

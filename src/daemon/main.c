@@ -168,10 +168,10 @@ static int serve(struct daemon *daemon, const struct daemon_options *given, cons
                  bool reloads)
 {
     struct wire_error error;
-    int signal = SIGTERM;
+    int signal;
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
-    while (sigwait(signals, &signal) == 0 && signal == SIGHUP && reloads)
+    while ((signal = signals_wait(signals)) == SIGHUP && reloads)
         warn_of_reload("tileryd", options, "", given->token_file,
                        daemon_reload(daemon, &error) != WIRE_OK ? error.message : NULL);
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);

@@ -6,8 +6,8 @@
 
 struct window {
     struct window_options options;
-    size_t tile_bytes, capacity; /* of one tile; in tiles */
-    pthread_mutex_t mutex;       /* guards all below */
+    size_t capacity;       /* in tiles */
+    pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t room;
     size_t computing; /* tiles that are being computed */
     struct window_tile *ring;
@@ -25,13 +25,13 @@ struct window {
 enum wire_status window_create(const struct window_options *options, struct window **out)
 {
     struct window *window = calloc(1, sizeof *window);
+    size_t tile_bytes = WINDOW_TILE_BYTES(options->tile_counts);
 
     *out = window;
     if (window == NULL)
         return WIRE_RESOURCE_EXHAUSTED;
     window->options = *options;
-    window->tile_bytes = WINDOW_TILE_BYTES(options->tile_counts);
-    window->capacity = options->bytes > window->tile_bytes ? options->bytes / window->tile_bytes : 1;
+    window->capacity = options->bytes > tile_bytes ? options->bytes / tile_bytes : 1;
     window->ring = malloc(window->capacity * sizeof *window->ring);
     window->spare = malloc(window->capacity * sizeof *window->spare);
     pthread_mutex_init(&window->mutex, NULL);

@@ -19,6 +19,21 @@ void signals_add_hangup(sigset_t *signals, bool means_reload)
         sigaddset(signals, SIGHUP);
 }
 
+int signals_wait(const sigset_t *signals)
+{
+    static const struct timespec now = {0};
+    sigset_t ends = *signals;
+    int signal;
+
+    sigdelset(&ends, SIGHUP);
+    do {
+        signal = sigtimedwait(&ends, NULL, &now);
+        if (signal < 0)
+            signal = sigwaitinfo(signals, NULL);
+    } while (signal < 0); /* EINTR */
+    return signal;
+}
+
 static void leave(int signal)
 {
     _exit(128 + signal);

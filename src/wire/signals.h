@@ -14,6 +14,10 @@ void signals_to_end(sigset_t *signals);
  * unless it is ignored, as nohup has it. */
 void signals_add_hangup(sigset_t *signals, bool means_reload);
 
+/* Waits for one of them, which are blocked. Where others have come, too, SIGHUP is the last: as many as come
+ * do not hold up the end. */
+int signals_wait(const sigset_t *signals);
+
 /* While a server starts, which may take long, one of them ends the process, as below. The signals are
  * blocked. And from now on who reads what the process writes does not end it by leaving: SIGPIPE is ignored.
  */

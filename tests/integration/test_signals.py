@@ -187,5 +187,40 @@ class Timeouts(ServedTest):
             wait_stats(self.server.url, runs_running=0, streams=0)
 
 
+class Unread(unittest.TestCase):
+    """SIGHUPs where nobody reads stderr: each reload waits for that for a second."""
+    def serve(self, name, token_file):
+        unread, full = os.pipe()
+        self.addCleanup(os.close, unread)
+        os.set_blocking(full, False)
+        try:
+            while os.write(full, bytes(4096)):
+                pass
+        except BlockingIOError:
+            os.set_blocking(full, True)
+        server = subprocess.Popen([program(name), "--listen", LISTEN[name], "--token-file", token_file],
+                                  stdout=subprocess.PIPE, stderr=full)
+        os.close(full)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        self.assertIn(b"listening on", server.stdout.readline())
+        return server
+
+    def test_they_do_not_hold_up_the_end(self):
+        def hang_up(server):
+            server.send_signal(signal.SIGHUP)
+            return server.poll() is not None
+
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as token_file:
+            print("0123456789abcdef", file=token_file, flush=True)
+            servers = [self.serve(name, token_file.name) for name in LISTEN]
+            for server in servers:
+                hang_up(server)
+                server.send_signal(signal.SIGTERM)
+                until(lambda: hang_up(server), "it does not end")  # pylint: disable=cell-var-from-loop
+                self.assertEqual(server.returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()
