@@ -11,15 +11,14 @@
  * And a listener of ipc:// or tls+tcp:// is deaf for ever when a send of its handshake fails because the peer
  * is gone: nng takes that for the listener's own end. When no send fails, the handshake ends in a receive.
  */
-#include <dlfcn.h>
 #include <errno.h>
-#include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <nng/nng.h>
+
+#include "daemon/remedy.h"
 
 #if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6
 
@@ -32,19 +31,12 @@ static ssize_t length_of(const struct msghdr *message)
     return (ssize_t)length;
 }
 
-static bool is_nng(const void *caller)
-{
-    Dl_info info;
-
-    return dladdr(caller, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, "libnng") != NULL;
-}
-
 __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     ssize_t sent = syscall(SYS_sendmsg, fd, message, flags | MSG_NOSIGNAL);
     int why = errno;
 
-    if (sent < 0 && (why == EPIPE || why == ECONNRESET) && is_nng(__builtin_return_address(0)))
+    if (sent < 0 && (why == EPIPE || why == ECONNRESET) && remedy_is_nng(__builtin_return_address(0)))
         return length_of(message);
     errno = why;
     return sent;

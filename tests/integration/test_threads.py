@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Programs that may have few threads, however few: they serve, or say why they do not, and never hang or crash."""
+import glob
 import itertools
 import os
 import re
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from programs import program, tilery
+from programs import Process, program, tilery
 
 STRANGER = 10000 + os.getpid() % 50000  # nobody's number: limits count all of a user's threads
 PROGRAMS = (["tileryd", "--listen", "tcp://127.0.0.1:0"], ["tilery-bridge", "--listen", "127.0.0.1:0"],
@@ -70,6 +71,22 @@ class FewThreads(unittest.TestCase):
             if process.returncode == 14:
                 break
             self.assertRegex(said, SORRY)
+
+
+class TaskThreads(unittest.TestCase):
+    def test_the_bridge_has_as_many_as_the_processors_that_it_may_use(self):
+        """And two at least. More would hold each other up: daemon/processors.c."""
+        usable = sorted(os.sched_getaffinity(0))
+        for count, command in itertools.product({1, len(usable)}, PROGRAMS[1:]):
+            with self.subTest(" ".join(command), processors=count):
+                cpus = ",".join(str(cpu) for cpu in usable[:count])
+                server = Process(*command, within=["taskset", "--cpu-list", cpus])
+                self.addCleanup(server.close)
+                names = []
+                for path in glob.glob(f"/proc/{server.process.pid}/task/*/comm"):
+                    with open(path, encoding="ascii") as name:
+                        names.append(name.read())
+                self.assertEqual(names.count("nng:task\n"), min(16, max(2, count // 2 * 2)))
 
 
 if __name__ == "__main__":
