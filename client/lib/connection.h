@@ -55,11 +55,6 @@ enum call_state {
 };
 
 /* Random bytes for ids to come, so that the kernel is asked for many at a time. */
-struct id_pool {
-    unsigned char bytes[256]; /* as many as the kernel gives whole, whatever happens */
-    size_t left;
-};
-
 /* A call from its start to its end, over all its attempts. */
 struct call {
     struct call *next, *prev; /* among the active; next alone among the idle */
@@ -115,7 +110,6 @@ struct tilery_client {
     unsigned refs;      /* its opener's, and one a stream */
     unsigned farewells; /* Cancels of streams under way */
     size_t turn;        /* the server that is looked at first for the next call */
-    struct id_pool ids;
     struct open_run *runs;
     struct call *active;
     struct call *idle[2]; /* those that call back, and those that are waited for */
@@ -178,11 +172,6 @@ enum wire_status client_explain(const tilery_client *client, const struct server
 
 /* The mutex is held. Whether a server other than this one is connected and not known to refuse. */
 bool client_other_serves(const tilery_client *client, const struct server *server);
-
-/* ---- ids.c ---- */
-
-/* As tilery_random_id. */
-void client_draw_id(tilery_client *client, char id[33]);
 
 /* ---- calls.c ---- */
 

@@ -58,7 +58,7 @@ enum wire_status call_make_frame(struct call *call, uint64_t now, nng_msg **out,
     }
     if (call->request_id[0] == '\0') {
         if (call->own_id[0] == '\0')
-            client_draw_id(client, call->own_id);
+            tilery_random_id(call->own_id);
         head.request_id = call->own_id;
     }
     pthread_rwlock_rdlock(&client->token_lock);

@@ -1,49 +1,50 @@
 /* Random ids. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "connection.h"
+#include "tilery/client.h"
 
 #define ID_BYTES 16u
 
-static void fill_random(unsigned char *bytes, size_t count)
+/* Drawn for this thread's next ids, with one system call for all: as many as the kernel gives whole, whatever
+ * happens. */
+static _Thread_local struct {
+    unsigned char bytes[256];
+    size_t left;
+} pool;
+
+/* In the child, which would else draw the same as its parent. */
+static void forget(void)
 {
-    if (getrandom(bytes, count, 0) != (ssize_t)count)
-        abort(); /* cannot happen for up to 256 bytes once the kernel has started */
+    pool.left = 0;
 }
 
-static void write_id(const unsigned char bytes[ID_BYTES], char id[33])
+__attribute__((constructor)) static void forget_on_fork(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget);
+}
+
+static const unsigned char *draw(void)
+{
+    if (pool.left == 0) {
+        if (getrandom(pool.bytes, sizeof pool.bytes, 0) != (ssize_t)sizeof pool.bytes)
+            abort(); /* cannot happen once the kernel has started */
+        pool.left = sizeof pool.bytes;
+    }
+    pool.left -= ID_BYTES;
+    return &pool.bytes[pool.left];
+}
+
+void tilery_random_id(char id[33])
 {
     static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = draw();
 
     for (size_t i = 0; i < ID_BYTES; i++) {
         id[2 * i] = digits[bytes[i] >> 4];
         id[2 * i + 1] = digits[bytes[i] & 15];
     }
     id[2 * ID_BYTES] = '\0';
-}
-
-void tilery_random_id(char id[33])
-{
-    unsigned char bytes[ID_BYTES];
-
-    fill_random(bytes, sizeof bytes);
-    write_id(bytes, id);
-}
-
-void client_draw_id(tilery_client *client, char id[33])
-{
-    struct id_pool *pool = &client->ids;
-    unsigned char bytes[ID_BYTES];
-
-    pthread_mutex_lock(&client->mutex);
-    if (pool->left == 0) {
-        fill_random(pool->bytes, sizeof pool->bytes);
-        pool->left = sizeof pool->bytes;
-    }
-    pool->left -= ID_BYTES;
-    memcpy(bytes, &pool->bytes[pool->left], ID_BYTES);
-    pthread_mutex_unlock(&client->mutex);
-    write_id(bytes, id);
 }

@@ -206,7 +206,7 @@ struct tilery_call_options {
     uint64_t open_timeout_ms;
 };
 
-/* A request_id of its own: 128 random bits in hex. */
+/* A request_id of its own: 128 random bits in hex. Any thread. */
 TILERY_API void tilery_random_id(char id[33]);
 
 /* ---- Results ---- */
