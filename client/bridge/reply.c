@@ -35,14 +35,15 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
  * far as they are known when the answer begins. */
 static void add_timing(const struct exchange *exchange, struct MHD_Response *response)
 {
-    double total = (double)(wire_now_ns() - exchange->begin_ns) / 1e6;
-    char value[128];
+    char value[128], *end = value;
 
-    if (exchange->times.known)
-        (void)snprintf(value, sizeof value, "queue;dur=%.3f, run;dur=%.3f, total;dur=%.3f",
-                       (double)exchange->times.queue_ns / 1e6, (double)exchange->times.run_ns / 1e6, total);
-    else
-        (void)snprintf(value, sizeof value, "total;dur=%.3f", total);
+    if (exchange->times.known) {
+        end = format_ns(end, "queue;dur=", exchange->times.queue_ns, 2);
+        end = format_ns(end, ", run;dur=", exchange->times.run_ns, 2);
+    }
+    end = format_ns(
+        end, exchange->times.known ? ", total;dur=" : "total;dur=", wire_now_ns() - exchange->begin_ns, 2);
+    *end = '\0';
     add_header(response, "Server-Timing", value);
 }
 

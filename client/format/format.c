@@ -91,15 +91,7 @@ size_t format_next(struct format_writer *writer, char *buffer, size_t size)
     return (size_t)(out - buffer);
 }
 
-char *format_text(char *out, const char *text)
-{
-    size_t len = strlen(text);
-
-    memcpy(out, text, len);
-    return out + len;
-}
-
-char *format_number(char *out, const char *before, uint64_t value)
+char *format_digits(char *out, uint64_t value)
 {
     char digits[20];
     size_t n = sizeof digits;
@@ -107,7 +99,6 @@ char *format_number(char *out, const char *before, uint64_t value)
     do
         digits[--n] = (char)('0' + value % 10);
     while ((value /= 10) != 0);
-    out = format_text(out, before);
     memcpy(out, &digits[n], sizeof digits - n);
     return out + (sizeof digits - n);
 }

@@ -77,4 +77,8 @@ void format_init_tiles(struct format_writer *writer, enum format format,
 /* Writes the next piece, not terminated, and returns its length; 0 when all is written. */
 size_t format_next(struct format_writer *writer, char *buffer, size_t size);
 
+/* Writes the text, and ns with three digits after the point, cut and not rounded, in units of 1,000^power ns:
+ * 1 for us, 2 for ms. Returns the end. */
+char *format_ns(char *out, const char *before, uint64_t ns, unsigned power);
+
 #endif

@@ -1,6 +1,8 @@
 #ifndef TILERY_FORMAT_INTERNAL_H
 #define TILERY_FORMAT_INTERNAL_H
 
+#include <string.h>
+
 #include "base64.h"
 #include "format.h"
 
@@ -29,12 +31,24 @@ static inline void format_enter(struct format_writer *writer, unsigned stage)
 }
 
 /* Each returns the end of what it wrote. */
-char *format_text(char *out, const char *text);
-char *format_number(char *out, const char *before, uint64_t value);
+char *format_digits(char *out, uint64_t value);
+
+/* In line, as the compiler knows the length of most texts. */
+static inline char *format_text(char *out, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(out, text, len);
+    return out + len;
+}
+
+static inline char *format_number(char *out, const char *before, uint64_t value)
+{
+    return format_digits(format_text(out, before), value);
+}
+
 /* The shortest form that reads back as the same double; null where JSON has none. */
 char *format_double(char *out, const char *before, double value);
-/* ns with three digits after the point, in units of 1,000^power ns: 1 for us, 2 for ms. */
-char *format_ns(char *out, const char *before, uint64_t ns, unsigned power);
 /* Names come from lists of lower-case words; what is none of these, from elsewhere, is left out. */
 char *format_word(char *out, const char *before, const char *word);
 /* The same in quotes. */
