@@ -139,6 +139,16 @@ static void finish_moving(tilery_stream *stream, const struct wire_error *error)
         stream_cancel(stream);
 }
 
+/* The name that is in use is the stream's own: a server still has its run, and the replies were lost. */
+static void explain_in_use(const tilery_stream *stream, struct wire_error *why)
+{
+    const struct wire_error in_use = *why;
+
+    (void)wire_error_set(why, WIRE_UNAVAILABLE, "%s; the stream cannot be opened anew: %s",
+                         stream->moved ? stream->why.message : "the connection was lost before the reply",
+                         in_use.message);
+}
+
 static void on_opened(void *arg, nng_msg *reply, struct server *server, const struct wire_error *error)
 {
     tilery_stream *stream = arg;
@@ -148,6 +158,8 @@ static void on_opened(void *arg, nng_msg *reply, struct server *server, const st
         why = *error;
     else
         (void)!read_opened(stream, reply, server, &why);
+    if (why.status == WIRE_ALREADY_EXISTS && (stream->moved || stream->id[0] == '\0'))
+        explain_in_use(stream, &why);
     if (stream->moved)
         finish_moving(stream, &why);
     else

@@ -23,13 +23,14 @@ static const struct fake_answer unknown = {.status = WIRE_UNIMPLEMENTED,
 static enum tilery_status read_stream(fake_answer_fn *answer, struct asked *asked)
 {
     const struct tilery_compute_request two_tiles = served_request(8, 4, 4, 4, 1);
+    const struct tilery_call_options patient = {.wait_for_ready = true};
     struct fake *fake = fake_start(NULL, answer, asked);
     const struct tilery_tile *tile;
     enum tilery_status status;
     tilery_stream *stream;
 
     served.client = served_connect(fake_url(fake));
-    check_status(tilery_stream_open(served.client, &two_tiles, NULL, &stream, &served.error), TILERY_OK);
+    check_status(tilery_stream_open(served.client, &two_tiles, &patient, &stream, &served.error), TILERY_OK);
     status = tilery_stream_next(stream, &tile, &served.error);
     tilery_stream_close(stream);
     served_disconnect();
@@ -66,6 +67,60 @@ START_TEST(it_is_begun_anew_once_its_name_is_free_again)
 
     check_status(read_stream(busy_with_the_old_run, &asked), TILERY_PERMISSION_DENIED);
     ck_assert_uint_eq(asked.opens, 3);
+}
+END_TEST
+
+/* It cuts every connection within a batch, and so renews the lease of a stream of which nothing arrives. */
+static struct fake_answer cut_within_batches(void *arg, const struct wire_request *request, unsigned number)
+{
+    struct asked *asked = arg;
+
+    (void)number;
+    if (is(request, "NextTiles"))
+        return (struct fake_answer){.cut = true};
+    if (!is(request, "OpenStream"))
+        return unknown;
+    return asked->opens++ == 0
+               ? fake_opened(NULL, 2, 300)
+               : (struct fake_answer){.status = WIRE_ALREADY_EXISTS, .message = "\"stream\" is in use"};
+}
+
+START_TEST(one_of_which_nothing_arrives_is_unavailable_and_not_in_its_own_way)
+{
+    struct asked asked = {0};
+
+    check_status(read_stream(cut_within_batches, &asked), TILERY_UNAVAILABLE);
+    ck_assert_uint_gt(asked.opens, 1);
+    ck_assert_ptr_nonnull(strstr(served.error.message, " was lost"));
+    ck_assert_ptr_nonnull(strstr(served.error.message, "anew: \"stream\" is in use"));
+}
+END_TEST
+
+static struct fake_answer cut_at_first(void *arg, const struct wire_request *request, unsigned number)
+{
+    (void)arg;
+    (void)request;
+    if (number == 1)
+        return (struct fake_answer){.cut = true};
+    return (struct fake_answer){.status = WIRE_ALREADY_EXISTS, .message = "in use"};
+}
+
+/* The caller's own name may be in use by another call. */
+START_TEST(one_whose_opening_was_cut_off_is_in_use_only_where_the_caller_named_it)
+{
+    const struct tilery_compute_request small = served_request(8, 8, 8, 8, 1);
+    const struct tilery_call_options call = {.request_id = _i != 0 ? "mine" : NULL, .wait_for_ready = true};
+    struct fake *fake = fake_start(NULL, cut_at_first, NULL);
+    const struct tilery_client_options options = {.server = fake_url(fake), .max_attempts = 2};
+    tilery_stream *stream;
+
+    check_status(tilery_client_open(&options, &served.client, &served.error), TILERY_OK);
+    check_status(tilery_stream_open(served.client, &small, &call, &stream, &served.error),
+                 _i != 0 ? TILERY_ALREADY_EXISTS : TILERY_UNAVAILABLE);
+    ck_assert_uint_eq(fake_requests(fake), 2);
+    ck_assert_ptr_nonnull(strstr(served.error.message, "in use"));
+    served_disconnect();
+    fake_stop(fake);
 }
 END_TEST
 
@@ -157,6 +212,8 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, served_end);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, it_is_begun_anew_once_its_name_is_free_again);
+    tcase_add_test(tests, one_of_which_nothing_arrives_is_unavailable_and_not_in_its_own_way);
+    tcase_add_loop_test(tests, one_whose_opening_was_cut_off_is_in_use_only_where_the_caller_named_it, 0, 2);
     tcase_add_test(tests, one_that_has_failed_for_good_is_not_asked_again);
     tcase_add_test(tests, one_whose_server_leaves_tiles_out_has_not_ended_well);
     tcase_add_test(tests, one_whose_server_is_gone_tells_of_no_attempts);

@@ -111,7 +111,8 @@ struct tilery_client_options {
  * on, or the server's retry_after_ms where that is longer; as long as max_attempts and the call's timeout
  * allow, and no_pauses does. Each attempt has the caller's request_id, or one of its own; those
  * to open a stream share one. The server may still know it from an attempt whose connection was lost:
- * ALREADY_EXISTS is then tried again, too. tilery_cancel ends the attempts.
+ * ALREADY_EXISTS is then tried again, too, and UNAVAILABLE in the end where the caller gave no request_id.
+ * tilery_cancel ends the attempts.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_client_open(const struct tilery_client_options *options,
                                                                  tilery_client **out,

@@ -45,8 +45,9 @@ TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_open(tilery_client *
  * A connection that is lost is waited for, as long as the server may keep the stream, which is for its lease,
  * 10 s. When the server has lost the stream, or cannot be reached while another one serves, the rest is
  * computed anew, elsewhere or there; where max_attempts is 1 it is not, and the stream ends as UNAVAILABLE
- * when the lease is over. Either way no tile is lost or comes twice; the times of later tiles, which tell by
- * their run, and the summary are then of the new run.
+ * when the lease is over, as it does where no reply arrives of a server that still has it. Either way no tile
+ * is lost or comes twice; the times of later tiles, which tell by their run, and the summary are then of the
+ * new run.
  */
 TILERY_API TILERY_MUST_USE enum tilery_status tilery_stream_next(tilery_stream *stream,
                                                                  const struct tilery_tile **out,
