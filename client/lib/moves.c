@@ -15,6 +15,8 @@
 /* How long a server that does not know the stream may take to say whether it serves. */
 #define CHECK_TIMEOUT_MS 1000
 #define MAX_LEASE_MS 60000
+/* Of a batch that does not arrive, for which its connection may be too short-lived: to 16 KiB. */
+#define MAX_HALVINGS 6
 
 void stream_heard(tilery_stream *stream)
 {
@@ -286,6 +288,8 @@ void stream_recover(tilery_stream *stream)
     }
     if (stream->down_ns == 0)
         stream->down_ns = now;
+    if (!stream->replied && stream->halvings < MAX_HALVINGS)
+        stream->halvings++;
     stream->refused |= stream->replied && stream->why.status == WIRE_UNAVAILABLE;
     if (stream->moves + 1 >= client_max_attempts(stream->client))
         ask_again(stream);

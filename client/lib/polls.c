@@ -144,7 +144,7 @@ bool stream_poll(tilery_stream *stream)
     if (!stream_go(stream, STREAM_POLLING))
         return false;
     stream->poll_connections = server_connections(stream->server);
-    ask(stream, BATCH_BYTES, on_polled);
+    ask(stream, BATCH_BYTES >> stream->halvings, on_polled);
     return true;
 }
 

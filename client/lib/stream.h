@@ -61,6 +61,7 @@ struct tilery_stream {
     struct open_run open_run;
     unsigned connections; /* the server's, when the last good poll was sent */
     unsigned poll_connections, keep_connections;
+    unsigned halvings; /* of the batches that are asked for, as larger ones did not arrive */
 
     uint64_t new_tiles, new_limit_ms; /* of the run that is being opened */
 

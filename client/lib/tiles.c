@@ -61,6 +61,7 @@ static enum wire_status read_batch(tilery_stream *stream, nng_msg *msg, struct w
         return error->status;
     }
     stream->cursor = stream->batch.reply->next_cursor;
+    stream->halvings -= stream->halvings != 0;
     stream->connections = stream->poll_connections;
     stream_heard(stream);
     go_on(stream);

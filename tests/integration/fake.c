@@ -179,3 +179,26 @@ struct fake_answer fake_opened(const char *id, uint64_t tiles_planned, uint64_t 
     reply.lease_ms = lease_ms;
     return (struct fake_answer){.payload = &reply.base};
 }
+
+struct fake_answer fake_tiles(uint64_t cursor, unsigned count, uint64_t tiles_planned)
+{
+    static Tilery__V1__NextTilesReply reply;
+    static Tilery__V1__TileUpdate tile, *tiles[] = {&tile};
+    static uint8_t counts[32];
+
+    tilery__v1__next_tiles_reply__init(&reply);
+    tilery__v1__tile_update__init(&tile);
+    tile.has_task_id = tile.has_tile_x = tile.has_tile_w = tile.has_tile_h = 1;
+    tile.has_columns = tile.has_rows = tile.has_data = 1;
+    tile.task_id = (uint32_t)cursor;
+    tile.tile_x = 4 * tile.task_id;
+    tile.tile_w = tile.tile_h = tile.columns = tile.rows = 4;
+    tile.data.data = counts;
+    tile.data.len = sizeof counts;
+    reply.tiles = tiles;
+    reply.n_tiles = count;
+    reply.has_next_cursor = reply.has_done = 1;
+    reply.next_cursor = cursor + count;
+    reply.done = reply.next_cursor == tiles_planned;
+    return (struct fake_answer){.payload = &reply.base};
+}

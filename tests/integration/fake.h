@@ -37,6 +37,10 @@ const char *fake_url(const struct fake *fake);
 /* What OpenStream is answered: a stream of that name, or "stream" for NULL. For one fake at a time. */
 struct fake_answer fake_opened(const char *id, uint64_t tiles_planned, uint64_t lease_ms);
 
+/* What NextTiles is answered: one tile, or none, from that cursor on; the image is a row of so many tiles of
+ * 4 x 4 pixels. For one fake at a time. */
+struct fake_answer fake_tiles(uint64_t cursor, unsigned count, uint64_t tiles_planned);
+
 /* How many requests that it answers it has had, and of Health/Check, and how many connections. */
 unsigned fake_requests(const struct fake *fake);
 unsigned fake_checks(const struct fake *fake);

@@ -35,6 +35,7 @@ struct way {
     int from, to;
     bool greeted; /* the handshake is through */
     bool reply;
+    size_t passed; /* of the messages, in bytes */
 };
 
 /* Waits until one of the two has something, and tells which; NULL when the connection is to end. */
@@ -78,9 +79,10 @@ static bool write_all(int fd, const uint8_t *bytes, size_t len)
     return true;
 }
 
-/* Whether the connection ends at this message. */
-static bool cuts_at(struct proxy *proxy, bool reply)
+/* Whether the connection ends at this message, of that size. */
+static bool cuts_at(struct proxy *proxy, const struct way *way, size_t size)
 {
+    bool reply = way->reply;
     unsigned number = atomic_fetch_add(reply ? &proxy->replies : &proxy->requests, 1) + 1;
 
     switch (proxy->cut) {
@@ -94,6 +96,8 @@ static bool cuts_at(struct proxy *proxy, bool reply)
         return !reply && number > 2 && number % 2 == 0;
     case PROXY_BEFORE_THE_FIRST_REPLY:
         return reply && number == 1;
+    case PROXY_AFTER_BYTES:
+        return reply && way->passed + size > PROXY_BYTES;
     case PROXY_WHEN_TOLD:
         break;
     }
@@ -101,8 +105,10 @@ static bool cuts_at(struct proxy *proxy, bool reply)
 }
 
 /* How much of a message of that size still passes where the connection ends. */
-static size_t last_part(const struct proxy *proxy, size_t size)
+static size_t last_part(const struct proxy *proxy, const struct way *way, size_t size)
 {
+    if (proxy->cut == PROXY_AFTER_BYTES)
+        return PROXY_BYTES - way->passed;
     if (proxy->cut == PROXY_AFTER_REPLIES || proxy->cut == PROXY_AFTER_REQUESTS)
         return size;
     return proxy->cut == PROXY_WITHIN_REPLIES ? size / 2 : 0;
@@ -119,8 +125,9 @@ static bool pass_message(struct proxy *proxy, struct way *way, uint64_t length)
     *(uint64_t *)(void *)message = length;
     on = read_all(proxy, way, message + HEAD_BYTES, size - HEAD_BYTES);
     if (on) {
-        cut = cuts_at(proxy, way->reply);
-        on = write_all(way->to, message, cut ? last_part(proxy, size) : size) && !cut;
+        cut = cuts_at(proxy, way, size);
+        on = write_all(way->to, message, cut ? last_part(proxy, way, size) : size) && !cut;
+        way->passed += size;
         atomic_fetch_add(&proxy->count, cut);
     }
     free(message);

@@ -12,10 +12,13 @@ enum proxy_cut {
     PROXY_BEFORE_REPLIES,  /* every second one, not passed on */
     PROXY_BEFORE_REQUESTS, /* every second one, not passed on */
     PROXY_AFTER_REQUESTS,  /* every second one, passed on whole */
+    PROXY_AFTER_BYTES,     /* within the reply with which they come to more than PROXY_BYTES */
     PROXY_CUTS,
     PROXY_WHEN_TOLD = PROXY_CUTS,
     PROXY_BEFORE_THE_FIRST_REPLY, /* and nowhere else */
 };
+
+#define PROXY_BYTES (300u << 10)
 
 struct proxy;
 

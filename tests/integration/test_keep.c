@@ -13,7 +13,6 @@
 #define LOOKS 5
 
 typedef Tilery__V1__NextTilesRequest NextTilesRequest;
-typedef Tilery__V1__TileUpdate TileUpdate;
 
 /* A server of two tiles of 4 x 4 pixels, one a poll, and of how it was asked. */
 struct keeper {
@@ -22,29 +21,6 @@ struct keeper {
     enum wire_status status;
     atomic_uint cancels, refused_cancels; /* the first ones */
 };
-
-static struct fake_answer give_tile(uint64_t cursor, bool none)
-{
-    static Tilery__V1__NextTilesReply reply;
-    static TileUpdate tile, *tiles[] = {&tile};
-    static uint8_t counts[32];
-
-    tilery__v1__next_tiles_reply__init(&reply);
-    tilery__v1__tile_update__init(&tile);
-    tile.has_task_id = tile.has_tile_x = tile.has_tile_w = tile.has_tile_h = 1;
-    tile.has_columns = tile.has_rows = tile.has_data = 1;
-    tile.task_id = (uint32_t)cursor;
-    tile.tile_x = 4 * tile.task_id;
-    tile.tile_w = tile.tile_h = tile.columns = tile.rows = 4;
-    tile.data.data = counts;
-    tile.data.len = sizeof counts;
-    reply.tiles = tiles;
-    reply.n_tiles = !none;
-    reply.has_next_cursor = reply.has_done = 1;
-    reply.next_cursor = cursor + reply.n_tiles;
-    reply.done = reply.next_cursor == 2;
-    return (struct fake_answer){.payload = &reply.base};
-}
 
 static struct fake_answer answer_cancel(struct keeper *keeper)
 {
@@ -75,12 +51,12 @@ static struct fake_answer answer(void *arg, const struct wire_request *request, 
     renewal = next->max_bytes == 0;
     tilery__v1__next_tiles_request__free_unpacked(next, NULL);
     if (!renewal)
-        return give_tile(cursor, false);
+        return fake_tiles(cursor, 1, 2);
     atomic_store(&keeper->cursor, cursor);
     atomic_fetch_add(&keeper->renewals, 1);
     if (keeper->status != WIRE_OK)
         return (struct fake_answer){.status = keeper->status, .message = "as the test wants it"};
-    return give_tile(cursor, true);
+    return fake_tiles(cursor, 0, 2);
 }
 
 static const enum wire_status statuses[] = {WIRE_OK, WIRE_RESOURCE_EXHAUSTED, WIRE_NOT_FOUND};

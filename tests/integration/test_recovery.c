@@ -7,8 +7,21 @@
 
 #include "compute.pb-c.h"
 
+/* Of a stream whose first polls are all cut off, and the tiles that it has. */
+#define CUTS 8
+#define TILES 8
+#define MIB (UINT64_C(1) << 20)
+
+typedef Tilery__V1__NextTilesRequest NextTilesRequest;
+
 struct asked {
     unsigned opens, polls;
+};
+
+/* What the polls asked for, in bytes. */
+struct batches {
+    uint64_t asked[CUTS + TILES];
+    unsigned count;
 };
 
 static bool is(const struct wire_request *request, const char *method)
@@ -93,6 +106,55 @@ START_TEST(one_of_which_nothing_arrives_is_unavailable_and_not_in_its_own_way)
     ck_assert_uint_gt(asked.opens, 1);
     ck_assert_ptr_nonnull(strstr(served.error.message, " was lost"));
     ck_assert_ptr_nonnull(strstr(served.error.message, "anew: \"stream\" is in use"));
+}
+END_TEST
+
+static struct fake_answer cut_and_give_tiles(void *arg, const struct wire_request *request, unsigned number)
+{
+    struct batches *batches = arg;
+    NextTilesRequest *next;
+    uint64_t cursor;
+
+    (void)number;
+    if (is(request, "OpenStream"))
+        return fake_opened(NULL, TILES, 60000);
+    if (!is(request, "NextTiles"))
+        return unknown;
+    next = tilery__v1__next_tiles_request__unpack(NULL, request->payload_len, request->payload);
+    ck_assert_ptr_nonnull(next);
+    cursor = next->cursor;
+    ck_assert_uint_lt(batches->count, CUTS + TILES);
+    batches->asked[batches->count++] = next->max_bytes;
+    tilery__v1__next_tiles_request__free_unpacked(next, NULL);
+    return batches->count <= CUTS ? (struct fake_answer){.cut = true} : fake_tiles(cursor, 1, TILES);
+}
+
+/* By half after each that did not arrive, down to 16 KiB; and up again after each that did. */
+START_TEST(one_whose_batches_are_lost_asks_for_smaller_ones)
+{
+    const struct tilery_compute_request request = served_request(4 * TILES, 4, 4, 4, 1);
+    struct batches batches = {.count = 0};
+    struct fake *fake = fake_start(NULL, cut_and_give_tiles, &batches);
+    const struct tilery_tile *tile;
+    tilery_stream *stream;
+
+    served.client = served_connect(fake_url(fake));
+    check_status(tilery_stream_open(served.client, &request, NULL, &stream, &served.error), TILERY_OK);
+    do
+        check_status(tilery_stream_next(stream, &tile, &served.error), TILERY_OK);
+    while (tile != NULL);
+    ck_assert_uint_eq(tilery_stream_tiles_received(stream), TILES);
+    tilery_stream_close(stream);
+    served_disconnect();
+    fake_stop(fake);
+    ck_assert_uint_eq(batches.count, CUTS + TILES);
+    ck_assert_uint_eq(batches.asked[0], MIB);
+    for (unsigned i = 1; i < 6; i++)
+        ck_assert_uint_le(batches.asked[i], MIB >> i); /* there may be polls that no server saw */
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_uint_eq(batches.asked[CUTS + i], MIB >> (6 - i));
+    for (unsigned i = 6; i < TILES; i++)
+        ck_assert_uint_eq(batches.asked[CUTS + i], MIB);
 }
 END_TEST
 
@@ -213,6 +275,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, it_is_begun_anew_once_its_name_is_free_again);
     tcase_add_test(tests, one_of_which_nothing_arrives_is_unavailable_and_not_in_its_own_way);
+    tcase_add_test(tests, one_whose_batches_are_lost_asks_for_smaller_ones);
     tcase_add_loop_test(tests, one_whose_opening_was_cut_off_is_in_use_only_where_the_caller_named_it, 0, 2);
     tcase_add_test(tests, one_that_has_failed_for_good_is_not_asked_again);
     tcase_add_test(tests, one_whose_server_leaves_tiles_out_has_not_ended_well);
