@@ -75,13 +75,10 @@ bool client_secure_alike(nng_dialer dialer, nng_dialer model, const char *url)
 static enum wire_status find_token(const struct tilery_client_options *options, struct wire_token *token,
                                    struct wire_error *error)
 {
-    size_t count;
-
     if (options->token != NULL && options->token_file != NULL)
         return wire_error_set(error, WIRE_INVALID_ARGUMENT, "token and token_file are both set");
-    return options->token != NULL
-               ? wire_token_set(token, "token", options->token, error)
-               : wire_token_read(token, 1, &count, "token_file", options->token_file, error);
+    return options->token != NULL ? wire_token_set(token, "token", options->token, error)
+                                  : wire_token_read(token, "token_file", options->token_file, error);
 }
 
 enum wire_status client_make_authorization(const struct tilery_client_options *options, char **out,

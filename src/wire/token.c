@@ -7,6 +7,7 @@
 
 #define BLANKS " \t\r\n\v\f"
 #define MAX_FILE 65536
+#define MAX_SOURCE 160
 
 enum wire_status wire_token_set(struct wire_token *token, const char *source, const char *text,
                                 struct wire_error *error)
@@ -43,29 +44,56 @@ static char *next_line(char **text)
 static enum wire_status read_lines(struct wire_token *tokens, size_t most, size_t *count, const char *source,
                                    char *text, struct wire_error *error)
 {
-    for (*count = 0; *count < most && text != NULL; ++*count) {
+    *count = 0;
+    for (size_t number = 1; text != NULL; number++) {
         const char *line = next_line(&text);
         char place[192];
 
-        if (*count != 0 && line[0] == '\0')
-            break;
-        (void)snprintf(place, sizeof place, *count == 0 ? "%s" : "%s, line %zu", source, *count + 1);
-        if (wire_token_set(&tokens[*count], place, line, error) != WIRE_OK)
+        if (number != 1 && line[0] == '\0')
+            continue;
+        if (number > most)
+            return wire_error_set(error, WIRE_INVALID_ARGUMENT,
+                                  "%s, line %zu: it is not blank; only the first %zu lines may hold tokens",
+                                  source, number, most);
+        (void)snprintf(place, sizeof place, number == 1 ? "%s" : "%s, line %zu", source, number);
+        if (wire_token_set(&tokens[(*count)++], place, line, error) != WIRE_OK)
             return error->status;
     }
     return WIRE_OK;
 }
 
-enum wire_status wire_token_read(struct wire_token *tokens, size_t most, size_t *count, const char *option,
-                                 const char *path, struct wire_error *error)
+/* The file's text, and how to speak of it. */
+static enum wire_status read_file(const char *option, const char *path, char **text, char source[MAX_SOURCE],
+                                  struct wire_error *error)
 {
-    enum wire_status status;
-    char source[160], shown[128];
-    char *text;
+    char shown[128];
 
-    if (wire_file_read(option, path, MAX_FILE, &text, error) != WIRE_OK)
+    (void)snprintf(source, MAX_SOURCE, "%s \"%s\"", option, wire_quote(shown, sizeof shown, path));
+    return wire_file_read(option, path, MAX_FILE, text, error);
+}
+
+enum wire_status wire_token_read(struct wire_token *token, const char *option, const char *path,
+                                 struct wire_error *error)
+{
+    char source[MAX_SOURCE], *text, *rest;
+    enum wire_status status;
+
+    if (read_file(option, path, &text, source, error) != WIRE_OK)
         return error->status;
-    (void)snprintf(source, sizeof source, "%s \"%s\"", option, wire_quote(shown, sizeof shown, path));
+    rest = text;
+    status = wire_token_set(token, source, next_line(&rest), error);
+    wire_file_free(text);
+    return status;
+}
+
+enum wire_status wire_tokens_read(struct wire_token *tokens, size_t most, size_t *count, const char *option,
+                                  const char *path, struct wire_error *error)
+{
+    char source[MAX_SOURCE], *text;
+    enum wire_status status;
+
+    if (read_file(option, path, &text, source, error) != WIRE_OK)
+        return error->status;
     status = read_lines(tokens, most, count, source, text, error);
     wire_file_free(text);
     return status;

@@ -24,11 +24,15 @@ struct wire_token {
 WIRE_MUST_USE enum wire_status wire_token_set(struct wire_token *token, const char *source, const char *text,
                                               struct wire_error *error);
 
-/* The same from the first lines of a file, without the blanks around them: from 1 to `most`, up to one that
- * is blank. */
-WIRE_MUST_USE enum wire_status wire_token_read(struct wire_token *tokens, size_t most, size_t *count,
-                                               const char *option, const char *path,
+/* The same from the first line of a file, without the blanks around it. */
+WIRE_MUST_USE enum wire_status wire_token_read(struct wire_token *token, const char *option, const char *path,
                                                struct wire_error *error);
+
+/* The same from the first `most` lines of a file: of the first one, and of those further ones that are not
+ * blank. What follows must be. */
+WIRE_MUST_USE enum wire_status wire_tokens_read(struct wire_token *tokens, size_t most, size_t *count,
+                                                const char *option, const char *path,
+                                                struct wire_error *error);
 
 /* In a time that depends on the length of the given text alone, never on the token. */
 bool wire_token_equals(const struct wire_token *token, const char *given);

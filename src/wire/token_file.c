@@ -22,7 +22,7 @@ struct token_file {
 static enum wire_status read_tokens(const struct token_file *file, struct tokens *tokens,
                                     struct wire_error *error)
 {
-    return wire_token_read(tokens->token, MOST, &tokens->count, "token_file", file->path, error);
+    return wire_tokens_read(tokens->token, MOST, &tokens->count, "token_file", file->path, error);
 }
 
 enum wire_status token_file_create(const char *path, struct token_file **out, struct wire_error *error)

@@ -4,7 +4,8 @@
 #include "wire/token.h"
 
 /* The token that callers must show, from the first line of a file that is read again while they are checked.
- * A token in its second line is as good: with the old one there, callers may have either while it changes. */
+ * A token in its second line is as good: with the old one there, callers may have either while it changes.
+ * What follows must be blank. */
 struct token_file;
 
 enum token_shown { TOKEN_SHOWN, TOKEN_MISSING, TOKEN_WRONG };

@@ -105,6 +105,13 @@ class Token(Folder):
                 self.assertNotIn("xxxx", answer.stderr)
         self.check_refused("No such file", "--token-file", os.path.join(self.folder, "none"))
 
+    def test_a_third_line_is_refused_where_two_tokens_hold_and_a_client_looks_at_the_first_alone(self):
+        path = self.file("long", f"{TOKEN}\n{OTHER}\n# the end\n")
+        for name in "tileryd", "tilery-bridge":
+            self.check_refused(f'--token-file "{path}", line 3: it is not blank; only the first 2 lines may hold tokens',
+                               "--token-file", path, name=name)
+        self.assertEqual(tilery(self.serve().url, "--token-file", path, "info").returncode, 0)
+
     def reload(self, server):
         server.process.send_signal(signal.SIGHUP)
         return next(line for line in server.process.stderr if "SIGHUP" in line)  # the log comes there too
@@ -119,7 +126,7 @@ class Token(Folder):
 
     def test_sighup_with_a_bad_file_keeps_the_old_one_and_says_so(self):
         server = self.serve()
-        for content in "short", None:
+        for content in "short", f"{OTHER}\n{TOKEN}\n{OTHER}", None:
             _ = os.unlink(self.token_file) if content is None else self.file("token", content)
             self.assertRegex(self.reload(server), "the old token stays in force: .*" + re.escape(self.token_file))
             self.assertEqual(self.call(server, TOKEN).returncode, 0)

@@ -11,7 +11,6 @@
 #define GOOD "0123456789abcdef"
 
 static struct wire_token token;
-static size_t count;
 static struct wire_error error;
 static char path[] = "/tmp/tilery-token-XXXXXX";
 
@@ -30,14 +29,19 @@ static void tear_down(void)
     unlink(path);
 }
 
-static enum wire_status read_file_of(const char *text, size_t len)
+static void write_file(const char *text, size_t len)
 {
     FILE *file = fopen(path, "w");
 
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(text, 1, len, file), len);
     fclose(file);
-    return wire_token_read(&token, 1, &count, "token_file", path, &error);
+}
+
+static enum wire_status read_file_of(const char *text, size_t len)
+{
+    write_file(text, len);
+    return wire_token_read(&token, "token_file", path, &error);
 }
 
 static const char *const good_files[] = {GOOD, GOOD "\n", "  \t" GOOD " \r\n", GOOD "\nsecond line \x01\n"};
@@ -117,8 +121,7 @@ START_TEST(a_file_that_cannot_be_read_says_why)
     } files[] = {{"/nowhere/token", "No such file"}, {"/tmp", "Is a directory"}, {"/dev/zero", "too large"}};
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        ck_assert_int_eq(wire_token_read(&token, 1, &count, "token_file", files[i].name, &error),
-                         WIRE_INVALID_ARGUMENT);
+        ck_assert_int_eq(wire_token_read(&token, "token_file", files[i].name, &error), WIRE_INVALID_ARGUMENT);
         ck_assert_msg(strstr(error.message, files[i].why) != NULL, "%s", error.message);
     }
 }
@@ -132,8 +135,8 @@ static const struct {
 } changes[] = {
     {GOOD "\n" OTHER "\n", "Bearer " GOOD, TOKEN_SHOWN},
     {GOOD "\n" OTHER, "bearer " OTHER, TOKEN_SHOWN},
-    {GOOD "\n" OTHER "\n" OTHER "x\n", "Bearer " OTHER "x", TOKEN_WRONG},
-    {GOOD "\n \n" OTHER "\n", "Bearer " OTHER, TOKEN_WRONG},
+    {GOOD "\n" OTHER "\n\n \t\r\n", "Bearer " OTHER, TOKEN_SHOWN},
+    {GOOD "\n\n\n", "Bearer " OTHER, TOKEN_WRONG},
     {GOOD "\n", "Bearer ", TOKEN_WRONG},
     {GOOD "\n" OTHER "\n", OTHER, TOKEN_MISSING},
 };
@@ -142,9 +145,39 @@ START_TEST(a_server_takes_the_tokens_of_the_first_two_lines)
 {
     struct token_file *file;
 
-    (void)!read_file_of(changes[_i].text, strlen(changes[_i].text));
+    write_file(changes[_i].text, strlen(changes[_i].text));
     ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
     ck_assert_int_eq(token_file_check(file, changes[_i].authorization), changes[_i].shown);
+    token_file_free(file);
+}
+END_TEST
+
+static const struct {
+    const char *text, *place;
+} long_files[] = {
+    {GOOD "\n" OTHER "\n" OTHER "x\n", ", line 3: "},
+    {GOOD "\n" OTHER "\n# that was all", ", line 3: "},
+    {GOOD "\n \n" OTHER "\n", ", line 3: "},
+    {GOOD "\n" OTHER "\n\n\nshort\n", ", line 5: "},
+};
+
+START_TEST(a_server_drops_no_further_line_without_a_word)
+{
+    struct token_file *file;
+
+    write_file(long_files[_i].text, strlen(long_files[_i].text));
+    ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_ptr_null(file);
+    ck_assert_ptr_nonnull(strstr(error.message, path));
+    ck_assert_ptr_nonnull(strstr(error.message, long_files[_i].place));
+    ck_assert_ptr_nonnull(strstr(error.message, "only the first 2 lines may hold tokens"));
+    ck_assert_ptr_null(strstr(error.message, OTHER));
+    write_file(GOOD, strlen(GOOD));
+    ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
+    write_file(long_files[_i].text, strlen(long_files[_i].text));
+    ck_assert_int_eq(token_file_reload(file, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_SHOWN);
+    ck_assert_int_eq(token_file_check(file, "Bearer " OTHER), TOKEN_WRONG);
     token_file_free(file);
 }
 END_TEST
@@ -154,13 +187,13 @@ START_TEST(a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothi
     static const char both[] = GOOD "\n" OTHER "\n", bad[] = OTHER "\nshort\n", one[] = OTHER "\n";
     struct token_file *file;
 
-    (void)!read_file_of(both, strlen(both));
+    write_file(both, strlen(both));
     ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
-    (void)!read_file_of(bad, strlen(bad));
+    write_file(bad, strlen(bad));
     ck_assert_int_eq(token_file_reload(file, &error), WIRE_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(error.message, ", line 2: the token has 5 characters"));
     ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_SHOWN);
-    (void)!read_file_of(one, strlen(one));
+    write_file(one, strlen(one));
     ck_assert_int_eq(token_file_reload(file, &error), WIRE_OK);
     ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_WRONG);
     ck_assert_int_eq(token_file_check(file, "Bearer " OTHER), TOKEN_SHOWN);
@@ -204,6 +237,8 @@ int main(void)
     tcase_add_test(tests, a_file_that_cannot_be_read_says_why);
     tcase_add_loop_test(tests, a_server_takes_the_tokens_of_the_first_two_lines, 0,
                         (int)(sizeof changes / sizeof *changes));
+    tcase_add_loop_test(tests, a_server_drops_no_further_line_without_a_word, 0,
+                        (int)(sizeof long_files / sizeof *long_files));
     tcase_add_test(tests, a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothing);
     tcase_add_test(tests, the_group_may_read_what_somebody_else_lends_it);
     tcase_add_test(tests, only_the_owner_s_own_file_is_not_exposed);
