@@ -75,12 +75,16 @@ static void reload(const struct bridge_options *options, const struct settings *
     const char *callers = settings->token_file, *servers = settings->backend.token_file;
     struct tilery_error error;
     struct wire_error why;
+    size_t tokens;
 
-    if (callers != NULL || servers == NULL)
-        warn_of_reload("tilery-bridge", bridge_argp_options, "", callers,
-                       token_file_reload(options->token, &why) != WIRE_OK ? why.message : NULL);
+    if (callers != NULL || servers == NULL) {
+        const char *failure =
+            token_file_reload(options->token, &tokens, &why) != WIRE_OK ? why.message : NULL;
+
+        warn_of_reload("tilery-bridge", bridge_argp_options, "", callers, tokens, failure);
+    }
     if (servers != NULL)
-        warn_of_reload("tilery-bridge", bridge_argp_options, "backend-", servers,
+        warn_of_reload("tilery-bridge", bridge_argp_options, "backend-", servers, 0,
                        tilery_client_set_token(options->client, NULL, servers, &error) != TILERY_OK
                            ? error.message
                            : NULL);

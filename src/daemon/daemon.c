@@ -199,9 +199,9 @@ const char *daemon_url_risk(const struct daemon *daemon, size_t i)
     return security_url_risk(daemon->security, daemon->urls[i]);
 }
 
-enum wire_status daemon_reload(struct daemon *daemon, struct wire_error *error)
+enum wire_status daemon_reload(struct daemon *daemon, size_t *tokens, struct wire_error *error)
 {
-    return security_reload(daemon->security, error);
+    return security_reload(daemon->security, tokens, error);
 }
 
 void daemon_drain(struct daemon *daemon, uint64_t grace_ms)

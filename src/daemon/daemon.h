@@ -54,8 +54,8 @@ const char *daemon_url(const struct daemon *daemon, size_t i);
 /* Why listen[i] is less safe than it could be, for a warning; NULL when it is not. */
 const char *daemon_url_risk(const struct daemon *daemon, size_t i);
 
-/* Reads the token file again. When that fails the old token stays in force. */
-WIRE_MUST_USE enum wire_status daemon_reload(struct daemon *daemon, struct wire_error *error);
+/* Reads the token file again, which has so many tokens now. When that fails the old ones stay in force. */
+WIRE_MUST_USE enum wire_status daemon_reload(struct daemon *daemon, size_t *tokens, struct wire_error *error);
 
 /* Refuses new work, finishes the work in hand, and cancels what is not done after grace_ms. */
 void daemon_drain(struct daemon *daemon, uint64_t grace_ms);

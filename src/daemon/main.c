@@ -168,12 +168,15 @@ static int serve(struct daemon *daemon, const struct daemon_options *given, cons
                  bool reloads)
 {
     struct wire_error error;
+    size_t tokens;
     int signal;
 
     notify(getenv(NOTIFY_SOCKET), NOTIFY_READY);
-    while ((signal = signals_wait(signals)) == SIGHUP && reloads)
-        warn_of_reload("tileryd", options, "", given->token_file,
-                       daemon_reload(daemon, &error) != WIRE_OK ? error.message : NULL);
+    while ((signal = signals_wait(signals)) == SIGHUP && reloads) {
+        const char *failure = daemon_reload(daemon, &tokens, &error) != WIRE_OK ? error.message : NULL;
+
+        warn_of_reload("tileryd", options, "", given->token_file, tokens, failure);
+    }
     notify(getenv(NOTIFY_SOCKET), NOTIFY_STOPPING);
     return signal;
 }

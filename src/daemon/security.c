@@ -56,9 +56,9 @@ void security_free(struct security *security)
     free(security);
 }
 
-enum wire_status security_reload(struct security *security, struct wire_error *error)
+enum wire_status security_reload(struct security *security, size_t *tokens, struct wire_error *error)
 {
-    return token_file_reload(security->token, error);
+    return token_file_reload(security->token, tokens, error);
 }
 
 static const char *authorization(const struct wire_request *request)

@@ -12,9 +12,10 @@ WIRE_MUST_USE enum wire_status security_create(const struct daemon_options *opti
                                                struct wire_error *error);
 void security_free(struct security *security);
 
-/* Reads the token again: the old one is worth nothing from now on, or, on failure, still in force. For one
- * thread, while others authorize. */
-WIRE_MUST_USE enum wire_status security_reload(struct security *security, struct wire_error *error);
+/* Reads the token again: the old one is worth nothing from now on, or, on failure, still in force. *tokens
+ * are good now. For one thread, while others authorize. */
+WIRE_MUST_USE enum wire_status security_reload(struct security *security, size_t *tokens,
+                                               struct wire_error *error);
 
 /* UNAUTHENTICATED unless the request shows the token, there is none, or it is a health check, which has to
  * work for whoever starts and watches servers. An rpc_authorize_fn: any thread. */

@@ -53,11 +53,12 @@ void token_file_free(struct token_file *file)
     free(file);
 }
 
-enum wire_status token_file_reload(struct token_file *file, struct wire_error *error)
+enum wire_status token_file_reload(struct token_file *file, size_t *count, struct wire_error *error)
 {
     struct tokens fresh;
     enum wire_status status;
 
+    *count = 0;
     if (file == NULL)
         return WIRE_OK;
     status = read_tokens(file, &fresh, error);
@@ -65,6 +66,7 @@ enum wire_status token_file_reload(struct token_file *file, struct wire_error *e
         pthread_rwlock_wrlock(&file->lock);
         file->tokens = fresh;
         pthread_rwlock_unlock(&file->lock);
+        *count = fresh.count;
     }
     explicit_bzero(&fresh, sizeof fresh); /* the first line may have been read */
     return status;

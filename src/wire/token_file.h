@@ -16,8 +16,9 @@ WIRE_MUST_USE enum wire_status token_file_create(const char *path, struct token_
 void token_file_free(struct token_file *file);
 
 /* Reads the file again: a token that it has no more is worth nothing from now on, or, on failure, still in
- * force. NULL is fine. For one thread, while others check. */
-WIRE_MUST_USE enum wire_status token_file_reload(struct token_file *file, struct wire_error *error);
+ * force. *count tokens are good now, or 0. NULL is fine. For one thread, while others check. */
+WIRE_MUST_USE enum wire_status token_file_reload(struct token_file *file, size_t *count,
+                                                 struct wire_error *error);
 
 /* authorization: "Bearer TOKEN", or NULL where there was none. Any thread. */
 enum token_shown token_file_check(struct token_file *file, const char *authorization);

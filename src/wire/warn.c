@@ -103,8 +103,9 @@ void warn_of_stdout(const char *program)
 }
 
 void warn_of_reload(const char *program, const struct argp_option *options, const char *prefix,
-                    const char *path, const char *failure)
+                    const char *path, size_t tokens, const char *failure)
 {
+    static const char *const hold[] = {"", ": one token holds from now on", ": two tokens hold from now on"};
     char room[512];
 
     if (path == NULL) {
@@ -113,7 +114,7 @@ void warn_of_reload(const char *program, const struct argp_option *options, cons
         warn_say(program, "SIGHUP: the old token stays in force: %s",
                  option_message(options, prefix, failure, room, sizeof room));
     } else {
-        warn_say(program, "SIGHUP: the token of --%stoken-file has been read again", prefix);
+        warn_say(program, "SIGHUP: --%stoken-file has been read again%s", prefix, hold[tokens]);
         warn_of_file(program, path);
     }
 }

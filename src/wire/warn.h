@@ -31,10 +31,11 @@ void warn_of_token(const char *program, const char *servers);
 /* Writes out what stdout holds, which is where the program listens, and warns where that cannot be. */
 void warn_of_stdout(const char *program);
 
-/* What became of SIGHUP: failure is why the token of that file could not be read again, NULL where it could;
- * path NULL: there is none. A file that cannot be used is no reason to end. The options are the program's,
- * and prefix stands before token-file in the one that names the file: for option_message. */
+/* What became of SIGHUP: failure is why that token file could not be read again, NULL where it could; path
+ * NULL: there is none. Callers may now show one of so many tokens, at most two; 0: it is a client's own. A
+ * file that cannot be used is no reason to end. The options are the program's, and prefix stands before
+ * token-file in the one that names the file: for option_message. */
 void warn_of_reload(const char *program, const struct argp_option *options, const char *prefix,
-                    const char *path, const char *failure);
+                    const char *path, size_t tokens, const char *failure);
 
 #endif

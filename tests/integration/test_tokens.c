@@ -140,9 +140,10 @@ END_TEST
 static void serve_with(const char *tokens)
 {
     struct wire_error error;
+    size_t count;
 
     write_file(server_file, tokens);
-    ck_assert_int_eq(daemon_reload(served.daemon, &error), WIRE_OK);
+    ck_assert_int_eq(daemon_reload(served.daemon, &count, &error), WIRE_OK);
 }
 
 /* Half of its 16 MiB of counts is more than what had been asked for when the token changed. */

@@ -164,6 +164,7 @@ static const struct {
 START_TEST(a_server_drops_no_further_line_without_a_word)
 {
     struct token_file *file;
+    size_t count;
 
     write_file(long_files[_i].text, strlen(long_files[_i].text));
     ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_INVALID_ARGUMENT);
@@ -175,7 +176,7 @@ START_TEST(a_server_drops_no_further_line_without_a_word)
     write_file(GOOD, strlen(GOOD));
     ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
     write_file(long_files[_i].text, strlen(long_files[_i].text));
-    ck_assert_int_eq(token_file_reload(file, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_int_eq(token_file_reload(file, &count, &error), WIRE_INVALID_ARGUMENT);
     ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_SHOWN);
     ck_assert_int_eq(token_file_check(file, "Bearer " OTHER), TOKEN_WRONG);
     token_file_free(file);
@@ -186,15 +187,21 @@ START_TEST(a_reload_drops_what_is_not_there_any_more_and_a_bad_second_line_nothi
 {
     static const char both[] = GOOD "\n" OTHER "\n", bad[] = OTHER "\nshort\n", one[] = OTHER "\n";
     struct token_file *file;
+    size_t count;
 
     write_file(both, strlen(both));
     ck_assert_int_eq(token_file_create(path, &file, &error), WIRE_OK);
     write_file(bad, strlen(bad));
-    ck_assert_int_eq(token_file_reload(file, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_int_eq(token_file_reload(file, &count, &error), WIRE_INVALID_ARGUMENT);
+    ck_assert_uint_eq(count, 0);
     ck_assert_ptr_nonnull(strstr(error.message, ", line 2: the token has 5 characters"));
     ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_SHOWN);
+    write_file(both, strlen(both));
+    ck_assert_int_eq(token_file_reload(file, &count, &error), WIRE_OK);
+    ck_assert_uint_eq(count, 2);
     write_file(one, strlen(one));
-    ck_assert_int_eq(token_file_reload(file, &error), WIRE_OK);
+    ck_assert_int_eq(token_file_reload(file, &count, &error), WIRE_OK);
+    ck_assert_uint_eq(count, 1);
     ck_assert_int_eq(token_file_check(file, "Bearer " GOOD), TOKEN_WRONG);
     ck_assert_int_eq(token_file_check(file, "Bearer " OTHER), TOKEN_SHOWN);
     token_file_free(file);
