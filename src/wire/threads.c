@@ -19,7 +19,8 @@ static long least(long a, long b)
     return a < b ? a : b;
 }
 
-/* By the CPUs, as nng itself counts; 1.5 has one poller, later ones have no more of the others. */
+/* At most: by the CPUs, as nng itself counts where no program tells it of fewer (daemon/processors.c); 1.5
+ * has one poller, later ones have no more of the others. */
 static long nng_threads(void)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
