@@ -35,14 +35,15 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
  * far as they are known when the answer begins. */
 static void add_timing(const struct exchange *exchange, struct MHD_Response *response)
 {
+    const char *before = "total;dur=";
     char value[128], *end = value;
 
     if (exchange->times.known) {
         end = format_ns(end, "queue;dur=", exchange->times.queue_ns, 2);
         end = format_ns(end, ", run;dur=", exchange->times.run_ns, 2);
+        before = ", total;dur=";
     }
-    end = format_ns(
-        end, exchange->times.known ? ", total;dur=" : "total;dur=", wire_now_ns() - exchange->begin_ns, 2);
+    end = format_ns(end, before, wire_now_ns() - exchange->begin_ns, 2);
     *end = '\0';
     add_header(response, "Server-Timing", value);
 }

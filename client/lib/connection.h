@@ -54,7 +54,6 @@ enum call_state {
     CALL_RECEIVING
 };
 
-/* Random bytes for ids to come, so that the kernel is asked for many at a time. */
 /* A call from its start to its end, over all its attempts. */
 struct call {
     struct call *next, *prev; /* among the active; next alone among the idle */

@@ -1,7 +1,6 @@
 /* Random ids. */
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "tilery/client.h"
@@ -23,7 +22,8 @@ static void forget(void)
 
 __attribute__((constructor)) static void forget_on_fork(void)
 {
-    (void)pthread_atfork(NULL, NULL, forget);
+    if (pthread_atfork(NULL, NULL, forget) != 0)
+        abort(); /* no memory, before anything has begun */
 }
 
 static const unsigned char *draw(void)

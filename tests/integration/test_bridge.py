@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 from programs import FIELDS, OPTIONS, QUERY, RECORD_KEYS, Process, ServedTest, connect, document_reply, get, program, \
@@ -177,9 +178,15 @@ class Additions(ServedTest):
             self.assertIn(query.split("=")[0], json.loads(body)["error"])
 
     def test_every_answer_has_its_time_and_its_id(self):
-        _, _, response = self.compute()
-        self.assertRegex(response.headers["Server-Timing"],
-                         r"^queue;dur=\d+\.\d{3}, run;dur=\d+\.\d{3}, total;dur=\d+\.\d{3}$")
+        begun = time.monotonic()
+        reply, _, response = self.compute("summary=1")
+        took = time.monotonic() - begun
+        timing = response.headers["Server-Timing"]
+        self.assertRegex(timing, r"^queue;dur=\d+\.\d{3}, run;dur=\d+\.\d{3}, total;dur=\d+\.\d{3}$")
+        self.assertTrue(timing.startswith(f"queue;dur={reply['summary']['queue_ns'] // 1000 / 1000:.3f}, "), timing)
+        run, total = [float(text.split("=")[1]) for text in timing.split(", ")[1:]]
+        self.assertLess(run, total)
+        self.assertLess(total, 1000 * took)
         self.assertRegex(response.headers["X-Request-Id"], "^[0-9a-f]{32}$")
         for path in ("/nothing", "/api/compute/health", "/api/compute/concurrent?width=0"):
             response, _ = get(self.bridge.url, path, headers={"X-Request-Id": "my-own"})
