@@ -55,9 +55,17 @@ int __wrap_shutdown(int fd, int how)
     return __real_shutdown(fd, how);
 }
 
+/* Only when the watch has read the clock for when the next time is, which it does under the same lock. */
+static void pass(uint64_t ms)
+{
+    pthread_mutex_lock(&watch->mutex);
+    atomic_fetch_add(&now_ms, ms);
+    pthread_mutex_unlock(&watch->mutex);
+}
+
 static void check_roused(const struct client *client)
 {
-    atomic_fetch_add(&now_ms, ROUSE_MS);
+    pass(ROUSE_MS);
     while (sem_wait(&roused) != 0)
         continue;
     ck_assert_int_eq(atomic_load(&roused_fd), client->ends[0]);
@@ -178,7 +186,7 @@ START_TEST(who_leaves_is_told_of_again_after_10_ms_and_so_on_up_to_a_second)
     leave(&first);
     check_told("first");
     for (int i = 0; i < PAUSES; i++) {
-        atomic_fetch_add(&now_ms, pause_ms);
+        pass(pause_ms);
         check_told("first");
         pause_ms = 2 * pause_ms < LONGEST_PAUSE_MS ? 2 * pause_ms : LONGEST_PAUSE_MS;
     }
@@ -192,10 +200,10 @@ START_TEST(nobody_is_told_of_again_before_its_time)
     peer_calls(watch, second.peer, "second");
     leave(&first);
     check_told("first");
-    atomic_fetch_add(&now_ms, FIRST_PAUSE_MS - 1);
+    pass(FIRST_PAUSE_MS - 1);
     leave(&second);
     check_told("second");
-    atomic_fetch_add(&now_ms, 1);
+    pass(1);
     check_told("first");
 }
 END_TEST
@@ -207,7 +215,7 @@ START_TEST(nobody_is_told_of_again_whose_run_has_ended)
     leave(&first);
     check_told("first");
     peer_called(watch, first.peer);
-    atomic_fetch_add(&now_ms, FIRST_PAUSE_MS);
+    pass(FIRST_PAUSE_MS);
     leave(&second);
     check_told("second");
 }
