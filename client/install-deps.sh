@@ -34,7 +34,6 @@ missing=()
 for package in "${packages[@]}"; do
     [[ $installed =~ " $package"[,\ ] ]] || missing+=("$package")
 done
-# Of Prometheus its checker alone: the package would start a service.
 promtool=()
 [ "${1:-}" != tests ] || command -v promtool >/dev/null || promtool=(prometheus)
 [ $((${#missing[@]} + ${#promtool[@]})) -gt 0 ] || exit 0
@@ -42,8 +41,14 @@ promtool=()
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 "${as_root[@]}" apt-get -q update
+# Debian 13 has Prometheus's checker as a package of its own.
+if [ ${#promtool[@]} != 0 ] && apt-cache show promtool >/dev/null 2>&1; then
+    missing+=(promtool)
+    promtool=()
+fi
 [ ${#missing[@]} = 0 ] ||
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+# Of Debian 12's Prometheus the checker alone: the package would start a service.
 [ ${#promtool[@]} = 0 ] && exit 0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
