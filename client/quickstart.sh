@@ -47,6 +47,7 @@ start() {
     local addresses=("$2" "$3")
     shift 3
     for try in "${addresses[@]}"; do
+        : >"$dir/$name.out" # looked at before it may have begun
         "$@" --listen "$try" >"$dir/$name.out" 2>"$dir/$name.err" &
         pid=$!
         while kill -0 "$pid" 2>/dev/null && ! grep -q '^listening on' "$dir/$name.out"; do
